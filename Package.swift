@@ -1,0 +1,77 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// Every Swift target is built the same way; the loop at the end of this file applies it.
+let settings: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatWarning("StrictMemorySafety", as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "drover",
+    products: [.executable(name: "drover", targets: ["drover"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        // Pure and deterministic: no clock, socket, thread, random or log.
+        .target(name: "Bytes"),
+        .target(name: "MemcacheProtocol", dependencies: ["Bytes"]),
+        .target(name: "Distribution"),
+        .target(name: "Telemetry"),
+        .target(name: "ProxyCore", dependencies: ["Bytes", "MemcacheProtocol", "Distribution", "Telemetry"]),
+
+        // Touches the world.
+        .systemLibrary(name: "CLibevent", pkgConfig: "libevent", providers: [.apt(["libevent-dev"])]),
+        .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .target(name: "CPlatform"),
+        .target(name: "Reactor", dependencies: ["CLibevent", "CPlatform"]),
+        .target(name: "Sockets", dependencies: ["CPlatform", "Bytes"]),
+        .target(name: "ProxyConfig", dependencies: ["CYaml", "ProxyCore", "Distribution"]),
+        .target(
+            name: "Proxy",
+            dependencies: [
+                "Bytes", "MemcacheProtocol", "Distribution", "ProxyCore", "Telemetry", "Reactor", "Sockets", logging,
+            ]),
+        .target(name: "Admin", dependencies: ["Proxy", "ProxyCore", "Telemetry", "Reactor", logging]),
+        .target(
+            name: "Loadgen",
+            dependencies: [
+                "Reactor", "Sockets", "Bytes", "CPlatform",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ]),
+        .executableTarget(
+            name: "drover",
+            dependencies: [
+                "Proxy", "ProxyConfig", "ProxyCore", "Distribution", "Admin", "Loadgen", "CPlatform", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        // Tests.
+        .target(name: "DroverTesting", dependencies: [], path: "Tests/DroverTesting"),
+        .systemLibrary(name: "CLibmemcached", path: "Tests/CLibmemcached", pkgConfig: "libmemcached", providers: [.apt(["libmemcached-dev"])]),
+        .testTarget(name: "BytesTests", dependencies: ["Bytes", "DroverTesting"]),
+        .testTarget(name: "MemcacheProtocolTests", dependencies: ["MemcacheProtocol", "Bytes", "DroverTesting"]),
+        .testTarget(name: "DistributionTests", dependencies: ["Distribution", "CLibmemcached", "DroverTesting"]),
+        .testTarget(
+            name: "ProxyCoreTests",
+            dependencies: ["ProxyCore", "Bytes", "MemcacheProtocol", "Distribution", "Telemetry", "DroverTesting"]),
+        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
+        .testTarget(name: "ProxyConfigTests", dependencies: ["ProxyConfig", "ProxyCore", "Distribution", "DroverTesting"]),
+        .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CPlatform"]),
+        .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Bytes"]),
+        .testTarget(name: "EndToEndTests", dependencies: ["DroverTesting"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where target.type != .system && target.name != "CPlatform" {
+    target.swiftSettings = settings + (target.swiftSettings ?? [])
+}

@@ -1,0 +1,14 @@
+// What Swift cannot reach by itself: GNU-only functions and macros. Nothing here makes a decision.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/// accept4(2) with SOCK_NONBLOCK | SOCK_CLOEXEC; -1 and errno on error.
+int drover_accept(int listener, struct sockaddr *address, socklen_t *length);
+
+/// Names the calling thread, at most 15 bytes.
+void drover_name_thread(const char *name);
+
+/// Binds the calling thread to one processor; 0, or an errno.
+int drover_pin_thread(int processor);

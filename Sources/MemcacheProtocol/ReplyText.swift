@@ -1,0 +1,44 @@
+/// Replies that Drover gives by itself, to the letter as memcached 1.6.38 spells them.
+public enum ReplyText: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+    case ok, end, error, mn, resetDone
+    case stored, notStored, exists, notFound, deleted, touched
+    case badCommandLine, badDataChunk, lineTooLong
+    case invalidFlag, duplicateFlag, invalidOrDuplicateFlag, opaqueTooLong
+    case invalidNumericDelta, invalidExptime
+    case tooLarge, outOfMemory
+    case nodeTimeout, nodeDown, nodeFailed, reservedKey, tooManyClients, shuttingDown
+
+    /// With its CR LF. Some have two lines, as memcached's have.
+    public var bytes: StaticString {
+        switch self {
+        case .ok: "OK\r\n"
+        case .end: "END\r\n"
+        case .error: "ERROR\r\n"
+        case .mn: "MN\r\n"
+        case .resetDone: "RESET\r\n"
+        case .stored: "STORED\r\n"
+        case .notStored: "NOT_STORED\r\n"
+        case .exists: "EXISTS\r\n"
+        case .notFound: "NOT_FOUND\r\n"
+        case .deleted: "DELETED\r\n"
+        case .touched: "TOUCHED\r\n"
+        case .badCommandLine: "CLIENT_ERROR bad command line format\r\n"
+        case .badDataChunk: "CLIENT_ERROR bad data chunk\r\n"
+        case .lineTooLong: "CLIENT_ERROR line too long\r\n"
+        case .invalidFlag: "CLIENT_ERROR invalid flag\r\n"
+        case .duplicateFlag: "CLIENT_ERROR duplicate flag\r\n"
+        case .invalidOrDuplicateFlag: "CLIENT_ERROR invalid or duplicate flag\r\n"
+        case .opaqueTooLong: "CLIENT_ERROR opaque token too long\r\n"
+        case .invalidNumericDelta: "CLIENT_ERROR invalid numeric delta argument\r\n"
+        case .invalidExptime: "CLIENT_ERROR invalid exptime argument\r\n"
+        case .tooLarge: "SERVER_ERROR object too large for cache\r\n"
+        case .outOfMemory: "SERVER_ERROR out of memory\r\n"
+        case .nodeTimeout: "SERVER_ERROR node timed out\r\n"
+        case .nodeDown: "SERVER_ERROR node is down\r\n"
+        case .nodeFailed: "SERVER_ERROR node connection failed\r\n"
+        case .reservedKey: "CLIENT_ERROR key is reserved\r\n"
+        case .tooManyClients: "ERROR Too many open connections\r\n"
+        case .shuttingDown: "SERVER_ERROR shutting down\r\n"
+        }
+    }
+}

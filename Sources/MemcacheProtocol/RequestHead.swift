@@ -1,0 +1,47 @@
+public import Bytes
+
+/// One command line, understood and found valid. Ranges count from the first byte of the line.
+public struct RequestHead: BitwiseCopyable, Sendable {
+    public var verb: Verb
+    public var options: RequestOptions
+    /// The bytes of the line with its newline.
+    public var lineLength: UInt32
+    /// The (first) key as it is spelled in the line; with `.base64Key` that is the encoded text.
+    public var key: ByteRange
+    /// Keys in the line; more than one only for get, gets, gat, gats. Their ranges are in `RequestParser.keys`.
+    public var keyCount: UInt32
+    /// The length of the data block without its CR LF, for the verbs that carry one.
+    public var bodyLength: UInt32
+    /// The bytes to leave out when the line is passed on: ` noreply`, or a meta command's ` q`; empty when loud.
+    public var quiet: ByteRange
+    /// gat, gats: the time argument as spelled. flush_all: the delay, empty when none. stats: the argument, empty when none.
+    public var argument: ByteRange
+
+    public init(verb: Verb, lineLength: Int) {
+        self.verb = verb
+        self.options = []
+        self.lineLength = UInt32(lineLength)
+        self.key = .empty
+        self.keyCount = 0
+        self.bodyLength = 0
+        self.quiet = .empty
+        self.argument = .empty
+    }
+}
+
+/// What a command line says beside its verb, key and length.
+public struct RequestOptions: OptionSet, BitwiseCopyable, Sendable {
+    public let rawValue: UInt16
+    @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    /// `noreply`, or meta `q`: some or all replies are kept from the client.
+    public static let quiet = RequestOptions(rawValue: 1 << 0)
+    /// Meta `b`: the key is base64; the ring hashes the decoded bytes.
+    public static let base64Key = RequestOptions(rawValue: 1 << 1)
+    /// A mg that only looks: none of its flags changes the item (no T, N, E, or the like), so it may be retried.
+    public static let pureRead = RequestOptions(rawValue: 1 << 2)
+    /// A mg that asks for the value (`v`).
+    public static let wantsValue = RequestOptions(rawValue: 1 << 3)
+    /// A ms whose result depends on what is stored (a mode other than set, or C).
+    public static let readModifyWrite = RequestOptions(rawValue: 1 << 4)
+}
