@@ -17,6 +17,23 @@ public enum ASCII {
         (word &- 0x2121_2121_2121_2121) & ~word & 0x8080_8080_8080_8080
     }
 
+    /// The decimal number that a word begins with, and how many digits it has: 1 to 7. A count of 0 says that there is
+    /// none, or that there may be more digits behind the word.
+    @inlinable
+    public static func decimal(_ word: UInt64) -> (value: UInt64, count: Int) {
+        let digits = word ^ 0x3030_3030_3030_3030
+        // A byte above 9 gets its top bit set; a carry spoils only the bytes above the first such one.
+        let others = ((digits &+ 0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080
+        let count = others.trailingZeroBitCount &>> 3
+        if others == 0 || count == 0 { return (0, 0) }
+        // The digits move to the top, zeros in front; then neighbours are joined: pairs, fours, eight.
+        var sum = digits &<< UInt64(truncatingIfNeeded: 64 &- 8 &* count)
+        sum = (sum &* 2561) &>> 8 & 0x00ff_00ff_00ff_00ff
+        sum = (sum &* 6_553_601) &>> 16 & 0x0000_ffff_0000_ffff
+        sum = (sum &* 42_949_672_960_001) &>> 32
+        return (sum, count)
+    }
+
     /// What C's `isspace` says in the "C" locale.
     @inlinable
     public static func isSpace(_ byte: UInt8) -> Bool {
@@ -47,16 +64,22 @@ extension RawSpan {
     func lastWord(at offset: Int) -> UInt64 {
         let left = byteCount &- offset
         if left <= 0 { return 0 }
+        // Two loads that overlap cover the rest: where both hold a byte, they agree on it.
         if byteCount >= 8 {
             let whole = unsafe UInt64(
                 littleEndian: unsafeLoadUnaligned(fromByteOffset: byteCount &- 8, as: UInt64.self))
-            return whole >> UInt64(64 &- 8 &* left)
+            return whole &>> UInt64(truncatingIfNeeded: 64 &- 8 &* left)
         }
-        var word: UInt64 = 0
-        for index in 0..<left {
-            word |= UInt64(byte(at: offset &+ index)) << UInt64(8 &* index)
+        if left >= 4 {
+            let low = unsafe UInt32(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            let high = unsafe UInt32(
+                littleEndian: unsafeLoadUnaligned(fromByteOffset: byteCount &- 4, as: UInt32.self))
+            return UInt64(low) | UInt64(high) &<< UInt64(truncatingIfNeeded: 8 &* (left &- 4))
         }
-        return word
+        let first = UInt64(byte(at: offset))
+        if left == 1 { return first }
+        let last = unsafe UInt16(littleEndian: unsafeLoadUnaligned(fromByteOffset: byteCount &- 2, as: UInt16.self))
+        return first | UInt64(last) &<< UInt64(truncatingIfNeeded: 8 &* (left &- 2))
     }
 
     /// Where the first newline at or after `offset` is; nil if there is none.

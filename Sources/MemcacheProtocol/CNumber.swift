@@ -7,6 +7,7 @@ import Bytes
 enum CNumber {
     /// `safe_strtoull`, and `safe_strtoul` before its cut. A negative number wraps, unless that makes it a huge one.
     static func unsigned(_ bytes: RawSpan, _ token: ByteRange, skipping lead: Int = 0) -> UInt64? {
+        if let plain = plain(bytes, token, lead) { return plain }
         guard let (magnitude, negative) = scan(bytes, token, lead) else { return nil }
         if !negative { return magnitude }
         let wrapped = 0 &- magnitude
@@ -15,11 +16,19 @@ enum CNumber {
 
     /// `safe_strtol`: the number cut to 32 bits, as memcached cuts it.
     static func signed(_ bytes: RawSpan, _ token: ByteRange, skipping lead: Int = 0) -> Int32? {
+        if let plain = plain(bytes, token, lead) { return Int32(truncatingIfNeeded: plain) }
         guard let (magnitude, negative) = scan(bytes, token, lead) else { return nil }
         let limit: UInt64 = negative ? 1 << 63 : (1 << 63) - 1
         guard magnitude <= limit else { return nil }
         let value = Int64(bitPattern: negative ? 0 &- magnitude : magnitude)
         return Int32(truncatingIfNeeded: value)
+    }
+
+    /// Up to seven digits and nothing else, as nearly every number is.
+    @inline(__always)
+    private static func plain(_ bytes: RawSpan, _ token: ByteRange, _ lead: Int) -> UInt64? {
+        let (value, count) = ASCII.decimal(bytes.word(at: token.start &+ lead))
+        return count > 0 && count == token.count &- lead ? value : nil
     }
 
     private static func scan(

@@ -54,7 +54,7 @@ extension RequestParser {
         var failed = false
         var error = ReplyText.badCommandLine
         for index in first..<max(first, tokenCount) {
-            let token = tokens[index]
+            let token = tokens.span[index]
             let letter = bytes.byte(at: token.start)
             guard letter < 127, !flags.has(letter) else { return .duplicateFlag }
             flags.note(letter)

@@ -4,10 +4,46 @@ extension ReplyParser {
     /// `VALUE <key> <flags> <bytes> [<cas>]`, END, or an error.
     static func retrieval(_ line: RawSpan, _ length: Int) -> ReplyStep {
         let word = line.word(at: 0)
-        if Spelling.prefix(word, 6) == 0x20_4555_4c41_56 { return value(line, length) }
+        if Spelling.prefix(word, 6) == Spelling.valueSpace { return value(line, length) }
         if word == 0x44_4e45, line.byteCount == 3 { return .end(length: length) }
         guard let code = errorCode(line) else { return .broken }
         return .line(code, length: length)
+    }
+
+    /// A whole VALUE header, read in one pass without looking for the newline first; nil where that does not work out.
+    @inline(__always)
+    static func shortValue(_ bytes: RawSpan) -> ReplyHead? {
+        var index = 6
+        while true {
+            let hits = ASCII.controlOrSpace(in: bytes.word(at: index))
+            if hits != 0 {
+                index &+= hits.trailingZeroBitCount >> 3
+                break
+            }
+            index &+= 8
+            if index > 6 + 250 { return nil }
+        }
+        let keyEnd = index
+        guard keyEnd > 6, keyEnd <= 6 + 250, skipSpace(bytes, &index) else { return nil }
+        let (_, flagDigits) = ASCII.decimal(bytes.word(at: index))
+        if flagDigits > 0 {
+            index &+= flagDigits
+        } else if digits(bytes, &index) == nil {
+            return nil
+        }
+        guard skipSpace(bytes, &index) else { return nil }
+        let (data, dataDigits) = ASCII.decimal(bytes.word(at: index))
+        guard dataDigits > 0 else { return nil }
+        index &+= dataDigits
+        var cas: UInt64 = 0
+        if skipSpace(bytes, &index) {
+            guard let number = digits(bytes, &index) else { return nil }
+            cas = number
+        }
+        guard bytes.word(at: index) & 0xffff == 0x0a0d else { return nil }
+        return ReplyHead(
+            headerLength: UInt32(truncatingIfNeeded: index &+ 2), dataLength: UInt32(truncatingIfNeeded: data),
+            key: ByteRange(offset: 6, length: keyEnd &- 6), cas: cas)
     }
 
     private static func value(_ line: RawSpan, _ length: Int) -> ReplyStep {
@@ -72,6 +108,7 @@ extension ReplyParser {
             let digit = line.byte(at: index) &- ASCII.zero
             guard digit < 10 else { break }
             if index &- start >= 19 {
+                if index &- start >= 20 { return nil }
                 let (tens, tooMany) = value.multipliedReportingOverflow(by: 10)
                 let (sum, carried) = tens.addingReportingOverflow(UInt64(digit))
                 if tooMany || carried { return nil }

@@ -42,6 +42,20 @@ public enum ReplyParser {
     ///
     /// `rawKeyLength` is the request's: 0, or the length of a key with a newline in it that the node may echo.
     public static func parse(_ bytes: RawSpan, for verb: Verb, rawKeyLength: UInt8 = 0) -> ReplyStep {
+        switch verb {
+        case .get, .gets, .gat, .gats:
+            let word = bytes.word(at: 0)
+            if Spelling.prefix(word, 5) == Spelling.endLine { return .end(length: 5) }
+            if Spelling.prefix(word, 6) == Spelling.valueSpace, let head = shortValue(bytes) { return .value(head) }
+        case .set:
+            if bytes.word(at: 0) == Spelling.storedLine { return .line(.stored, length: 8) }
+        default: break
+        }
+        return parseAny(bytes, for: verb, rawKeyLength: rawKeyLength)
+    }
+
+    /// `parse` without its short cuts; they only differ in speed.
+    public static func parseAny(_ bytes: RawSpan, for verb: Verb, rawKeyLength: UInt8) -> ReplyStep {
         var from = 0
         if rawKeyLength != 0 {
             switch echoedKeyEnd(bytes, verb, Int(rawKeyLength)) {

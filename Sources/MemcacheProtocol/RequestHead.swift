@@ -20,10 +20,11 @@ public struct RequestHead: BitwiseCopyable, Sendable {
     /// the reply parser has to be told, or it would take that newline for the end of the reply.
     public var rawKeyLength: UInt8
 
-    public init(verb: Verb, lineLength: Int) {
+    @inlinable
+    public init(verb: Verb, lineLength: UInt32) {
         self.verb = verb
         self.options = []
-        self.lineLength = UInt32(lineLength)
+        self.lineLength = lineLength
         self.key = .empty
         self.keyCount = 0
         self.bodyLength = 0

@@ -5,7 +5,7 @@ extension RequestParser {
     /// get, gets, gat, gats.
     mutating func retrieval(_ verb: Verb, _ bytes: RawSpan, limits: borrowing ProtocolLimits) -> RequestStep {
         guard tokenCount >= 2 else { return refuse(.error) }
-        var head = RequestHead(verb: verb, lineLength: lineLength)
+        var head = RequestHead(verb: verb, lineLength: UInt32(lineLength))
         var first = 1
         if verb == .gat || verb == .gats {
             guard CNumber.signed(bytes, tokens[1]) != nil else { return refuse(.invalidExptime) }
@@ -14,27 +14,32 @@ extension RequestParser {
             first = 2
         }
         head.key = tokens[first]
+        if tokenCount > first + 1 { return manyKeys(bytes, head, from: first, limits: limits) }
+        guard head.key.count <= limits.key else { return refuse(.badCommandLine) }
+        guard !isReserved(bytes, head.key) else { return refuse(.reservedKey) }
+        head.keyCount = 1
+        return .request(head)
+    }
+
+    /// Fills the key list, behind memcached's limit on tokens too.
+    private mutating func manyKeys(
+        _ bytes: RawSpan, _ head: RequestHead, from first: Int, limits: borrowing ProtocolLimits
+    ) -> RequestStep {
+        var head = head
         var reserved = false
-        var count = 0
         if keys.capacity > 1 << 14 { keys = [] }  // one giant multi-get must not hold its memory for ever
         keys.removeAll(keepingCapacity: true)
-        for index in first..<tokenCount {
-            guard tokens[index].count <= limits.key else { return refuse(.badCommandLine) }
-            if isReserved(bytes, tokens[index]) { reserved = true }
-            keys.append(tokens[index])
-        }
-        count = tokenCount - first
+        for index in first..<tokenCount { keys.append(tokens.span[index]) }
         if tokenCount == Self.tokenLimit {
             var index = rest
-            while let token = nextToken(bytes, from: &index) {
-                guard token.count <= limits.key else { return refuse(.badCommandLine) }
-                if isReserved(bytes, token) { reserved = true }
-                keys.append(token)
-                count += 1
-            }
+            while let token = Self.nextToken(bytes, from: &index, end: contentEnd) { keys.append(token) }
+        }
+        for key in keys {
+            guard key.count <= limits.key else { return refuse(.badCommandLine) }
+            if isReserved(bytes, key) { reserved = true }
         }
         guard !reserved else { return refuse(.reservedKey) }
-        head.keyCount = UInt32(count)
+        head.keyCount = UInt32(keys.count)
         return .request(head)
     }
 
@@ -132,10 +137,10 @@ extension RequestParser {
 
     /// `stats [anything]`: what the arguments mean is the caller's to say.
     func stats() -> RequestStep {
-        var head = RequestHead(verb: .stats, lineLength: lineLength)
+        var head = RequestHead(verb: .stats, lineLength: UInt32(lineLength))
         if tokenCount > 1 {
             let start = tokens[1].start
-            head.argument = ByteRange(offset: start, length: tokens[tokenCount - 1].end - start)
+            head.argument = ByteRange(offset: start, length: lastToken.end - start)
         }
         return .request(head)
     }

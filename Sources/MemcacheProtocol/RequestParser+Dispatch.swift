@@ -20,7 +20,7 @@ extension RequestParser {
             if word == Spelling.incr { return arithmetic(.incr, bytes, limits: limits) }
             if word == Spelling.decr { return arithmetic(.decr, bytes, limits: limits) }
             if word == Spelling.bget { return retrieval(.get, bytes, limits: limits) }
-            if word == Spelling.quit { return .request(RequestHead(verb: .quit, lineLength: lineLength)) }
+            if word == Spelling.quit { return .request(RequestHead(verb: .quit, lineLength: UInt32(lineLength))) }
         case 5:
             if word == Spelling.touch { return touch(bytes, limits: limits) }
             if word == Spelling.stats { return stats() }
@@ -30,7 +30,7 @@ extension RequestParser {
         case 7:
             if word == Spelling.replace { return storage(.replace, bytes, limits: limits) }
             if word == Spelling.prepend { return storage(.prepend, bytes, limits: limits) }
-            if word == Spelling.version { return .request(RequestHead(verb: .version, lineLength: lineLength)) }
+            if word == Spelling.version { return .request(RequestHead(verb: .version, lineLength: UInt32(lineLength))) }
         case 9:
             let ninth = bytes.byte(at: name.start + 8)
             if word == Spelling.flushAl, ninth == 0x6c { return flushAll(bytes) }
@@ -43,7 +43,7 @@ extension RequestParser {
     /// Not a command, or one that Drover does not serve. memcached hangs up on what looks like HTTP, but only where
     /// the first letter is not one that its own commands begin with.
     private func unknown(_ bytes: RawSpan) -> RequestStep {
-        let last = tokens[tokenCount - 1]
+        let last = lastToken
         if last.count >= 5, Spelling.prefix(bytes.word(at: last.start), 5) == Spelling.http {
             switch bytes.byte(at: tokens[0].start) {
             case 0x61, 0x63, 0x64, 0x67, 0x69, 0x73, 0x74: break  // a c d g i s t
@@ -61,10 +61,10 @@ extension RequestParser {
 
     /// The head of a valid command; `quiet` says that its last token is `noreply`.
     func head(_ verb: Verb, _ bytes: RawSpan, quiet: Bool) -> RequestHead {
-        var head = RequestHead(verb: verb, lineLength: lineLength)
+        var head = RequestHead(verb: verb, lineLength: UInt32(lineLength))
         if quiet {
             head.options.insert(.quiet)
-            head.quiet = removable(bytes, tokens[tokenCount - 1])
+            head.quiet = removable(bytes, lastToken)
         }
         return head
     }
@@ -81,7 +81,7 @@ extension RequestParser {
 
     /// The last token is `noreply`.
     func endsQuiet(_ bytes: RawSpan) -> Bool {
-        let last = tokens[tokenCount - 1]
+        let last = lastToken
         return last.count == 7 && Spelling.prefix(bytes.word(at: last.start), 7) == Spelling.noreply
     }
 

@@ -8,7 +8,7 @@ extension RequestParser {
         case 0x73: return metaSet(bytes, limits: limits)
         case 0x64: return metaPlain(.metaDelete, bytes, limits: limits)
         case 0x61: return metaPlain(.metaArithmetic, bytes, limits: limits)
-        case 0x6e: return .request(RequestHead(verb: .metaNoop, lineLength: lineLength))
+        case 0x6e: return .request(RequestHead(verb: .metaNoop, lineLength: UInt32(lineLength)))
         case 0x65: return metaDebug(bytes, limits: limits)
         default: return refuse(.error)
         }
@@ -79,7 +79,7 @@ extension RequestParser {
     }
 
     private func metaHead(_ verb: Verb, _ bytes: RawSpan, _ flags: MetaFlags) -> RequestHead {
-        var head = RequestHead(verb: verb, lineLength: lineLength)
+        var head = RequestHead(verb: verb, lineLength: UInt32(lineLength))
         head.key = tokens[1]
         head.keyCount = 1
         if flags.isBase64 { head.options.insert(.base64Key) }

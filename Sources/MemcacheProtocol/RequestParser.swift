@@ -8,6 +8,7 @@ public struct LineScan: BitwiseCopyable, Sendable {
     var spoken = false
 
     public init() {}
+    init(spoken: Bool) { self.spoken = spoken }
 }
 
 /// Reads client commands, at most one a call, and judges them as memcached 1.6.38 does.
@@ -20,6 +21,8 @@ public struct RequestParser: ~Copyable {
 
     var tokens = InlineArray<23, ByteRange>(repeating: .empty)
     var tokenCount = 0
+    /// The last of them: reading it by a computed index would copy the whole array.
+    var lastToken = ByteRange.empty
     /// Where the splitting stopped.
     var rest = 0
     /// The end of the line's content: without CR and newline.
@@ -42,6 +45,26 @@ public struct RequestParser: ~Copyable {
     /// After `.request` or `.refused` the caller uses up the line (and the body); after `.needMore` it calls again
     /// with a longer window that starts at the same byte.
     public mutating func parse(
+        _ bytes: RawSpan, scan: inout LineScan, limits: borrowing ProtocolLimits
+    ) -> RequestStep {
+        switch UInt32(truncatingIfNeeded: bytes.word(at: 0)) {
+        case UInt32(Spelling.getSpace):
+            if let head = Self.shortGet(bytes, limit: limits.key) {
+                scan = LineScan(spoken: true)
+                return .request(head)
+            }
+        case UInt32(Spelling.setSpace):
+            if let head = Self.shortSet(bytes, limits: limits) {
+                scan = LineScan(spoken: true)
+                return .request(head)
+            }
+        default: break
+        }
+        return parseAny(bytes, scan: &scan, limits: limits)
+    }
+
+    /// `parse` without its short cuts; they only differ in speed.
+    public mutating func parseAny(
         _ bytes: RawSpan, scan: inout LineScan, limits: borrowing ProtocolLimits
     ) -> RequestStep {
         guard bytes.byteCount > 0 else { return .needMore }
@@ -88,23 +111,26 @@ public struct RequestParser: ~Copyable {
 
     /// Splits the line at spaces; a NUL ends it, since memcached handles it as a C string.
     private mutating func tokenize(_ bytes: RawSpan) {
-        tokenCount = 0
+        let end = contentEnd
+        var count = 0
         var index = 0
-        while tokenCount < Self.tokenLimit, let token = nextToken(bytes, from: &index) {
-            tokens[tokenCount] = token
-            tokenCount &+= 1
+        while count < Self.tokenLimit, let token = Self.nextToken(bytes, from: &index, end: end) {
+            tokens[count] = token
+            lastToken = token
+            count &+= 1
         }
+        tokenCount = count
         rest = index
     }
 
-    /// The next token of the line at or after `index`, which moves behind it.
+    /// The next token at or after `index`, which moves behind it.
     @inline(__always)
-    func nextToken(_ bytes: RawSpan, from index: inout Int) -> ByteRange? {
-        while index < contentEnd, bytes.byte(at: index) == ASCII.space { index &+= 1 }
-        let end = bytes.tokenEnd(from: index, end: contentEnd)
-        guard end > index else { return nil }
-        let token = ByteRange(offset: index, length: end &- index)
-        index = end
+    static func nextToken(_ bytes: RawSpan, from index: inout Int, end: Int) -> ByteRange? {
+        while index < end, bytes.byte(at: index) == ASCII.space { index &+= 1 }
+        let tokenEnd = bytes.tokenEnd(from: index, end: end)
+        guard tokenEnd > index else { return nil }
+        let token = ByteRange(offset: index, length: tokenEnd &- index)
+        index = tokenEnd
         return token
     }
 }

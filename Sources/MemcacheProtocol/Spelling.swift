@@ -29,6 +29,10 @@ enum Spelling {
     static let setSpace: UInt64 = 0x2074_6573
     static let http: UInt64 = 0x2f_5054_5448
 
+    static let endLine: UInt64 = 0x0a_0d44_4e45
+    static let storedLine: UInt64 = 0x0a0d_4445_524f_5453
+    static let valueSpace: UInt64 = 0x2045_554c_4156
+
     /// The low `count` bytes of a word; `count` is at most 8.
     @inline(__always)
     static func prefix(_ word: UInt64, _ count: Int) -> UInt64 {
