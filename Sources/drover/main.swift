@@ -1,11 +1,11 @@
 import Glibc
 import Logging
 import Proxy
+import ProxyConfig
 import ProxyCore
 
-var nodes: [NodeSettings] = []
-for p in CommandLine.arguments.dropFirst(3) { nodes.append(NodeSettings(address: .tcp(host: "127.0.0.1", port: UInt16(p)!))) }
-var pool = PoolSettings(name: "main", listen: [.tcp(host: "127.0.0.1", port: UInt16(CommandLine.arguments[1])!)], nodes: nodes)
-let control = Control(Settings(workers: Int(CommandLine.arguments[2])!, pools: [pool]), logger: Logger(label: "drover"))
-try control.start()
+// serve -c FILE, until the command line proper is here
+let config = try ConfigFile.load(CommandLine.arguments[3])
+let control = Control(config.settings, logger: Logger(label: "drover") { StreamLogHandler.standardError(label: $0) })
+do { try control.start() } catch { print(error); exit(1) }
 control.run()
