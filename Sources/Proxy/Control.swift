@@ -42,7 +42,9 @@ public final class Control {
         }
         running = count
         for pool in settings.pools {
-            for endpoint in pool.listen { logger.info("listening", metadata: ["pool": "\(pool.name)", "address": "\(endpoint)"]) }
+            for endpoint in pool.listen {
+                logger.info("listening", metadata: ["pool": "\(pool.name)", "address": "\(endpoint)"])
+            }
         }
     }
 
