@@ -1,5 +1,5 @@
 /// Which of memcached's `stats` a request asks for, by its argument.
-public enum StatsTopic: Sendable, Equatable {
+public enum StatsTopic: BitwiseCopyable, Sendable, Equatable {
     case general, settings, items, slabs, sizes
     /// Anything else: `conns`, `extstore`, `detail dump`, ...
     case other
