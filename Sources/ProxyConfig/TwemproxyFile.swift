@@ -53,7 +53,7 @@ enum TwemproxyText {
 
     private static func pool(_ pool: TwemproxyPool) -> String {
         let settings = pool.settings
-        var lines = ["  \(quoted(settings.name)):"]
+        var lines = ["  \(settings.name):"]
         lines.append("    listen: [" + settings.listen.map { quoted($0.description) }.joined(separator: ", ") + "]")
         lines.append("    nodes:")
         lines += settings.nodes.map { "      - " + quoted(node($0)) }
