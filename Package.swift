@@ -22,7 +22,7 @@ let package = Package(
     ],
     targets: [
         // Pure and deterministic: no clock, socket, thread, random or log.
-        .target(name: "Bytes"),
+        .target(name: "Bytes", swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
         .target(name: "MemcacheProtocol", dependencies: ["Bytes"]),
         .target(name: "Distribution"),
         .target(name: "Telemetry"),
@@ -56,7 +56,9 @@ let package = Package(
 
         // Tests.
         .target(name: "DroverTesting", dependencies: [], path: "Tests/DroverTesting"),
-        .systemLibrary(name: "CLibmemcached", path: "Tests/CLibmemcached", pkgConfig: "libmemcached", providers: [.apt(["libmemcached-dev"])]),
+        .systemLibrary(
+            name: "CLibmemcached", path: "Tests/CLibmemcached", pkgConfig: "libmemcached",
+            providers: [.apt(["libmemcached-dev"])]),
         .testTarget(name: "BytesTests", dependencies: ["Bytes", "DroverTesting"]),
         .testTarget(name: "MemcacheProtocolTests", dependencies: ["MemcacheProtocol", "Bytes", "DroverTesting"]),
         .testTarget(name: "DistributionTests", dependencies: ["Distribution", "CLibmemcached", "DroverTesting"]),
@@ -64,7 +66,8 @@ let package = Package(
             name: "ProxyCoreTests",
             dependencies: ["ProxyCore", "Bytes", "MemcacheProtocol", "Distribution", "Telemetry", "DroverTesting"]),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
-        .testTarget(name: "ProxyConfigTests", dependencies: ["ProxyConfig", "ProxyCore", "Distribution", "DroverTesting"]),
+        .testTarget(
+            name: "ProxyConfigTests", dependencies: ["ProxyConfig", "ProxyCore", "Distribution", "DroverTesting"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CPlatform"]),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Bytes"]),
         .testTarget(name: "EndToEndTests", dependencies: ["DroverTesting"]),

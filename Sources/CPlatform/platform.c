@@ -2,6 +2,7 @@
 #include "CPlatform.h"
 #include <pthread.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 
 int drover_accept(int listener, struct sockaddr *address, socklen_t *length) {
     return accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -16,4 +17,8 @@ int drover_pin_thread(int processor) {
     CPU_ZERO(&set);
     CPU_SET(processor, &set);
     return pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+int drover_eventfd(void) {
+    return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 }

@@ -16,16 +16,21 @@ public struct RequestHead: BitwiseCopyable, Sendable {
     public var quiet: ByteRange
     /// gat, gats: the time argument as spelled. flush_all: the delay, empty when none. stats: the argument, empty when none.
     public var argument: ByteRange
+    /// Not 0 only where a node may echo a base64 key decoded, and the decoded key (of so many bytes) holds a newline:
+    /// the reply parser has to be told, or it would take that newline for the end of the reply.
+    public var rawKeyLength: UInt8
 
-    public init(verb: Verb, lineLength: Int) {
+    @inlinable
+    public init(verb: Verb, lineLength: UInt32) {
         self.verb = verb
         self.options = []
-        self.lineLength = UInt32(lineLength)
+        self.lineLength = lineLength
         self.key = .empty
         self.keyCount = 0
         self.bodyLength = 0
         self.quiet = .empty
         self.argument = .empty
+        self.rawKeyLength = 0
     }
 }
 
@@ -38,7 +43,7 @@ public struct RequestOptions: OptionSet, BitwiseCopyable, Sendable {
     public static let quiet = RequestOptions(rawValue: 1 << 0)
     /// Meta `b`: the key is base64; the ring hashes the decoded bytes.
     public static let base64Key = RequestOptions(rawValue: 1 << 1)
-    /// A mg that only looks: none of its flags changes the item (no T, N, E, or the like), so it may be retried.
+    /// A mg that only looks: none of its flags changes the item (no T, N, R, E), so it may be retried.
     public static let pureRead = RequestOptions(rawValue: 1 << 2)
     /// A mg that asks for the value (`v`).
     public static let wantsValue = RequestOptions(rawValue: 1 << 3)

@@ -12,3 +12,6 @@ void drover_name_thread(const char *name);
 
 /// Binds the calling thread to one processor; 0, or an errno.
 int drover_pin_thread(int processor);
+
+/// eventfd(2), non-blocking and closed on exec; -1 and errno on error.
+int drover_eventfd(void);

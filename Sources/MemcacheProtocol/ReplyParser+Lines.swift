@@ -1,0 +1,128 @@
+import Bytes
+
+extension ReplyParser {
+    /// `VALUE <key> <flags> <bytes> [<cas>]`, END, or an error.
+    static func retrieval(_ line: RawSpan, _ length: Int) -> ReplyStep {
+        let word = line.word(at: 0)
+        if Spelling.prefix(word, 6) == Spelling.valueSpace { return value(line, length) }
+        if word == 0x44_4e45, line.byteCount == 3 { return .end(length: length) }
+        guard let code = errorCode(line) else { return .broken }
+        return .line(code, length: length)
+    }
+
+    /// A whole VALUE header, read in one pass without looking for the newline first; nil where that does not work out.
+    @inline(__always)
+    static func shortValue(_ bytes: RawSpan) -> ReplyHead? {
+        var index = 6
+        while true {
+            let hits = ASCII.controlOrSpace(in: bytes.word(at: index))
+            if hits != 0 {
+                index &+= hits.trailingZeroBitCount >> 3
+                break
+            }
+            index &+= 8
+            if index > 6 + 250 { return nil }
+        }
+        let keyEnd = index
+        guard keyEnd > 6, keyEnd <= 6 + 250 else { return nil }
+        if bytes.word(at: index) & 0xff_ffff == 0x20_3020 {
+            index &+= 3  // ` 0 `: most of the world has no flags
+        } else {
+            guard skipSpace(bytes, &index), digits(bytes, &index) != nil, skipSpace(bytes, &index) else { return nil }
+        }
+        let (data, dataDigits) = ASCII.decimal(bytes.word(at: index))
+        guard dataDigits > 0 else { return nil }
+        index &+= dataDigits
+        var cas: UInt64 = 0
+        if skipSpace(bytes, &index) {
+            guard let number = digits(bytes, &index) else { return nil }
+            cas = number
+        }
+        guard bytes.word(at: index) & 0xffff == 0x0a0d else { return nil }
+        return ReplyHead(
+            headerLength: UInt32(truncatingIfNeeded: index &+ 2), dataLength: UInt32(truncatingIfNeeded: data),
+            key: ByteRange(offset: 6, length: keyEnd &- 6), cas: cas)
+    }
+
+    private static func value(_ line: RawSpan, _ length: Int) -> ReplyStep {
+        let count = line.byteCount
+        let keyEnd = line.tokenEnd(from: 6, end: count)
+        guard keyEnd > 6, keyEnd <= 6 + 250, keyEnd < count else { return .broken }
+        var index = keyEnd + 1
+        guard digits(line, &index) != nil, skipSpace(line, &index),
+            let data = digits(line, &index), data <= dataLimit
+        else { return .broken }
+        var cas: UInt64 = 0
+        if index < count {
+            guard skipSpace(line, &index), let number = digits(line, &index) else { return .broken }
+            cas = number
+        }
+        guard index == count else { return .broken }
+        return .value(
+            ReplyHead(
+                headerLength: UInt32(truncatingIfNeeded: length), dataLength: UInt32(truncatingIfNeeded: data),
+                key: ByteRange(offset: 6, length: keyEnd - 6), cas: cas))
+    }
+
+    /// `VA <bytes> <flags>*`, or one of the meta lines.
+    static func metaValue(_ line: RawSpan, _ verb: Verb, _ length: Int) -> ReplyStep {
+        guard Spelling.prefix(line.word(at: 0), 3) == 0x20_4156 else {
+            guard let code = lineCode(line, verb) else { return .broken }
+            return .line(code, length: length)
+        }
+        var index = 3
+        guard let data = digits(line, &index), data <= dataLimit else { return .broken }
+        guard index == line.byteCount || line.byte(at: index) == ASCII.space else { return .broken }
+        return .value(
+            ReplyHead(
+                headerLength: UInt32(truncatingIfNeeded: length), dataLength: UInt32(truncatingIfNeeded: data),
+                key: .empty, cas: 0))
+    }
+
+    /// STAT, ITEM and PREFIX lines up to END; RESET, OK or an error alone.
+    static func stats(_ line: RawSpan, _ length: Int) -> ReplyStep {
+        let word = line.word(at: 0)
+        switch word {
+        case 0x44_4e45: return .end(length: length)
+        case 0x54_4553_4552: return .line(.reset, length: length)
+        case 0x4b4f: return .line(.ok, length: length)
+        default: break
+        }
+        if Spelling.prefix(word, 5) == 0x20_5441_5453 || Spelling.prefix(word, 5) == 0x20_4d45_5449
+            || Spelling.prefix(word, 7) == 0x20_5849_4645_5250
+        {
+            return .stat(length: length)
+        }
+        guard let code = errorCode(line) else { return .broken }
+        return .line(code, length: length)
+    }
+
+    /// A number of at most twenty digits that fits 64 bits, from `index` on, which moves behind it.
+    @inline(__always)
+    static func digits(_ line: RawSpan, _ index: inout Int) -> UInt64? {
+        let start = index
+        var value: UInt64 = 0
+        while index < line.byteCount {
+            let digit = line.byte(at: index) &- ASCII.zero
+            guard digit < 10 else { break }
+            if index &- start >= 19 {
+                if index &- start >= 20 { return nil }
+                let (tens, tooMany) = value.multipliedReportingOverflow(by: 10)
+                let (sum, carried) = tens.addingReportingOverflow(UInt64(digit))
+                if tooMany || carried { return nil }
+                value = sum
+            } else {
+                value = value &* 10 &+ UInt64(digit)  // nineteen digits always fit
+            }
+            index &+= 1
+        }
+        return index > start ? value : nil
+    }
+
+    @inline(__always)
+    private static func skipSpace(_ line: RawSpan, _ index: inout Int) -> Bool {
+        guard index < line.byteCount, line.byte(at: index) == ASCII.space else { return false }
+        index &+= 1
+        return true
+    }
+}
