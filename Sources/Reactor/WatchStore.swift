@@ -33,7 +33,7 @@ struct WatchStore: ~Copyable {
     }
 
     deinit {
-        for unsafeblock in unsafe blocks.pointee { unsafe block.deallocate() }
+        for index in 0..<(unsafe blocks.pointee.count) { unsafe blocks.pointee[index].deallocate() }
         unsafe blocks.deinitialize(count: 1)
         unsafe blocks.deallocate()
         unsafe free.deallocate()

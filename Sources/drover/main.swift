@@ -1,1 +1,7 @@
-print("drover")
+internal import ArgumentParser
+
+struct Root: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "drover", subcommands: [Bench.self])
+}
+
+Root.main()
