@@ -55,6 +55,20 @@ public struct ReceiveBuffer: ~Copyable {
         }
     }
 
+    /// Shows the unread bytes to `body`, which says how many of them it used up.
+    @inline(__always)
+    public mutating func offer(_ body: (RawSpan) -> Int) {
+        let used = body(unread)
+        consume(used)
+    }
+
+    /// Takes over all unread bytes of another buffer; this one must be empty.
+    public mutating func take(from other: inout ReceiveBuffer) {
+        reserve(other.count)
+        append(other.unread)
+        other.consume(other.count)
+    }
+
     /// Copies `bytes` behind the unread ones; there must be room.
     public mutating func append(_ bytes: RawSpan) {
         precondition(bytes.byteCount <= capacity - end)
@@ -63,6 +77,15 @@ public struct ReceiveBuffer: ~Copyable {
             unsafe memcpy(memory + end, base, source.count)
         }
         end += bytes.byteCount
+    }
+
+    /// Makes sure that an empty buffer takes so many bytes.
+    public mutating func reserve(_ count: Int) {
+        precondition(isEmpty)
+        guard count > capacity else { return }
+        unsafe memory.deallocate()
+        unsafe memory = .allocate(byteCount: count, alignment: 16)
+        capacity = count
     }
 
     /// Makes room for at least one more byte: moves the unread bytes to the front, or doubles the capacity up to

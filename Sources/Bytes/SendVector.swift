@@ -7,9 +7,21 @@ public struct SendVector: ~Copyable {
     public static var capacity: Int { 256 }
 
     private let entries: UnsafeMutablePointer<iovec>
+    private let filled: UnsafeMutablePointer<Int>
 
-    public init() { unsafe entries = .allocate(capacity: Self.capacity) }
-    deinit { unsafe entries.deallocate() }
+    public init() {
+        unsafe entries = .allocate(capacity: Self.capacity)
+        unsafe filled = .allocate(capacity: 1)
+        unsafe filled.initialize(to: 0)
+    }
+
+    deinit {
+        unsafe entries.deallocate()
+        unsafe filled.deallocate()
+    }
+
+    /// The last use took every entry: the queue may go on behind it.
+    public var wasFull: Bool { unsafe filled.pointee == Self.capacity }
 
     /// Points at the queue's first segments and hands the array to `send`, which must not keep it. Returns its result.
     @inline(__always)
@@ -27,6 +39,7 @@ public struct SendVector: ~Copyable {
             filled &+= 1
             slot = segment.next
         }
+        unsafe self.filled.pointee = filled
         return unsafe send(entries, filled)
     }
 }

@@ -30,6 +30,12 @@ public struct Stack<Element: BitwiseCopyable>: ~Copyable {
     }
 
     @inlinable public var count: Int { unsafe state.pointee.count }
+
+    /// All elements, for reading while `body` runs.
+    @inlinable
+    public func withSpan<Result>(_ body: (Span<Element>) -> Result) -> Result {
+        body(unsafe Span(_unsafeStart: state.pointee.elements, count: count))
+    }
     @inlinable public var isEmpty: Bool { unsafe state.pointee.count == 0 }
 
     @inlinable

@@ -24,14 +24,12 @@ extension ReplyParser {
             if index > 6 + 250 { return nil }
         }
         let keyEnd = index
-        guard keyEnd > 6, keyEnd <= 6 + 250, skipSpace(bytes, &index) else { return nil }
-        let (_, flagDigits) = ASCII.decimal(bytes.word(at: index))
-        if flagDigits > 0 {
-            index &+= flagDigits
-        } else if digits(bytes, &index) == nil {
-            return nil
+        guard keyEnd > 6, keyEnd <= 6 + 250 else { return nil }
+        if bytes.word(at: index) & 0xff_ffff == 0x20_3020 {
+            index &+= 3  // ` 0 `: most of the world has no flags
+        } else {
+            guard skipSpace(bytes, &index), digits(bytes, &index) != nil, skipSpace(bytes, &index) else { return nil }
         }
-        guard skipSpace(bytes, &index) else { return nil }
         let (data, dataDigits) = ASCII.decimal(bytes.word(at: index))
         guard dataDigits > 0 else { return nil }
         index &+= dataDigits

@@ -47,6 +47,11 @@ public struct Socket: BitwiseCopyable, Sendable, Equatable {
     /// A peer that is gone is an EPIPE here, not a signal.
     private var sendFlags: Int32 { Int32(MSG_NOSIGNAL) }
 
+    /// Tries to send a last word; nobody waits for it.
+    public func sendOnce(_ text: StaticString) {
+        _ = unsafe Glibc.send(descriptor, text.utf8Start, text.utf8CodeUnitCount, sendFlags)
+    }
+
     private static func classify(_ code: Int32) -> IOResult {
         if code == EAGAIN { return .wouldBlock }
         // These can only be bugs of ours: a number that is no socket, or memory that is not there.

@@ -1,5 +1,8 @@
 /// A counter for each verb, by its raw value, which must be below 32.
 public struct VerbCounts: BitwiseCopyable, Sendable {
+    /// Verbs that can be told apart.
+    public static let capacity = 32
+
     @usableFromInline var counts = InlineArray<32, UInt64>(repeating: 0)
 
     public init() {}

@@ -39,7 +39,7 @@ extension Engine {
             answerBadChunk(request)
         } else if calls[call].flags.contains(.overflowed) {
             discard(call)
-            poolStats[Int(requests[request].pool)].count(.memoryLimit)
+            poolStats[Int(requests[request].pool)].errors.count(.memoryLimit)
             answer(request, .outOfMemory)
         } else if !nodes[node].isUp {
             discard(call)
@@ -86,7 +86,7 @@ extension Engine {
     /// Answers a line that no node may see. Returns how many bytes it used.
     func refuse(_ refusal: Refusal, _ bytes: RawSpan, from id: UInt32) -> Int {
         let pool = Int(clients[id].pool)
-        poolStats[pool].count(refusal.reply.cause)
+        poolStats[pool].errors.count(refusal.cause)
         if !refusal.drops.isEmpty { dropOldValue(refusal, bytes, pool: clients[id].pool) }
         let request = newRequest(verb: .get, isQuiet: refusal.silent, from: id)
         answer(request, refusal.reply)
@@ -104,7 +104,8 @@ extension Engine {
 
     /// memcached drops the old value of a key whose new one is too large, so that nothing stale outlives it.
     private func dropOldValue(_ refusal: Refusal, _ bytes: RawSpan, pool: UInt16) {
-        let node = node(for: refusal.drops, base64: refusal.dropsBase64, in: bytes, pool: pool)
+        let node =
+            refusal.dropsBase64 ? nodeOfDecodedKey(pool: pool) : node(for: refusal.drops, in: bytes, pool: pool)
         guard nodes[node].isUp else { return }
         let request = requests.take(Request(client: none, verb: .metaDelete, flags: .quiet, pool: pool, started: now))
         guard let call = newCall(for: request, verb: .metaDelete, to: node) else { return }

@@ -8,11 +8,11 @@ extension Engine {
     public func clientOpened(pool: Int) -> UInt32? {
         guard !isDraining, clientCounts[pool] < limits.clients[pool] else {
             poolStats[pool].connectionsRefused &+= 1
-            poolStats[pool].count(.clientLimit)
+            poolStats[pool].errors.count(.clientLimit)
             return nil
         }
         clientCounts[pool] += 1
-        poolStats[pool].connectionsCurrent &+= 1
+        poolStats[pool].connections &+= 1
         poolStats[pool].connectionsTotal &+= 1
         return clients.take(Client(flags: .open, pool: UInt16(pool)))
     }
@@ -30,10 +30,16 @@ extension Engine {
             }
             guard mayProceed(id) else { break }
             let rest = bytes.extracting(droppingFirst: offset)
-            switch parser.parse(rest, limits: protocolLimits(of: id)) {
+            switch parse(rest, of: id) {
             case .needMore: return offset
-            case .request(let head): offset += begin(head, rest, from: id)
             case .refused(let refusal): offset += refuse(refusal, rest, from: id)
+            case .request(let head):
+                let used = begin(head, rest, from: id)
+                if used == 0 {
+                    clients[id].flags.insert(.waiting)
+                    return offset
+                }
+                offset += used
             }
         }
         return offset
@@ -59,7 +65,7 @@ extension Engine {
         if clients[id].bodyLeft > 0 { abandonBody(of: id) }
         let pool = Int(clients[id].pool)
         clientCounts[pool] -= 1
-        poolStats[pool].connectionsCurrent &-= 1
+        poolStats[pool].connections &-= 1
         var slot = clients[id].first
         while slot != none {
             let next = requests[slot].next
@@ -82,7 +88,7 @@ extension Engine {
     /// The client's socket took so many bytes.
     public func sent(toClient id: UInt32, _ count: Int) {
         queues.consume(count, from: &clients[id].output)
-        poolStats[Int(clients[id].pool)].bytesToClients &+= UInt64(count)
+        poolStats[Int(clients[id].pool)].bytesOut &+= UInt64(count)
         if clients[id].flags.contains(.waiting) { considerResuming(id) }
         if !pausedLinks.isEmpty { resumePausedLinks() }
     }
@@ -112,7 +118,7 @@ extension Engine {
         guard client.flags.isDisjoint(with: [.ending, .broken]) else { return false }
         if isFree(client) { return true }
         if client.depth >= pipelineLimit(of: client) {
-            if !client.flags.contains(.waiting) { poolStats[Int(client.pool)].count(.pipelineLimit) }
+            if !client.flags.contains(.waiting) { poolStats[Int(client.pool)].errors.count(.pipelineLimit) }
         }
         clients[id].flags.insert(.waiting)
         return false
@@ -159,7 +165,9 @@ extension Engine {
         unsafe pools[Int(client.pool)]._withUnsafeGuaranteedRef { $0.pipelineLimit }
     }
 
-    private func protocolLimits(of id: UInt32) -> ProtocolLimits {
-        unsafe pools[Int(clients[id].pool)]._withUnsafeGuaranteedRef { $0.protocolLimits }
+    private func parse(_ bytes: RawSpan, of id: UInt32) -> RequestStep {
+        unsafe pools[Int(clients[id].pool)]._withUnsafeGuaranteedRef {
+            parser.parse(bytes, scan: &clients[id].scan, limits: $0.protocolLimits)
+        }
     }
 }

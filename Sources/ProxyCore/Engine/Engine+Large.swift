@@ -111,8 +111,7 @@ extension Engine {
     func beginLargeStore(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         guard clients[id].depth == 0 else { return 0 }
         let request = newRequest(head, from: id)
-        let node = node(
-            for: head.key, base64: head.options.contains(.base64Key), in: bytes, pool: clients[id].pool)
+        let node = node(for: head, in: bytes, pool: clients[id].pool)
         clients[id].bodyLeft = UInt64(head.bodyLength) + 2
         clients[id].collecting = none
         guard nodes[node].isUp else {

@@ -112,7 +112,7 @@ extension Engine {
     }
 
     private func blame(_ node: UInt32, _ cause: ErrorCause) {
-        nodeStats[Int(node)].count(cause)
+        nodeStats[Int(node)].errors.count(cause)
         guard cause.countsAgainstNode else { return }
         nodes[node].isSuspect = true
         work.reports.push(NodeReport(node: node, failure: cause))
@@ -201,7 +201,7 @@ extension Engine {
         let node = links[link].node
         let connectDeadline = links[link].progress + nodes[node].connectTimeout
         if now >= connectDeadline {
-            fail(link: link, .connectTimeout)
+            fail(link: link, .connectFailed)
             return .max
         }
         // Calls have their own time; the attempt to connect goes on for those behind.
@@ -209,7 +209,7 @@ extension Engine {
             let call = links[link].first
             take(call, from: link)
             calls[call].next = none
-            nodeStats[Int(node)].count(.timeout)
+            nodeStats[Int(node)].errors.count(.timeout)
             end(call, .timeout, midValue: false)
             if links[link].state == .closed { return .max }
         }

@@ -21,12 +21,12 @@ extension Engine {
     }
 
     private func addKey(_ key: ByteRange, of request: UInt32, _ head: RequestHead, _ bytes: RawSpan, pool: UInt16) {
-        let node = node(for: key, base64: false, in: bytes, pool: pool)
+        let node = node(for: key, in: bytes, pool: pool)
         let piece = newPiece(of: request)
         guard nodes[node].isUp else {
             // A shard that is gone loses its own keys only.
             pieces[piece].state = .settled
-            nodeStats[Int(node)].count(.nodeDown)
+            nodeStats[Int(node)].errors.count(.nodeDown)
             return
         }
         var call = nodes[node].building

@@ -1,4 +1,4 @@
-public import Bytes
+internal import Bytes
 internal import MemcacheProtocol
 internal import Telemetry
 
@@ -30,13 +30,16 @@ extension Engine {
             fail(link: id, .protocolError)
             return bytes.byteCount
         }
-        switch ReplyParser.parse(bytes, for: calls[call].verb, rawKeyLength: Int(calls[call].rawKeyLength)) {
+        switch ReplyParser.parse(bytes, for: calls[call].verb, rawKeyLength: calls[call].rawKeyLength) {
         case .needMore: return 0
         case .line(let code, let length):
             finish(call, code, bytes.extracting(0..<length), of: id)
             return length
         case .value(let head): return beginValue(head, bytes, of: call, link: id)
-        case .item(let length):
+        case .end(let length):
+            finish(call, .end, bytes.extracting(0..<length), of: id)
+            return length
+        case .stat(let length):
             deliver(bytes.extracting(0..<length), of: call)
             return length
         case .broken:
@@ -57,9 +60,9 @@ extension Engine {
                 return bytes.byteCount
             }
         }
-        let whole = head.headerLength + head.dataLength + 2
+        let whole = head.totalLength
         if bytes.byteCount >= whole { return takeWholeValue(bytes, whole, isMeta, of: call, link: id) }
-        if head.dataLength >= Self.largeValue { setApart(link: id) }
+        if Int(head.dataLength) >= Self.largeValue { setApart(link: id) }
         deliver(bytes, of: call)
         links[id].valueLeft = UInt64(whole - bytes.byteCount)
         passOn(call)
@@ -117,7 +120,7 @@ extension Engine {
     /// The first reply of a connection: the node's version. Only now does anything else go to it: a frozen server takes
     /// connections and bytes, and would act on them much later.
     private func takeGreeting(_ bytes: RawSpan, of id: UInt32) -> Int {
-        switch ReplyParser.parse(bytes, for: .version, rawKeyLength: 0) {
+        switch ReplyParser.parse(bytes, for: .version) {
         case .needMore: return 0
         case .line(.version, let length):
             nodes[links[id].node].version = versionNumber(bytes.extracting(0..<length))
@@ -151,7 +154,6 @@ extension Engine {
         guard client != none, clients[client].first == request, requests[request].report == .none else { return }
         if requests[request].flags.contains(.pieced) { collectPieces(of: request) }
         guard !requests[request].reply.isEmpty else { return }
-        requests[request].flags.insert(.begun)
         queues.move(&requests[request].reply, behind: &clients[client].output)
         markDirty(client: client)
     }
@@ -181,6 +183,15 @@ extension Engine {
         }
     }
 
+    /// Hits and misses of a get, by key.
+    private func countKeys(of call: UInt32, _ verb: UInt8, _ pool: Int) {
+        if calls[call].flags.contains(.hit) {
+            poolStats[pool].hits.count(verb)
+        } else {
+            poolStats[pool].misses.count(verb)
+        }
+    }
+
     private func count(_ call: UInt32, _ code: ReplyCode) {
         let node = Int(calls[call].node)
         nodeStats[node].latency.record(nanoseconds: now &- calls[call].sent)
@@ -189,13 +200,13 @@ extension Engine {
             nodes[calls[call].node].isSuspect = false
             work.reports.push(NodeReport(node: calls[call].node, failure: nil))
         }
-        let verb = Int(calls[call].verb.rawValue)
+        let verb = calls[call].verb.rawValue
         let pool = Int(requests[calls[call].request].pool)
         switch code {
-        case .end: if calls[call].flags.contains(.hit) { poolStats[pool].hits[verb] &+= 1 } else { poolStats[pool].misses[verb] &+= 1 }
-        case .value, .hd, .stored, .deleted, .touched, .number: poolStats[pool].hits[verb] &+= 1
-        case .en, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses[verb] &+= 1
-        case .error, .clientError, .serverError: nodeStats[node].count(.nodeError)
+        case .end: countKeys(of: call, verb, pool)
+        case .value, .hd, .stored, .deleted, .touched, .number: poolStats[pool].hits.count(verb)
+        case .en, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb)
+        case .error, .clientError, .serverError: nodeStats[node].errors.count(.serverError)
         default: break
         }
     }

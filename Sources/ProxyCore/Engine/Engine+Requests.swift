@@ -8,7 +8,7 @@ extension Engine {
     /// Takes up a valid command at the start of `bytes`. Returns how many bytes it used.
     func begin(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let pool = clients[id].pool
-        poolStats[Int(pool)].requests[Int(head.verb.rawValue)] &+= 1
+        poolStats[Int(pool)].requests.count(head.verb.rawValue)
         switch head.verb {
         case .get, .gets, .gat, .gats:
             if head.keyCount > 1 { return beginMultiget(head, bytes, from: id) }
@@ -27,7 +27,7 @@ extension Engine {
     private func beginSingle(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let used = Int(head.lineLength)
         let request = newRequest(head, from: id)
-        let node = node(for: head.key, base64: head.options.contains(.base64Key), in: bytes, pool: clients[id].pool)
+        let node = node(for: head, in: bytes, pool: clients[id].pool)
         guard let call = newCall(for: request, verb: head.verb, to: node) else { return used }
         if head.verb.isIdempotentRead || head.options.contains(.pureRead) { calls[call].flags.insert(.repeatable) }
         calls[call].rawKeyLength = head.rawKeyLength
@@ -46,8 +46,7 @@ extension Engine {
         let block = Int(head.bodyLength) + 2
         if block > Self.largeValue { return beginLargeStore(head, bytes, from: id) }
         let request = newRequest(head, from: id)
-        let key = head.key
-        let node = node(for: key, base64: head.options.contains(.base64Key), in: bytes, pool: clients[id].pool)
+        let node = node(for: head, in: bytes, pool: clients[id].pool)
         guard bytes.byteCount - line >= block else {
             return beginCollecting(head, bytes, request: request, node: node, from: id)
         }
@@ -159,7 +158,7 @@ extension Engine {
 
     /// The command line without ` noreply` or ` q`: nodes are always asked aloud, so that every call has its reply and
     /// no failure goes unseen; what the client did not want to hear is thrown away here.
-    private func writeLine(_ head: RequestHead, _ bytes: RawSpan, of call: UInt32) {
+    func writeLine(_ head: RequestHead, _ bytes: RawSpan, of call: UInt32) {
         let line = Int(head.lineLength)
         guard !head.quiet.isEmpty else {
             write(bytes.extracting(0..<line), of: call)
@@ -182,18 +181,40 @@ extension Engine {
         }
     }
 
-    /// The node that the pool's ring gives a key.
-    func node(for key: ByteRange, base64: Bool, in bytes: RawSpan, pool: UInt16) -> UInt32 {
-        if unsafe pools[Int(pool)]._withUnsafeGuaranteedRef({ $0.isLeastLoaded }) {
-            return leastLoadedNode(for: key, base64: base64, in: bytes, pool: pool)
+    /// The node that the pool's ring gives the command's key; a base64 key counts as its decoded bytes.
+    func node(for head: RequestHead, in bytes: RawSpan, pool: UInt16) -> UInt32 {
+        guard head.options.contains(.base64Key) else { return node(for: head.key, in: bytes, pool: pool) }
+        return nodeOfDecodedKey(pool: pool)
+    }
+
+    /// The node of the key that the parser decoded last.
+    func nodeOfDecodedKey(pool: UInt16) -> UInt32 {
+        let key = parser.decodedKey
+        return unsafe node(for: ByteRange(offset: 0, length: parser.decodedLength), in: key.span.bytes, pool: pool)
+    }
+
+    func node(for key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt32 {
+        let chance = nextRandom()
+        return unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
+            $0.isLeastLoaded
+                ? leastLoadedNode(of: $0, for: key, in: bytes) : $0.node(for: key, in: bytes, random: chance)
         }
+    }
+
+    /// Bounded-load ketama: the load is what this worker has in flight.
+    private func leastLoadedNode(of pool: Pool, for key: ByteRange, in bytes: RawSpan) -> UInt32 {
+        loads.removeAll()
+        for index in 0..<pool.members.count { loads.push(Int32(clamping: nodeStats[Int(pool.members[index])].inFlight)) }
+        let hash = pool.hashed(key, in: bytes)
+        return pool.members[loads.withSpan { pool.distributor.pick(hash, loads: $0) }]
+    }
+
+    /// xorshift64: for `distribution: random`, where any spread will do.
+    private func nextRandom() -> UInt64 {
         random ^= random << 13
         random ^= random >> 7
         random ^= random << 17
-        let chance = random
-        return unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
-            $0.node(for: key, base64: base64, in: bytes, random: chance)
-        }
+        return random
     }
 
     private func endsInNewline(_ bytes: RawSpan, at end: Int) -> Bool {

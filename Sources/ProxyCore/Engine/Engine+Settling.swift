@@ -61,7 +61,6 @@ extension Engine {
         } else if requests[head].report == .none {
             if requests[head].flags.contains(.pieced) { collectPieces(of: head) }
             if !requests[head].reply.isEmpty {
-                requests[head].flags.insert(.begun)
                 queues.move(&requests[head].reply, behind: &clients[client].output)
             }
         }
@@ -114,13 +113,13 @@ extension Engine {
 
     /// The request's node is down: what `when_down` says.
     func answerDown(_ request: UInt32, node: UInt32) {
-        nodeStats[Int(node)].count(.nodeDown)
+        nodeStats[Int(node)].errors.count(.nodeDown)
         let verb = requests[request].verb
         let isMiss = unsafe pools[Int(requests[request].pool)]._withUnsafeGuaranteedRef { $0.whenDown == .miss }
         // Only reads: a write that goes nowhere must not look like one that found nothing.
         switch verb {
-        case .get, .gets where isMiss: answer(request, .end)
-        case .metaGet where isMiss: answer(request, requests[request].flags.contains(.quiet) ? .nothing : .en)
+        case .get where isMiss, .gets where isMiss: answer(request, .end)
+        case .metaGet where isMiss: answer(request, .en)
         default: answerFailure(request, .nodeDown)
         }
     }
@@ -136,7 +135,7 @@ extension Engine {
     func cutOff(_ request: UInt32, _ cause: ErrorCause) {
         let client = requests[request].client
         guard client != none else { return }
-        poolStats[Int(requests[request].pool)].count(cause)
+        poolStats[Int(requests[request].pool)].errors.count(cause)
         clients[client].flags.insert(.broken)
         queues.clear(&requests[request].reply)
         markDirty(client: client)

@@ -27,7 +27,7 @@ extension Engine {
         } else if argument.byteCount == 5, argument.isEqual(to: "reset", at: 0) {
             askAll(request, .reset, head, bytes)
         } else {
-            askAll(request, .stats, head, bytes)
+            askAll(request, .stats(topic(of: argument)), head, bytes)
         }
     }
 
@@ -53,9 +53,8 @@ extension Engine {
     }
 
     func nodes(ofPool pool: UInt16) -> Range<UInt32> {
-        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
-            UInt32($0.firstNode)..<UInt32($0.firstNode + $0.settings.nodes.count)
-        }
+        let range = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.nodes }
+        return UInt32(range.lowerBound)..<UInt32(range.upperBound)
     }
 
     /// All nodes have answered, or will not. May allocate: nobody asks for reports a thousand times a second.
@@ -65,10 +64,10 @@ extension Engine {
         case .none: break
         case .flush, .reset:
             let done: ReplyText = requests[request].report == .flush ? .ok : .resetDone
-            let isDone = !requests[request].flags.contains(.failed) && answers.allSatisfy { $0 == done.array }
+            let isDone = !requests[request].flags.contains(.failed) && answers.allSatisfy { Self.isText($0, done) }
             if !requests[request].flags.contains(.quiet) { add(isDone ? done : .nodeFailed, to: request) }
-        case .stats: add(bytes: StatsMerge.merge(answers.filter { !$0.isEmpty }), to: request)
-        case .nodes: add(bytes: StatsMerge.nodes(nodeLines(ofPool: requests[request].pool)), to: request)
+        case .stats(let topic): add(bytes: StatsMerger.merge(answers.filter { !$0.isEmpty }, topic: topic), to: request)
+        case .nodes: add(bytes: nodeStatsText(ofPool: requests[request].pool), to: request)
         }
     }
 
@@ -92,18 +91,31 @@ extension Engine {
 
     private func add(bytes: [UInt8], to request: UInt32) {
         guard requests[request].client != none else { return }
-        if !queues.append(bytes.span.bytes, to: &requests[request].reply, through: &arena) {
+        if unsafe !queues.append(bytes.span.bytes, to: &requests[request].reply, through: &arena) {
             cutOff(request, .memoryLimit)
         }
     }
 
-    private func nodeLines(ofPool pool: UInt16) -> [NodeLine] {
-        nodes(ofPool: pool).map { node in
-            let stats = nodeStats[Int(node)]
-            return NodeLine(
-                name: topology.nodes[Int(node)].settings.label, isUp: nodes[node].isUp,
-                version: versionText(nodes[node].version), requests: stats.requests, inFlight: stats.inFlight)
+    private static func isText(_ answer: [UInt8], _ text: ReplyText) -> Bool {
+        unsafe answer.count == text.bytes.utf8CodeUnitCount && answer.span.bytes.isEqual(to: text.bytes, at: 0)
+    }
+
+    /// The first word of the argument.
+    private func topic(of argument: RawSpan) -> StatsTopic {
+        var word: [UInt8] = []
+        for index in 0..<argument.byteCount where argument.byte(at: index) != ASCII.space {
+            word.append(argument.byte(at: index))
         }
+        return StatsTopic(argument: String(decoding: word, as: UTF8.self))
+    }
+
+    private func nodeStatsText(ofPool pool: UInt16) -> [UInt8] {
+        let range = nodes(ofPool: pool)
+        let views = range.map {
+            NodeView(name: topology.nodes[Int($0)].settings.label, state: nodes[$0].isUp ? .up : .down)
+        }
+        let stats = range.map { nodeStats[Int($0)] }
+        return PoolView(name: topology.pools[Int(pool)].settings.name, nodes: views).nodeStatsText(stats)
     }
 
     // MARK: - Versions

@@ -14,6 +14,7 @@ public import Telemetry
 ///
 /// Time is told (`now`), never read. What the shell must do stands in the work lists, to be emptied each turn. Rows are
 /// plain values in tables, known by number: no object, no reference count and no allocation per request.
+@safe
 public final class Engine {
     /// A client whose unsent output is larger is not read any further.
     static let outputHighWater = 256 * 1024
@@ -28,7 +29,8 @@ public final class Engine {
     let links = Table<Link>()
 
     let nodes = Table<NodeRow>()
-    let pools = Stack<Unmanaged<Pool>>()
+    /// The pools of `topology`, which owns them, for use without counting references.
+    let pools: Stack<Unmanaged<Pool>>
     /// In use at once, by pool.
     let clientCounts = Stack<Int>()
     private(set) var topology: Topology
@@ -46,6 +48,12 @@ public final class Engine {
 
     /// Nodes touched by the multi-key get that is being taken apart.
     let building = Stack<UInt32>()
+    /// Links that are not closed, or not yet released.
+    let liveLinks = Stack<UInt32>()
+    /// Links to fail once the bytes at hand are worked off.
+    let condemned = Stack<UInt32>()
+    /// In flight by ring member, for `least-loaded`.
+    let loads = Stack<Int32>()
     /// Links that are not read for now.
     let pausedLinks = Stack<UInt32>()
     var isDraining = false
@@ -65,12 +73,15 @@ public final class Engine {
 
     /// - Parameter seed: for `distribution: random`.
     public init(_ topology: Topology, limits: Limits, seed: UInt64) {
+        unsafe pools = Stack()
         self.topology = topology
         self.limits = limits
         random = seed | 1
+        shortestTimeout =
+            topology.pools.map { min($0.settings.timeout, $0.settings.connectTimeout) }.min() ?? 1_000_000_000
         queues = ByteQueues(limit: limits.memory)
         for pool in topology.pools {
-            pools.push(Unmanaged.passUnretained(pool))
+            unsafe pools.push(Unmanaged.passUnretained(pool))
             poolStats.push(PoolStats())
             clientCounts.push(0)
         }
@@ -83,6 +94,15 @@ public final class Engine {
                     connectTimeout: settings.connectTimeout))
         }
     }
+
+    /// The clock, read once for all that the turn brings.
+    public func beginTurn(at time: UInt64) { now = time }
+
+    /// Calls are under way, so that time matters.
+    public var isBusy: Bool { calls.count > 0 }
+
+    /// The earliest that anything begun now can be late, in nanoseconds.
+    public let shortestTimeout: UInt64
 
     /// Takes over another generation of the same pools and nodes.
     public func adopt(_ next: Topology) {
@@ -123,6 +143,11 @@ public struct Work: ~Copyable {
     public let reports = Stack<NodeReport>()
 
     init() {}
+
+    public var isEmpty: Bool {
+        clients.isEmpty && links.isEmpty && opening.isEmpty && closing.isEmpty && resuming.isEmpty && pausing.isEmpty
+            && unpausing.isEmpty && reports.isEmpty
+    }
 }
 
 /// What a worker saw of a node, for the one verdict of the process.

@@ -41,6 +41,7 @@ struct Client: BitwiseCopyable {
     /// Bytes of the data block, its CR LF counted, that have not arrived yet.
     var bodyLeft: UInt64 = 0
     var output = ByteQueue()
+    var scan = LineScan()
 }
 
 /// One thing that a client asked for: the place in line that its reply will take.
@@ -86,6 +87,10 @@ struct Call: BitwiseCopyable {
         static let blocking = Flags(rawValue: 1 << 3)
         /// Its data block is passed on while it arrives.
         static let streaming = Flags(rawValue: 1 << 4)
+        /// A value has come in answer.
+        static let hit = Flags(rawValue: 1 << 5)
+        /// Some of its data block found no memory.
+        static let overflowed = Flags(rawValue: 1 << 6)
     }
 
     var request: UInt32
@@ -102,8 +107,11 @@ struct Call: BitwiseCopyable {
     var commandLength: UInt32 = 0
     /// The bytes, while they cannot go to the connection yet.
     var staged = ByteQueue()
-    /// The next piece that a reply of this call can be for.
+    /// The next piece that a reply of this call can be for, and the last.
     var piece = none
+    var lastPiece = none
+    /// See `RequestHead.rawKeyLength`.
+    var rawKeyLength: UInt8 = 0
 }
 
 /// A part of a reply that is put together: one key of a multi-key get, or one node's answer.

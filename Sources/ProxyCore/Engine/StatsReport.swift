@@ -1,12 +1,14 @@
+internal import Telemetry
+
 /// How the answers of all nodes become one.
-enum StatsReport: UInt8, BitwiseCopyable {
+enum StatsReport: BitwiseCopyable, Equatable {
     case none
     /// OK when all said OK.
     case flush
     /// RESET when all said RESET.
     case reset
-    /// Summed, name by name.
-    case stats
+    /// Merged, name by name.
+    case stats(StatsTopic)
     /// Drover's own list of nodes.
     case nodes
 }
