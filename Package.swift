@@ -58,7 +58,7 @@ let package = Package(
         .executableTarget(
             name: "drover",
             dependencies: [
-                "Proxy", "ProxyConfig", "ProxyCore", "Distribution", "Admin", "Loadgen", "CPlatform", logging,
+                "Proxy", "ProxyConfig", "ProxyCore", "Distribution", "Admin", "Loadgen", "Sockets", "CPlatform", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
