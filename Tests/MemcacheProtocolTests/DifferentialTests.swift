@@ -30,4 +30,21 @@ struct DifferentialTests {
             if said != nil { return }
         }
     }
+
+    @Test(
+        "A base64 key with a newline, which a node echoes raw or encoded, does not shift the stream",
+        arguments: versions)
+    func newlineEcho(version: RealMemcached.Version) throws {
+        let judge = Judge(server: try RealMemcached(version))
+        let key = RequestTables.newlineKey
+        let story = [
+            "ms \(key) 1 b k", "mg \(key) b k v", "me \(key) b", "ma \(key) b k v", "mg \(key) b k s v t",
+            "append x 0 0 1", "ms \(key) 3 b MA", "mg \(key) b k v", "md \(key) b k", "mg \(key) b k", "me \(key) b",
+            "mg \(key) b k N0 v", "mg \(key) s b t k v", "me \(key) b", "md \(key) b k I T30", "mg \(key) b Oo k v q",
+        ]
+        for line in story {
+            let said = try judge.disagreement(on: Array((line + "\r\n").utf8))
+            #expect(said == nil, "\(line)")
+        }
+    }
 }
