@@ -115,3 +115,26 @@ extension RawSpan {
         return end
     }
 }
+
+extension RawSpan {
+    /// Whether both hold the same bytes.
+    @inlinable
+    public func isEqual(to other: RawSpan) -> Bool {
+        guard byteCount == other.byteCount else { return false }
+        var index = 0
+        while index < byteCount {
+            if word(at: index) != other.word(at: index) { return false }
+            index &+= 8
+        }
+        return true
+    }
+
+    /// Whether `text` stands at `offset`.
+    @inlinable
+    public func isEqual(to text: StaticString, at offset: Int) -> Bool {
+        let count = text.utf8CodeUnitCount
+        guard offset >= 0, byteCount - offset >= count else { return false }
+        let other = unsafe RawSpan(_unsafeStart: text.utf8Start, byteCount: count)
+        return extracting(offset..<(offset + count)).isEqual(to: other)
+    }
+}

@@ -1,6 +1,6 @@
 /// Replies that Drover gives by itself, to the letter as memcached 1.6.38 spells them.
 public enum ReplyText: UInt8, BitwiseCopyable, Sendable, CaseIterable {
-    case ok, end, error, mn, resetDone
+    case ok, end, en, error, mn, resetDone
     case stored, notStored, exists, notFound, deleted, touched
     case badCommandLine, badDataChunk, lineTooLong
     case invalidFlag, duplicateFlag, invalidOrDuplicateFlag, opaqueTooLong
@@ -15,6 +15,7 @@ public enum ReplyText: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         switch self {
         case .ok: "OK\r\n"
         case .end: "END\r\n"
+        case .en: "EN\r\n"
         case .error: "ERROR\r\n"
         case .mn: "MN\r\n"
         case .resetDone: "RESET\r\n"

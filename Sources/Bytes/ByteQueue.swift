@@ -1,0 +1,216 @@
+/// Bytes waiting to be sent, as a list of segments of chunks. A plain value: the bytes and the list belong to a
+/// `ByteQueues`, without which it can do nothing.
+public struct ByteQueue: BitwiseCopyable, Sendable {
+    @usableFromInline var first: UInt32
+    @usableFromInline var last: UInt32
+    @usableFromInline var length: Int
+
+    /// Bytes in the queue.
+    @inlinable public var count: Int { length }
+
+    @inlinable
+    public init() {
+        first = .max
+        last = .max
+        length = 0
+    }
+
+    @inlinable public var isEmpty: Bool { length == 0 }
+}
+
+/// A chunk that is being filled. Each place that writes often has one of its own, so that what it writes stays
+/// contiguous and leaves as one segment.
+public struct OpenChunk: BitwiseCopyable, Sendable {
+    @usableFromInline var chunk: UInt32 = .max
+    @usableFromInline var fill: UInt32 = 0
+
+    @inlinable public init() {}
+
+    /// The chunk; it holds what was written last.
+    @inlinable public var id: UInt32 { chunk }
+    /// Where the next byte goes.
+    @inlinable public var position: Int { Int(fill) }
+    @inlinable public var room: Int { chunk == .max ? 0 : ByteQueues.chunkSize - Int(fill) }
+}
+
+/// A run of bytes in one chunk: a queue is a list of these.
+@usableFromInline
+struct Segment: BitwiseCopyable {
+    @usableFromInline var chunk: UInt32
+    @usableFromInline var offset: UInt32
+    @usableFromInline var length: UInt32
+    @usableFromInline var next: UInt32
+
+    @inlinable
+    init(chunk: UInt32, offset: UInt32, length: UInt32) {
+        self.chunk = chunk
+        self.offset = offset
+        self.length = length
+        self.next = .max
+    }
+}
+
+/// All byte queues of a worker: the chunks, the segments, and what can be done with them.
+///
+/// A byte is copied once, when it enters. Moving a reply behind another, or sending one value to several nodes, only
+/// links segments.
+@safe
+public struct ByteQueues: ~Copyable {
+    @inlinable public static var chunkSize: Int { ChunkStore.chunkSize }
+
+    public let chunks: ChunkStore
+    @usableFromInline let segments: Table<Segment>
+
+    /// - Parameter limit: bytes of chunks that may be in use at once.
+    public init(limit: Int) {
+        chunks = ChunkStore(limit: limit / ChunkStore.chunkSize)
+        segments = Table(limit: Self.segmentLimit)
+    }
+
+    /// Segments there can be; beyond most of them appending says that memory has run out.
+    @inlinable static var segmentLimit: Int { 1 << 20 }
+
+    /// Bytes of chunks in use.
+    @inlinable public var memoryInUse: Int { chunks.inUse * ChunkStore.chunkSize }
+
+    /// Copies `bytes` to the end of the queue through `open`. False, with some of them missing, at the memory limit.
+    @inlinable
+    public func append(_ bytes: RawSpan, to queue: inout ByteQueue, through open: inout OpenChunk) -> Bool {
+        let count = bytes.byteCount
+        guard count <= open.room, segments.count < Self.segmentLimit - 4096 else {
+            return appendSlowly(bytes, to: &queue, through: &open)
+        }
+        chunks.write(bytes, to: open.chunk, at: Int(open.fill))
+        link(open.chunk, open.fill, UInt32(truncatingIfNeeded: count), &queue)
+        open.fill &+= UInt32(truncatingIfNeeded: count)
+        return true
+    }
+
+    @usableFromInline @inline(never)
+    func appendSlowly(_ bytes: RawSpan, to queue: inout ByteQueue, through open: inout OpenChunk) -> Bool {
+        var done = 0
+        guard segments.count < Self.segmentLimit - 4096 else { return false }
+        while done < bytes.byteCount {
+            if open.room == 0, !renew(&open) { return false }
+            let count = min(open.room, bytes.byteCount - done)
+            chunks.write(bytes.extracting(done..<(done + count)), to: open.chunk, at: Int(open.fill))
+            link(open.chunk, open.fill, UInt32(count), &queue)
+            open.fill += UInt32(count)
+            done += count
+        }
+        return true
+    }
+
+    /// Copies a constant to the end of the queue.
+    @inlinable
+    public func append(_ text: StaticString, to queue: inout ByteQueue, through open: inout OpenChunk) -> Bool {
+        append(
+            unsafe RawSpan(_unsafeStart: text.utf8Start, byteCount: text.utf8CodeUnitCount), to: &queue, through: &open)
+    }
+
+    /// Lets go of the chunk that is open and opens an empty one; false at the memory limit.
+    public func renew(_ open: inout OpenChunk) -> Bool {
+        close(&open)
+        open.chunk = chunks.take()
+        return open.chunk != .max
+    }
+
+    /// Starts the open chunk over when nobody reads it any more: between turns, so that the same warm lines are used.
+    @inlinable
+    public func rewind(_ open: inout OpenChunk) {
+        if open.chunk != .max, chunks.isUnique(open.chunk) { open.fill = 0 }
+    }
+
+    /// Lets go of the chunk that is open.
+    public func close(_ open: inout OpenChunk) {
+        if open.chunk != .max { chunks.release(open.chunk) }
+        open = OpenChunk()
+    }
+
+    /// Adds a segment, or lengthens the last one when the new bytes stand right behind it.
+    @inlinable
+    func link(_ chunk: UInt32, _ offset: UInt32, _ length: UInt32, _ queue: inout ByteQueue) {
+        guard length > 0 else { return }
+        queue.length &+= Int(length)
+        if queue.last != .max {
+            let last = segments[queue.last]
+            if last.chunk == chunk, last.offset &+ last.length == offset {
+                segments[queue.last].length = last.length &+ length
+                return
+            }
+        }
+        chunks.retain(chunk)
+        let segment = segments.take(Segment(chunk: chunk, offset: offset, length: length))
+        if queue.last == .max { queue.first = segment } else { segments[queue.last].next = segment }
+        queue.last = segment
+    }
+
+    /// Adds bytes that are already in a chunk.
+    @inlinable
+    public func share(_ chunk: UInt32, offset: Int, count: Int, with queue: inout ByteQueue) {
+        precondition(offset >= 0 && count >= 0 && count <= Self.chunkSize - offset)
+        link(chunk, UInt32(offset), UInt32(count), &queue)
+    }
+
+    /// Moves all of `source` behind `target`; no byte is touched.
+    @inlinable
+    public func move(_ source: inout ByteQueue, behind target: inout ByteQueue) {
+        guard source.first != .max else { return }
+        if target.last == .max {
+            target = source
+        } else {
+            let last = segments[target.last]
+            let head = segments[source.first]
+            if last.chunk == head.chunk, last.offset &+ last.length == head.offset {
+                segments[target.last].length = last.length &+ head.length
+                segments[target.last].next = head.next
+                if head.next != .max { target.last = source.last }
+                chunks.release(head.chunk)
+                segments.free(source.first)
+            } else {
+                segments[target.last].next = source.first
+                target.last = source.last
+            }
+            target.length &+= source.count
+        }
+        source = ByteQueue()
+    }
+
+    /// Drops the first `count` bytes.
+    @inlinable
+    public func consume(_ count: Int, from queue: inout ByteQueue) {
+        precondition(count >= 0 && count <= queue.count)
+        queue.length &-= count
+        var left = UInt32(truncatingIfNeeded: count)
+        while left > 0 {
+            let segment = segments[queue.first]
+            guard left >= segment.length else {
+                segments[queue.first].offset = segment.offset &+ left
+                segments[queue.first].length = segment.length &- left
+                return
+            }
+            left &-= segment.length
+            chunks.release(segment.chunk)
+            segments.free(queue.first)
+            queue.first = segment.next
+            if segment.next == .max { queue.last = .max }
+        }
+    }
+
+    @inlinable
+    public func clear(_ queue: inout ByteQueue) {
+        consume(queue.count, from: &queue)
+    }
+
+    /// Calls `body` with each contiguous run of the queue, in order, until it says stop.
+    public func forEachRun(of queue: ByteQueue, _ body: (RawSpan) -> Bool) {
+        var slot = queue.first
+        while slot != .max {
+            let segment = segments[slot]
+            let goOn = chunks.withBytes(
+                of: segment.chunk, offset: Int(segment.offset), count: Int(segment.length), body)
+            guard goOn else { return }
+            slot = segment.next
+        }
+    }
+}

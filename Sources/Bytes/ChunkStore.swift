@@ -1,0 +1,139 @@
+internal import Glibc
+
+/// The fixed-size blocks that all queued bytes of a worker live in: counted, pooled, with a cap.
+///
+/// A chunk is known by its number. Every segment of a queue, and everyone who wants to read its bytes later, holds one
+/// count; at zero it goes to the free list, newest first, so that the warm one is used next. Beyond `spare` free chunks
+/// the memory goes back to the system: a burst leaves no high-water mark.
+@safe
+public struct ChunkStore: ~Copyable {
+    /// Bytes in a chunk: 16 KiB holds a pipeline's replies in one piece and a 64 KiB value in five.
+    @inlinable public static var chunkSize: Int { 16_384 }
+
+    @safe @usableFromInline
+    struct Chunk: BitwiseCopyable {
+        @usableFromInline var memory: UnsafeMutableRawPointer?
+        @usableFromInline var count: UInt32
+        @usableFromInline var nextFree: UInt32
+
+        @usableFromInline
+        init(memory: UnsafeMutableRawPointer) {
+            unsafe self.memory = memory
+            count = 1
+            nextFree = .max
+        }
+    }
+
+    @usableFromInline
+    struct State {
+        @usableFromInline var free: UInt32
+        @usableFromInline var freeCount: UInt32
+        @usableFromInline var inUse: Int
+    }
+
+    @usableFromInline let chunks: Table<Chunk>
+    @usableFromInline let state: UnsafeMutablePointer<State>
+    /// Chunks that may be in use at once.
+    public let limit: Int
+    /// Free chunks that keep their memory.
+    public let spare: Int
+
+    public init(limit: Int, spare: Int = 64) {
+        self.limit = max(limit, 4)
+        self.spare = spare
+        chunks = Table(limit: max(limit, 4) + spare + 1)
+        unsafe state = .allocate(capacity: 1)
+        unsafe state.initialize(to: State(free: .max, freeCount: 0, inUse: 0))
+    }
+
+    deinit {
+        var slot = unsafe state.pointee.free
+        while slot != .max {
+            unsafe chunks[slot].memory?.deallocate()
+            slot = chunks[slot].nextFree
+        }
+        unsafe state.deallocate()
+    }
+
+    /// Chunks in use now.
+    @inlinable public var inUse: Int { unsafe state.pointee.inUse }
+
+    /// Bytes that free chunks still hold.
+    public var idleBytes: Int { Int(unsafe state.pointee.freeCount) * Self.chunkSize }
+
+    /// A chunk with one count, or `Table.none` at the limit.
+    @inlinable
+    public func take() -> UInt32 {
+        let slot = unsafe state.pointee.free
+        guard slot != .max else { return takeNew() }
+        unsafe state.pointee.free = chunks[slot].nextFree
+        unsafe state.pointee.freeCount &-= 1
+        unsafe state.pointee.inUse &+= 1
+        chunks[slot].count = 1
+        return slot
+    }
+
+    @usableFromInline @inline(never)
+    func takeNew() -> UInt32 {
+        guard unsafe state.pointee.inUse < limit else { return .max }
+        unsafe state.pointee.inUse += 1
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.chunkSize, alignment: 64)
+        return chunks.take(unsafe Chunk(memory: memory))
+    }
+
+    @inlinable
+    public func retain(_ chunk: UInt32) {
+        chunks[chunk].count += 1
+    }
+
+    @inlinable
+    public func release(_ chunk: UInt32) {
+        let count = chunks[chunk].count - 1
+        chunks[chunk].count = count
+        if count == 0 { recycle(chunk) }
+    }
+
+    /// Nobody but the caller holds the chunk, so its bytes may be written again from the start.
+    @inlinable
+    public func isUnique(_ chunk: UInt32) -> Bool { chunks[chunk].count == 1 }
+
+    @usableFromInline
+    func recycle(_ chunk: UInt32) {
+        unsafe state.pointee.inUse -= 1
+        if Int(unsafe state.pointee.freeCount) < spare {
+            chunks[chunk].nextFree = unsafe state.pointee.free
+            unsafe state.pointee.free = chunk
+            unsafe state.pointee.freeCount += 1
+        } else {
+            unsafe chunks[chunk].memory?.deallocate()
+            chunks.free(chunk)
+        }
+    }
+
+    /// Copies `bytes` into the chunk at `offset`. The room is the caller's to know; it is checked all the same.
+    @inlinable
+    public func write(_ bytes: RawSpan, to chunk: UInt32, at offset: Int) {
+        let count = bytes.byteCount
+        precondition(offset >= 0 && count <= Self.chunkSize - offset)
+        guard let memory = unsafe chunks[chunk].memory else { return }
+        unsafe bytes.withUnsafeBytes { source in
+            guard let base = source.baseAddress else { return }
+            unsafe (memory + offset).copyMemory(from: base, byteCount: count)
+        }
+    }
+
+    /// The bytes of a range of the chunk, for reading while `body` runs.
+    @inlinable
+    public func withBytes<Result>(of chunk: UInt32, offset: Int, count: Int, _ body: (RawSpan) -> Result) -> Result {
+        precondition(offset >= 0 && count >= 0 && count <= Self.chunkSize - offset)
+        let memory = unsafe chunks[chunk].memory.unsafelyUnwrapped
+        return body(unsafe RawSpan(_unsafeStart: memory + offset, byteCount: count))
+    }
+
+    /// Where the bytes are, for an iovec that is used before the chunk is released.
+    @inlinable
+    func pointer(to chunk: UInt32, offset: Int, count: Int) -> UnsafeMutableRawPointer {
+        precondition(offset >= 0 && count >= 0 && count <= Self.chunkSize - offset)
+        return unsafe chunks[chunk].memory.unsafelyUnwrapped + offset
+    }
+}

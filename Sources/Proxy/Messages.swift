@@ -1,0 +1,20 @@
+internal import ProxyCore
+internal import Sockets
+internal import Telemetry
+
+/// From the control thread to a worker.
+enum ToWorker: Sendable {
+    case adopt(Topology)
+    case address(node: Int, SocketAddress?)
+    case snapshot
+    /// Stop accepting, answer what is in flight, and leave by that time at the latest (monotonic nanoseconds).
+    case drain(until: UInt64)
+}
+
+/// From a worker to the control thread.
+enum ToControl: Sendable {
+    case report(NodeReport)
+    case snapshot(worker: Int, WorkerSnapshot)
+    /// With the number of clients that had to be cut off.
+    case stopped(worker: Int, cutOff: Int)
+}

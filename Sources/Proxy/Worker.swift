@@ -1,0 +1,155 @@
+internal import Bytes
+internal import Glibc
+internal import ProxyCore
+internal import Reactor
+internal import Sockets
+internal import Telemetry
+
+/// One thread, one loop, one world: its own client and node connections, its own engine, its own counters.
+///
+/// A turn has two halves. First everything that is ready is read and given to the engine, which parses, routes and
+/// scatters. Then everything that has piled up is written: one write per node and per client, whatever the number of
+/// requests. No decision is made here; `Engine` makes them.
+final class Worker {
+    /// What a worker is made from, on its own thread.
+    struct Plan: Sendable {
+        var number: Int
+        var topology: Topology
+        var addresses: [SocketAddress?]
+        var limits: Engine.Limits
+        var seed: UInt64
+        var listeners: [PoolListener]
+        var mailbox: Mailbox<ToWorker>
+        var control: Mailbox<ToControl>
+    }
+
+    /// Bytes that one read may bring: as much as a busy node sends in a turn.
+    static let scratchSize = 128 * 1024
+
+    let loop = EventLoop()
+    let engine: Engine
+    let number: Int
+    let mailbox: Mailbox<ToWorker>
+    let control: Mailbox<ToControl>
+    var addresses: [SocketAddress?]
+    var listeners: [ListenerRow] = []
+
+    let clients = Stack<ClientRow>()
+    let links = Stack<LinkRow>()
+    var scratch = ReceiveBuffer(capacity: Worker.scratchSize)
+    let leftovers = BufferPool(capacity: 4096)
+    let vector = SendVector()
+
+    var loopStats = LoopStats()
+    /// When the engine wants to look at the time again.
+    private var nextTick = UInt64.max
+    /// When listeners that ran out of descriptors are tried again.
+    var listenAgain = UInt64.max
+    var stopAt = UInt64.max
+    private var isStopped = false
+
+    init(_ plan: Plan) {
+        number = plan.number
+        engine = Engine(plan.topology, limits: plan.limits, seed: plan.seed)
+        mailbox = plan.mailbox
+        control = plan.control
+        addresses = plan.addresses
+        _ = loop.watchReadable(mailbox.descriptor, token: Token(.mailbox, 0, 0).bits)
+        for (index, listener) in plan.listeners.enumerated() { addListener(listener, index) }
+    }
+
+    func run() {
+        while !isStopped {
+            loop.turn(until: min(nextTick, listenAgain, stopAt))
+            loopStats.turns &+= 1
+            engine.beginTurn(at: loop.now)
+            for index in 0..<loop.readyCount {
+                let (token, what) = loop.ready(at: index)
+                handle(Token(bits: token), what)
+            }
+            if loop.now >= nextTick { nextTick = engine.tick() ?? .max }
+            if loop.now >= listenAgain { resumeListeners() }
+            writeAll()
+            if nextTick == .max, engine.isBusy { nextTick = loop.now + engine.shortestTimeout }
+            if stopAt != .max { considerStopping() }
+        }
+        finish()
+    }
+
+    private func handle(_ token: Token, _ what: Readiness) {
+        switch token.kind {
+        case .client:
+            let id = token.index
+            guard clients[Int(id)].generation == token.generation, clients[Int(id)].socket.isOpen else { return }
+            if what.contains(.readable) { read(client: id) }
+            if what.contains(.writable) { write(client: id) }
+        case .link:
+            let id = token.index
+            guard links[Int(id)].generation == token.generation, links[Int(id)].socket.isOpen else { return }
+            if what.contains(.writable) { linkWritable(id) }
+            if what.contains(.readable), links[Int(id)].socket.isOpen { read(link: id) }
+        case .listener: accept(on: Int(token.index))
+        case .mailbox: for message in mailbox.takeAll() { receive(message) }
+        case .none: break
+        }
+    }
+
+    /// The second half of a turn. What is written may wake clients that waited, whose requests are then written too.
+    private func writeAll() {
+        while true {
+            engine.endReceiving()
+            while let id = engine.work.resuming.pop() { feed(client: id) }
+            while let id = engine.work.opening.pop() { open(link: id) }
+            while let id = engine.work.links.pop() { write(link: id) }
+            while let id = engine.work.pausing.pop() { pause(link: id) }
+            while let id = engine.work.unpausing.pop() { unpause(link: id) }
+            while let id = engine.work.closing.pop() { close(link: id) }
+            while let id = engine.work.clients.pop() { write(client: id) }
+            while let report = engine.work.reports.pop() { control.send(.report(report)) }
+            if engine.work.isEmpty { break }
+        }
+        engine.endTurn()
+    }
+
+    // MARK: - Stopping
+
+    private func receive(_ message: ToWorker) {
+        switch message {
+        case .adopt(let topology): engine.adopt(topology)
+        case .address(let node, let address): addresses[node] = address
+        case .snapshot: sendSnapshot()
+        case .drain(let deadline): beginDraining(until: deadline)
+        }
+    }
+
+    private func sendSnapshot() {
+        loopStats.bufferBytes = engine.queues.memoryInUse
+        var snapshot = WorkerSnapshot(loop: loopStats)
+        for index in 0..<engine.poolStats.count { snapshot.pools.append(engine.poolStats[index]) }
+        for index in 0..<engine.nodeStats.count { snapshot.nodes.append(engine.nodeStats[index]) }
+        control.send(.snapshot(worker: number, snapshot))
+    }
+
+    private func beginDraining(until deadline: UInt64) {
+        stopAt = deadline
+        engine.beginDraining()
+        closeListeners()
+        for id in 0..<UInt32(clients.count) where clients[Int(id)].socket.isOpen { engine.drain(client: id) }
+    }
+
+    private func considerStopping() {
+        isStopped = engine.clientCount == 0 || loop.now >= stopAt
+    }
+
+    /// Whoever is still connected at the deadline is cut off.
+    private func finish() {
+        let cutOff = engine.clientCount
+        for id in 0..<UInt32(clients.count) where clients[Int(id)].socket.isOpen { close(client: id) }
+        for id in 0..<UInt32(links.count) where links[Int(id)].socket.isOpen { links[Int(id)].socket.close() }
+        sendSnapshot()
+        control.send(.stopped(worker: number, cutOff: cutOff))
+    }
+}
+
+@available(*, unavailable, message: "a worker never leaves its thread")
+extension Worker: Sendable {}

@@ -1,0 +1,120 @@
+internal import Bytes
+internal import MemcacheProtocol
+internal import Telemetry
+
+/// Data blocks that arrive in parts, and lines that no node may see.
+extension Engine {
+    /// Takes the next bytes of the client's data block. 0 when the client has to wait before it goes on.
+    func takeBody(of id: UInt32, _ bytes: RawSpan) -> Int {
+        let left = clients[id].bodyLeft
+        let count = Int(min(left, UInt64(bytes.byteCount)))
+        let call = clients[id].collecting
+        guard call != none else {
+            clients[id].bodyLeft = left - UInt64(count)
+            return count
+        }
+        if calls[call].flags.contains(.streaming) { return stream(bytes.extracting(0..<count), of: call, from: id) }
+        checkNewline(bytes, left: left, of: id)
+        stage(bytes.extracting(0..<count), of: call)
+        clients[id].bodyLeft = left - UInt64(count)
+        if clients[id].bodyLeft == 0 { finishCollecting(call, from: id) }
+        return count
+    }
+
+    /// Looks at those of the block's last two bytes that are among these.
+    func checkNewline(_ bytes: RawSpan, left: UInt64, of id: UInt32) {
+        let count = UInt64(bytes.byteCount)
+        if left >= 2, count > left - 2, bytes.byte(at: Int(left - 2)) != 0x0d { clients[id].flags.insert(.badChunk) }
+        if count >= left, bytes.byte(at: Int(left - 1)) != 0x0a { clients[id].flags.insert(.badChunk) }
+    }
+
+    /// The block is whole: on to the node with it.
+    private func finishCollecting(_ call: UInt32, from id: UInt32) {
+        clients[id].collecting = none
+        let request = calls[call].request
+        let node = calls[call].node
+        requests[request].pending = 0
+        if clients[id].flags.contains(.badChunk) {
+            discard(call)
+            answerBadChunk(request)
+        } else if calls[call].flags.contains(.overflowed) {
+            discard(call)
+            poolStats[Int(requests[request].pool)].errors.count(.memoryLimit)
+            answer(request, .outOfMemory)
+        } else if !nodes[node].isUp {
+            discard(call)
+            answerDown(request, node: node)
+        } else {
+            requests[request].pending = 1
+            calls[call].sent = now
+            enqueue(call)
+            moveStaged(call)
+        }
+    }
+
+    /// Passes on what waited in the call, if its connection is ready.
+    func moveStaged(_ call: UInt32) {
+        let link = calls[call].link
+        guard links[link].state == .ready else { return }
+        queues.move(&calls[call].staged, behind: &links[link].output)
+    }
+
+    /// Frees a call that no connection knows of.
+    func discard(_ call: UInt32) {
+        queues.clear(&calls[call].staged)
+        releaseCommand(of: call)
+        calls.free(call)
+    }
+
+    /// The client went away in the middle of a data block: no node may be left with half a command.
+    func abandonBody(of id: UInt32) {
+        clients[id].bodyLeft = 0
+        let call = clients[id].collecting
+        clients[id].collecting = none
+        guard call != none else { return }
+        if calls[call].flags.contains(.streaming) {
+            fail(link: calls[call].link, nil)
+            return
+        }
+        let request = calls[call].request
+        requests[request].pending = 0
+        discard(call)
+        requests[request].flags.insert(.quiet)
+        answer(request, .badDataChunk)
+    }
+
+    /// Answers a line that no node may see. Returns how many bytes it used.
+    func refuse(_ refusal: Refusal, _ bytes: RawSpan, from id: UInt32) -> Int {
+        let pool = Int(clients[id].pool)
+        poolStats[pool].errors.count(refusal.cause)
+        if !refusal.drops.isEmpty { dropOldValue(refusal, bytes, pool: clients[id].pool) }
+        let request = newRequest(verb: .get, isQuiet: refusal.silent, from: id)
+        answer(request, refusal.reply)
+        switch refusal.aftermath {
+        case .proceed: break
+        case .swallow(let count):
+            clients[id].collecting = none
+            clients[id].bodyLeft = count
+        case .close:
+            clients[id].flags.insert(.ending)
+            markDirty(client: id)
+        }
+        return Int(refusal.consumed)
+    }
+
+    /// memcached drops the old value of a key whose new one is too large, so that nothing stale outlives it.
+    private func dropOldValue(_ refusal: Refusal, _ bytes: RawSpan, pool: UInt16) {
+        let node =
+            refusal.dropsBase64 ? nodeOfDecodedKey(pool: pool) : node(for: refusal.drops, in: bytes, pool: pool)
+        guard nodes[node].isUp else { return }
+        let request = requests.take(Request(client: none, verb: .metaDelete, flags: .quiet, pool: pool, started: now))
+        guard let call = newCall(for: request, verb: .metaDelete, to: node) else { return }
+        write("md ", of: call)
+        write(bytes.extracting(refusal.drops.start..<refusal.drops.end), of: call)
+        write(refusal.dropsBase64 ? " b\r\n" : "\r\n", of: call)
+    }
+
+    func write(_ text: StaticString, of call: UInt32) {
+        write(unsafe RawSpan(_unsafeStart: text.utf8Start, byteCount: text.utf8CodeUnitCount), of: call)
+    }
+}

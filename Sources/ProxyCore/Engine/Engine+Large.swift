@@ -1,0 +1,195 @@
+internal import Bytes
+internal import MemcacheProtocol
+internal import Telemetry
+
+/// Large values: none of them may hold up others, and none may be held in memory whole.
+///
+/// A connection that brings one takes no new calls from then on: it is set apart, and the node gets another. Once the
+/// large value is the only thing on it, a client that does not read only stops this connection. Clients with calls
+/// behind the value wait for those before they go on, so that their commands reach the node in order.
+/// A large data block has a connection for itself from the start, and its client to itself until it is answered.
+extension Engine {
+    // MARK: - From the node
+
+    func setApart(link id: UInt32) {
+        guard !links[id].flags.contains(.dedicated) else { return }
+        let node = links[id].node
+        links[id].flags.insert(.dedicated)
+        if nodes[node].link == id {
+            nodes[node].link = nodes[node].spare
+            nodes[node].spare = none
+        }
+        var call = calls[links[id].first].next
+        while call != none {
+            let client = requests[calls[call].request].client
+            if client != none {
+                calls[call].flags.insert(.blocking)
+                clients[client].blockers &+= 1
+            }
+            call = calls[call].next
+        }
+    }
+
+    /// The link has nothing under way any more: it is an ordinary one again, or one too many.
+    func rejoin(link id: UInt32) {
+        let node = links[id].node
+        guard links[id].state == .ready else { return }
+        links[id].flags.remove(.dedicated)
+        if nodes[node].link == none {
+            nodes[node].link = id
+        } else if nodes[node].spare == none {
+            nodes[node].spare = id
+        } else {
+            fail(link: id, nil)
+        }
+    }
+
+    func unblock(_ call: UInt32) {
+        calls[call].flags.remove(.blocking)
+        let client = requests[calls[call].request].client
+        guard client != none else { return }
+        clients[client].blockers &-= 1
+        if clients[client].flags.contains(.waiting) { considerResuming(client) }
+    }
+
+    /// Stops reading the link if all that it carries is a value whose client does not keep up.
+    func considerPausing(link id: UInt32) {
+        guard links[id].flags.contains(.dedicated), links[id].count == 1, !links[id].flags.contains(.paused),
+            backlog(of: links[id].first) > Self.outputHighWater
+        else { return }
+        links[id].flags.insert(.paused)
+        pausedLinks.push(id)
+        work.pausing.push(id)
+    }
+
+    /// Bytes of the call's reply that wait to be sent, in whatever queue they are.
+    private func backlog(of call: UInt32) -> Int {
+        let request = calls[call].request
+        let client = requests[request].client
+        guard client != none else { return 0 }
+        let piece = calls[call].piece
+        if clients[client].first != request { return requests[request].reply.count + pieceBytes(piece) }
+        if requests[request].flags.contains(.pieced), piece != requests[request].firstPiece { return pieceBytes(piece) }
+        return clients[client].output.count
+    }
+
+    private func pieceBytes(_ piece: UInt32) -> Int { piece == none ? 0 : pieces[piece].reply.count }
+
+    func resumePausedLinks() {
+        var index = 0
+        while index < pausedLinks.count {
+            let link = pausedLinks[index]
+            let call = links[link].first
+            if call == none || backlog(of: call) <= Self.outputHighWater / 2 {
+                links[link].flags.remove(.paused)
+                links[link].progress = now
+                work.unpausing.push(link)
+                removePaused(at: index)
+            } else {
+                index += 1
+            }
+        }
+    }
+
+    func forgetPaused(link id: UInt32) {
+        guard links[id].flags.contains(.paused) else { return }
+        for index in 0..<pausedLinks.count where pausedLinks[index] == id {
+            removePaused(at: index)
+            return
+        }
+    }
+
+    private func removePaused(at index: Int) {
+        pausedLinks[index] = pausedLinks[pausedLinks.count - 1]
+        _ = pausedLinks.pop()
+    }
+
+    // MARK: - To the node
+
+    /// A large data block: by itself, on a connection of its own, passed on while it comes. Returns 0 while the client
+    /// has other requests under way.
+    func beginLargeStore(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
+        guard clients[id].depth == 0 else { return 0 }
+        let request = newRequest(head, from: id)
+        let node = node(for: head, in: bytes, pool: clients[id].pool)
+        clients[id].bodyLeft = UInt64(head.bodyLength) + 2
+        clients[id].collecting = none
+        guard nodes[node].isUp else {
+            answerDown(request, node: node)
+            return Int(head.lineLength)
+        }
+        let call = calls.take(Call(request: request, node: node, verb: head.verb, flags: .streaming, sent: now))
+        requests[request].pending = 1
+        append(call, to: takeConnection(of: node))
+        clients[id].collecting = call
+        clients[id].flags.insert(.exclusive)
+        stageLine(head, bytes, of: call)
+        moveStaged(call)
+        return Int(head.lineLength)
+    }
+
+    /// A connection that nothing else uses.
+    private func takeConnection(of node: UInt32) -> UInt32 {
+        let shared = nodes[node].link
+        let spare = nodes[node].spare
+        let link: UInt32
+        if spare != none {
+            link = spare
+            nodes[node].spare = none
+        } else {
+            link = open(node: node)
+            nodes[node].link = shared
+        }
+        links[link].flags.insert(.dedicated)
+        return link
+    }
+
+    /// Passes on bytes of a large data block; 0 while the node does not take more.
+    func stream(_ bytes: RawSpan, of call: UInt32, from id: UInt32) -> Int {
+        guard uploadBacklog(call) < Self.outputHighWater else {
+            clients[id].flags.insert(.waiting)
+            return 0
+        }
+        write(bytes, of: call)
+        markDirty(link: calls[call].link)
+        clients[id].bodyLeft -= UInt64(bytes.byteCount)
+        if clients[id].bodyLeft == 0 {
+            clients[id].collecting = none
+            links[calls[call].link].progress = now
+        }
+        return bytes.byteCount
+    }
+
+    private func uploadBacklog(_ call: UInt32) -> Int {
+        calls[call].staged.count + links[calls[call].link].output.count
+    }
+
+    func mayStreamMore(_ client: Client) -> Bool {
+        client.collecting == none || uploadBacklog(client.collecting) <= Self.outputHighWater / 2
+    }
+
+    func isUploading(_ call: UInt32) -> Bool {
+        let client = requests[calls[call].request].client
+        return client != none && clients[client].collecting == call
+    }
+
+    func resumeUpload(of call: UInt32) {
+        guard isUploading(call) else { return }
+        let client = requests[calls[call].request].client
+        if clients[client].flags.contains(.waiting) { considerResuming(client) }
+    }
+
+    /// The call is over. What its client still sends of the block is thrown away; a node that answered early, before
+    /// it had all of the block, is not spoken to again on this connection.
+    func endUpload(of call: UInt32) {
+        let client = requests[calls[call].request].client
+        calls[call].flags.remove(.streaming)
+        guard client != none else { return }
+        clients[client].flags.remove(.exclusive)
+        if clients[client].collecting == call {
+            clients[client].collecting = none
+            condemn(link: calls[call].link)
+        }
+        if clients[client].flags.contains(.waiting) { considerResuming(client) }
+    }
+}

@@ -1,0 +1,213 @@
+internal import Bytes
+internal import MemcacheProtocol
+internal import Telemetry
+
+/// From a node's bytes to the replies of clients.
+extension Engine {
+    /// Bytes of a link. Returns how many were used up; the rest, part of a reply line, must be offered again with what
+    /// comes after.
+    public func received(fromLink id: UInt32, _ bytes: RawSpan) -> Int {
+        guard links[id].state != .closed else { return bytes.byteCount }
+        nodeStats[Int(links[id].node)].bytesIn &+= UInt64(bytes.byteCount)
+        links[id].progress = now
+        var offset = 0
+        while offset < bytes.byteCount {
+            let used = takeReply(bytes.extracting(droppingFirst: offset), of: id)
+            if used == 0 { break }
+            offset += used
+            if links[id].state == .closed { return bytes.byteCount }
+        }
+        return offset
+    }
+
+    /// Takes at most one element of a reply: a line, a value's head with what has come of the value, or more of one.
+    private func takeReply(_ bytes: RawSpan, of id: UInt32) -> Int {
+        let call = links[id].first
+        if links[id].valueLeft > 0 { return takeValue(bytes, of: call, link: id) }
+        if links[id].state == .opening { return takeGreeting(bytes, of: id) }
+        guard call != none else {
+            // Nobody asked: the stream cannot be trusted any more.
+            fail(link: id, .protocolError)
+            return bytes.byteCount
+        }
+        switch ReplyParser.parse(bytes, for: calls[call].verb, rawKeyLength: calls[call].rawKeyLength) {
+        case .needMore: return 0
+        case .line(let code, let length):
+            finish(call, code, bytes.extracting(0..<length), of: id)
+            return length
+        case .value(let head): return beginValue(head, bytes, of: call, link: id)
+        case .end(let length):
+            finish(call, .end, bytes.extracting(0..<length), of: id)
+            return length
+        case .stat(let length):
+            deliver(bytes.extracting(0..<length), of: call)
+            return length
+        case .broken:
+            fail(link: id, .protocolError)
+            return bytes.byteCount
+        }
+    }
+
+    /// A value's head, and what has come of the value itself.
+    private func beginValue(_ head: ReplyHead, _ bytes: RawSpan, of call: UInt32, link id: UInt32) -> Int {
+        let isMeta = calls[call].verb.isMeta
+        calls[call].flags.insert(.started)
+        if !isMeta {
+            calls[call].flags.insert(.hit)
+            let request = calls[call].request
+            if requests[request].flags.contains(.pieced), matchPiece(of: call, key: head.key, in: bytes) == none {
+                fail(link: id, .protocolError)
+                return bytes.byteCount
+            }
+        }
+        let whole = head.totalLength
+        if bytes.byteCount >= whole { return takeWholeValue(bytes, whole, isMeta, of: call, link: id) }
+        if Int(head.dataLength) >= Self.largeValue { setApart(link: id) }
+        deliver(bytes, of: call)
+        links[id].valueLeft = UInt64(whole - bytes.byteCount)
+        passOn(call)
+        considerPausing(link: id)
+        return bytes.byteCount
+    }
+
+    /// The usual case: the value is all here, and so, for one key, is the END behind it.
+    private func takeWholeValue(
+        _ bytes: RawSpan, _ whole: Int, _ isMeta: Bool, of call: UInt32, link id: UInt32
+    ) -> Int {
+        if isMeta {
+            finish(call, .value, bytes.extracting(0..<whole), of: id)
+            return whole
+        }
+        if !requests[calls[call].request].flags.contains(.pieced), hasEnd(bytes, at: whole) {
+            finish(call, .end, bytes.extracting(0..<(whole + 5)), of: id)
+            return whole + 5
+        }
+        deliver(bytes.extracting(0..<whole), of: call)
+        endValue(of: call)
+        return whole
+    }
+
+    private func hasEnd(_ bytes: RawSpan, at offset: Int) -> Bool {
+        bytes.byteCount >= offset + 5 && bytes.isEqual(to: "END\r\n", at: offset)
+    }
+
+    /// More of a value that did not come in one piece.
+    private func takeValue(_ bytes: RawSpan, of call: UInt32, link id: UInt32) -> Int {
+        let left = links[id].valueLeft
+        let count = Int(min(left, UInt64(bytes.byteCount)))
+        links[id].valueLeft = left - UInt64(count)
+        if left > UInt64(count) {
+            deliver(bytes.extracting(0..<count), of: call)
+            passOn(call)
+            considerPausing(link: id)
+        } else if calls[call].verb.isMeta {
+            finish(call, .value, bytes.extracting(0..<count), of: id)
+        } else {
+            deliver(bytes.extracting(0..<count), of: call)
+            endValue(of: call)
+        }
+        return count
+    }
+
+    /// A value of a classic get is over; another or END follows.
+    private func endValue(of call: UInt32) {
+        if requests[calls[call].request].flags.contains(.pieced), calls[call].piece != none {
+            pass(calls[call].piece, of: call)
+        }
+        passOn(call)
+    }
+
+    /// The first reply of a connection: the node's version. Only now does anything else go to it: a frozen server takes
+    /// connections and bytes, and would act on them much later.
+    private func takeGreeting(_ bytes: RawSpan, of id: UInt32) -> Int {
+        switch ReplyParser.parse(bytes, for: .version) {
+        case .needMore: return 0
+        case .line(.version, let length):
+            nodes[links[id].node].version = versionNumber(bytes.extracting(0..<length))
+            becomeReady(link: id)
+            return length
+        default:
+            fail(link: id, .protocolError)
+            return bytes.byteCount
+        }
+    }
+
+    // MARK: - Delivering
+
+    /// Adds bytes to the reply that the call is for, or throws them away if nobody wants them.
+    func deliver(_ bytes: RawSpan, of call: UInt32) {
+        let request = calls[call].request
+        guard requests[request].client != none || requests[request].report != .none else { return }
+        let stored: Bool
+        if requests[request].flags.contains(.pieced), calls[call].piece != none {
+            stored = queues.append(bytes, to: &pieces[calls[call].piece].reply, through: &arena)
+        } else {
+            stored = queues.append(bytes, to: &requests[request].reply, through: &arena)
+        }
+        if !stored { cutOff(request, .memoryLimit) }
+    }
+
+    /// Lets the head of a client's line run ahead: what has come of its reply may leave before the rest is here.
+    private func passOn(_ call: UInt32) {
+        let request = calls[call].request
+        let client = requests[request].client
+        guard client != none, clients[client].first == request, requests[request].report == .none else { return }
+        if requests[request].flags.contains(.pieced) { collectPieces(of: request) }
+        guard !requests[request].reply.isEmpty else { return }
+        queues.move(&requests[request].reply, behind: &clients[client].output)
+        markDirty(client: client)
+    }
+
+    /// The call's reply is complete with these bytes.
+    private func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
+        count(call, code)
+        let request = calls[call].request
+        let hidden = requests[request].flags.contains(.quiet) && ReplyCode.quietHides(calls[call].verb, code)
+        if !requests[request].flags.contains(.pieced) {
+            if !hidden { deliver(bytes, of: call) }
+        } else if code != .end || requests[request].report != .none {
+            finishPiece(call, code, bytes)
+        }
+        take(call, from: id)
+        release(call)
+        settleOne(request)
+    }
+
+    /// One node's part of a reply that is put together ended otherwise than by END.
+    private func finishPiece(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan) {
+        let request = calls[call].request
+        if requests[request].report != .none {
+            deliver(bytes, of: call)
+        } else if code.isError {
+            requests[request].flags.insert(.failed)
+        }
+    }
+
+    /// Hits and misses of a get, by key.
+    private func countKeys(of call: UInt32, _ verb: UInt8, _ pool: Int) {
+        if calls[call].flags.contains(.hit) {
+            poolStats[pool].hits.count(verb)
+        } else {
+            poolStats[pool].misses.count(verb)
+        }
+    }
+
+    private func count(_ call: UInt32, _ code: ReplyCode) {
+        let node = Int(calls[call].node)
+        nodeStats[node].latency.record(nanoseconds: now &- calls[call].sent)
+        nodeStats[node].inFlight &-= 1
+        if nodes[calls[call].node].isSuspect {
+            nodes[calls[call].node].isSuspect = false
+            work.reports.push(NodeReport(node: calls[call].node, failure: nil))
+        }
+        let verb = calls[call].verb.rawValue
+        let pool = Int(requests[calls[call].request].pool)
+        switch code {
+        case .end: countKeys(of: call, verb, pool)
+        case .value, .hd, .stored, .deleted, .touched, .number: poolStats[pool].hits.count(verb)
+        case .en, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb)
+        case .error, .clientError, .serverError: nodeStats[node].errors.count(.serverError)
+        default: break
+        }
+    }
+}

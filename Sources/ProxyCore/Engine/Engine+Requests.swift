@@ -1,0 +1,231 @@
+internal import Bytes
+internal import Distribution
+internal import MemcacheProtocol
+internal import Telemetry
+
+/// From a command line to a call on a node's connection.
+extension Engine {
+    /// Takes up a valid command at the start of `bytes`. Returns how many bytes it used.
+    func begin(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
+        let pool = clients[id].pool
+        poolStats[Int(pool)].requests.count(head.verb.rawValue)
+        switch head.verb {
+        case .get, .gets, .gat, .gats:
+            if head.keyCount > 1 { return beginMultiget(head, bytes, from: id) }
+            return beginSingle(head, bytes, from: id)
+        case .set, .add, .replace, .append, .prepend, .cas, .metaSet:
+            return beginStore(head, bytes, from: id)
+        case .metaGet, .metaDelete, .metaArithmetic, .metaDebug, .delete, .incr, .decr, .touch:
+            return beginSingle(head, bytes, from: id)
+        case .metaNoop, .version, .verbosity, .stats, .flushAll, .quit:
+            beginUnkeyed(head, bytes, from: id)
+            return Int(head.lineLength)
+        }
+    }
+
+    /// One key, no data block: the line goes to the key's node as it came, but for what would keep the node silent.
+    private func beginSingle(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
+        let used = Int(head.lineLength)
+        let request = newRequest(head, from: id)
+        let node = node(for: head, in: bytes, pool: clients[id].pool)
+        guard let call = newCall(for: request, verb: head.verb, to: node) else { return used }
+        if head.verb.isIdempotentRead || head.options.contains(.pureRead) { calls[call].flags.insert(.repeatable) }
+        calls[call].rawKeyLength = head.rawKeyLength
+        if calls[call].flags.contains(.repeatable), head.quiet.isEmpty {
+            writeKept(bytes.extracting(0..<used), of: call)
+        } else {
+            writeLine(head, bytes, of: call)
+        }
+        return used
+    }
+
+    /// A key and a data block. A block that is here goes on at once; else it is collected, and no node hears of the
+    /// command before all of it is here; a large one goes by itself (see `Engine+Large`).
+    private func beginStore(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
+        let line = Int(head.lineLength)
+        let block = Int(head.bodyLength) + 2
+        if block > Self.largeValue { return beginLargeStore(head, bytes, from: id) }
+        let request = newRequest(head, from: id)
+        let node = node(for: head, in: bytes, pool: clients[id].pool)
+        guard bytes.byteCount - line >= block else {
+            return beginCollecting(head, bytes, request: request, node: node, from: id)
+        }
+        guard endsInNewline(bytes, at: line + block) else {
+            answerBadChunk(request)
+            return line + block
+        }
+        guard let call = newCall(for: request, verb: head.verb, to: node) else { return line + block }
+        if head.quiet.isEmpty {
+            write(bytes.extracting(0..<(line + block)), of: call)
+        } else {
+            writeLine(head, bytes, of: call)
+            write(bytes.extracting(line..<(line + block)), of: call)
+        }
+        return line + block
+    }
+
+    /// The data block has not all come: the line, and what there is of the block, wait in the call.
+    private func beginCollecting(
+        _ head: RequestHead, _ bytes: RawSpan, request: UInt32, node: UInt32, from id: UInt32
+    ) -> Int {
+        let call = calls.take(Call(request: request, node: node, verb: head.verb, flags: [], sent: now))
+        requests[request].pending = 1
+        stageLine(head, bytes, of: call)
+        clients[id].collecting = call
+        clients[id].bodyLeft = UInt64(head.bodyLength) + 2
+        clients[id].flags.remove(.badChunk)
+        return Int(head.lineLength)
+    }
+
+    // MARK: - Building blocks
+
+    /// Puts a request at the end of the client's line.
+    func newRequest(_ head: RequestHead, from id: UInt32) -> UInt32 {
+        newRequest(verb: head.verb, isQuiet: head.options.contains(.quiet), from: id)
+    }
+
+    func newRequest(verb: Verb, isQuiet: Bool, from id: UInt32) -> UInt32 {
+        let request = requests.take(
+            Request(client: id, verb: verb, flags: isQuiet ? .quiet : [], pool: clients[id].pool, started: now))
+        let last = clients[id].last
+        if last == none { clients[id].first = request } else { requests[last].next = request }
+        clients[id].last = request
+        clients[id].depth &+= 1
+        return request
+    }
+
+    /// A call to the node, at the end of its connection's line; nil, with the request answered, when the node is down.
+    func newCall(for request: UInt32, verb: Verb, to node: UInt32) -> UInt32? {
+        guard nodes[node].isUp else {
+            answerDown(request, node: node)
+            return nil
+        }
+        let call = calls.take(Call(request: request, node: node, verb: verb, flags: [], sent: now))
+        requests[request].pending &+= 1
+        enqueue(call)
+        return call
+    }
+
+    /// Puts the call at the end of its node's connection, which is opened if there is none.
+    func enqueue(_ call: UInt32) {
+        let node = calls[call].node
+        var link = nodes[node].link
+        if link == none { link = open(node: node) }
+        append(call, to: link)
+    }
+
+    func append(_ call: UInt32, to link: UInt32) {
+        calls[call].link = link
+        let last = links[link].last
+        if last == none { links[link].first = call } else { calls[last].next = call }
+        links[link].last = call
+        links[link].count &+= 1
+        let node = Int(calls[call].node)
+        nodeStats[node].requests &+= 1
+        nodeStats[node].inFlight &+= 1
+        markDirty(link: link)
+    }
+
+    /// The command's bytes, to the connection or, while that is not ready, to the call.
+    func write(_ bytes: RawSpan, of call: UInt32) {
+        let link = calls[call].link
+        let stored =
+            links[link].state == .ready
+            ? queues.append(bytes, to: &links[link].output, through: &links[link].open)
+            : queues.append(bytes, to: &calls[call].staged, through: &links[link].open)
+        if !stored { fail(link: link, .memoryLimit) }
+    }
+
+    /// A command of one piece whose bytes are kept until it is answered, so that it can be sent once more.
+    func writeKept(_ bytes: RawSpan, of call: UInt32) {
+        let link = calls[call].link
+        guard bytes.byteCount <= ByteQueues.chunkSize, makeRoom(bytes.byteCount, in: link) else {
+            write(bytes, of: call)
+            calls[call].flags.remove(.repeatable)
+            return
+        }
+        calls[call].commandChunk = links[link].open.id
+        calls[call].commandOffset = UInt32(links[link].open.position)
+        calls[call].commandLength = UInt32(bytes.byteCount)
+        queues.chunks.retain(links[link].open.id)
+        write(bytes, of: call)
+    }
+
+    /// Sees to it that the link's open chunk takes so many bytes in one piece.
+    func makeRoom(_ count: Int, in link: UInt32) -> Bool {
+        links[link].open.room >= count || queues.renew(&links[link].open)
+    }
+
+    /// The command line without ` noreply` or ` q`: nodes are always asked aloud, so that every call has its reply and
+    /// no failure goes unseen; what the client did not want to hear is thrown away here.
+    func writeLine(_ head: RequestHead, _ bytes: RawSpan, of call: UInt32) {
+        let line = Int(head.lineLength)
+        guard !head.quiet.isEmpty else {
+            write(bytes.extracting(0..<line), of: call)
+            return
+        }
+        write(bytes.extracting(0..<head.quiet.start), of: call)
+        write(bytes.extracting(head.quiet.end..<line), of: call)
+    }
+
+    func stageLine(_ head: RequestHead, _ bytes: RawSpan, of call: UInt32) {
+        let line = Int(head.lineLength)
+        let cut = head.quiet.isEmpty ? line..<line : head.quiet.start..<head.quiet.end
+        stage(bytes.extracting(0..<cut.lowerBound), of: call)
+        stage(bytes.extracting(cut.upperBound..<line), of: call)
+    }
+
+    func stage(_ bytes: RawSpan, of call: UInt32) {
+        if !queues.append(bytes, to: &calls[call].staged, through: &arena) {
+            calls[call].flags.insert(.overflowed)
+        }
+    }
+
+    /// The node that the pool's ring gives the command's key; a base64 key counts as its decoded bytes.
+    func node(for head: RequestHead, in bytes: RawSpan, pool: UInt16) -> UInt32 {
+        guard head.options.contains(.base64Key) else { return node(for: head.key, in: bytes, pool: pool) }
+        return nodeOfDecodedKey(pool: pool)
+    }
+
+    /// The node of the key that the parser decoded last.
+    func nodeOfDecodedKey(pool: UInt16) -> UInt32 {
+        let key = parser.decodedKey
+        return unsafe node(for: ByteRange(offset: 0, length: parser.decodedLength), in: key.span.bytes, pool: pool)
+    }
+
+    func node(for key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt32 {
+        let chance = nextRandom()
+        return unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
+            $0.isLeastLoaded
+                ? leastLoadedNode(of: $0, for: key, in: bytes) : $0.node(for: key, in: bytes, random: chance)
+        }
+    }
+
+    /// Bounded-load ketama: the load is what this worker has in flight.
+    private func leastLoadedNode(of pool: Pool, for key: ByteRange, in bytes: RawSpan) -> UInt32 {
+        loads.removeAll()
+        for index in 0..<pool.members.count {
+            loads.push(Int32(clamping: nodeStats[Int(pool.members[index])].inFlight))
+        }
+        let hash = pool.hashed(key, in: bytes)
+        return pool.members[loads.withSpan { pool.distributor.pick(hash, loads: $0) }]
+    }
+
+    /// xorshift64: for `distribution: random`, where any spread will do.
+    private func nextRandom() -> UInt64 {
+        random ^= random << 13
+        random ^= random >> 7
+        random ^= random << 17
+        return random
+    }
+
+    private func endsInNewline(_ bytes: RawSpan, at end: Int) -> Bool {
+        bytes.byte(at: end - 2) == 0x0d && bytes.byte(at: end - 1) == 0x0a
+    }
+
+    /// memcached's answer to a data block that is not followed by CR LF; `q` does not hide it, `noreply` does.
+    func answerBadChunk(_ request: UInt32) {
+        if requests[request].verb == .metaSet { requests[request].flags.remove(.quiet) }
+        answer(request, .badDataChunk)
+    }
+}

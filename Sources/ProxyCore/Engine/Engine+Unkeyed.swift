@@ -1,0 +1,153 @@
+internal import Bytes
+internal import MemcacheProtocol
+internal import Telemetry
+
+/// Commands without a key: answered here, or asked of every node.
+extension Engine {
+    func beginUnkeyed(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) {
+        switch head.verb {
+        case .quit:
+            clients[id].flags.insert(.ending)
+            markDirty(client: id)
+        case .metaNoop: answer(newRequest(head, from: id), .mn)
+        case .verbosity: answer(newRequest(head, from: id), .ok)
+        case .version: answerVersion(newRequest(head, from: id))
+        case .flushAll: askAll(newRequest(head, from: id), .flush, head, bytes)
+        default: beginStats(head, bytes, from: id)
+        }
+    }
+
+    private func beginStats(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) {
+        let argument = bytes.extracting(head.argument.start..<head.argument.end)
+        let request = newRequest(head, from: id)
+        if argument.byteCount == 5, argument.isEqual(to: "nodes", at: 0) {
+            requests[request].flags.insert(.pieced)
+            requests[request].report = .nodes
+            settle(request)
+        } else if argument.byteCount == 5, argument.isEqual(to: "reset", at: 0) {
+            askAll(request, .reset, head, bytes)
+        } else {
+            askAll(request, .stats(topic(of: argument)), head, bytes)
+        }
+    }
+
+    /// Sends the command to every node of the pool that is up; `writeReport` puts the answers together.
+    private func askAll(_ request: UInt32, _ report: StatsReport, _ head: RequestHead, _ bytes: RawSpan) {
+        requests[request].flags.insert(.pieced)
+        requests[request].report = report
+        requests[request].pending = 1  // this function, so that no early failure ends the request
+        for node in nodes(ofPool: requests[request].pool) {
+            let piece = newPiece(of: request)
+            guard nodes[node].isUp else {
+                requests[request].flags.insert(.failed)
+                continue
+            }
+            let call = calls.take(Call(request: request, node: node, verb: head.verb, flags: [], sent: now))
+            calls[call].piece = piece
+            requests[request].pending &+= 1
+            enqueue(call)
+            writeLine(head, bytes, of: call)
+        }
+        requests[request].pending &-= 1
+        if requests[request].pending == 0 { settle(request) }
+    }
+
+    func nodes(ofPool pool: UInt16) -> Range<UInt32> {
+        let range = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.nodes }
+        return UInt32(range.lowerBound)..<UInt32(range.upperBound)
+    }
+
+    /// All nodes have answered, or will not. May allocate: nobody asks for reports a thousand times a second.
+    func writeReport(_ request: UInt32) {
+        let answers = takeAnswers(of: request)
+        switch requests[request].report {
+        case .none: break
+        case .flush, .reset:
+            let done: ReplyText = requests[request].report == .flush ? .ok : .resetDone
+            let isDone = !requests[request].flags.contains(.failed) && answers.allSatisfy { Self.isText($0, done) }
+            if !requests[request].flags.contains(.quiet) { add(isDone ? done : .nodeFailed, to: request) }
+        case .stats(let topic): add(bytes: StatsMerger.merge(answers.filter { !$0.isEmpty }, topic: topic), to: request)
+        case .nodes: add(bytes: nodeStatsText(ofPool: requests[request].pool), to: request)
+        }
+    }
+
+    private func takeAnswers(of request: UInt32) -> [[UInt8]] {
+        var answers: [[UInt8]] = []
+        while requests[request].firstPiece != none {
+            let piece = requests[request].firstPiece
+            requests[request].firstPiece = pieces[piece].next
+            var answer: [UInt8] = []
+            queues.forEachRun(of: pieces[piece].reply) { run in
+                for index in 0..<run.byteCount { answer.append(run.byte(at: index)) }
+                return true
+            }
+            answers.append(answer)
+            queues.clear(&pieces[piece].reply)
+            pieces.free(piece)
+        }
+        requests[request].lastPiece = none
+        return answers
+    }
+
+    private func add(bytes: [UInt8], to request: UInt32) {
+        guard requests[request].client != none else { return }
+        if unsafe !queues.append(bytes.span.bytes, to: &requests[request].reply, through: &arena) {
+            cutOff(request, .memoryLimit)
+        }
+    }
+
+    private static func isText(_ answer: [UInt8], _ text: ReplyText) -> Bool {
+        unsafe answer.count == text.bytes.utf8CodeUnitCount && answer.span.bytes.isEqual(to: text.bytes, at: 0)
+    }
+
+    /// The first word of the argument.
+    private func topic(of argument: RawSpan) -> StatsTopic {
+        var word: [UInt8] = []
+        for index in 0..<argument.byteCount where argument.byte(at: index) != ASCII.space {
+            word.append(argument.byte(at: index))
+        }
+        return StatsTopic(argument: String(decoding: word, as: UTF8.self))
+    }
+
+    private func nodeStatsText(ofPool pool: UInt16) -> [UInt8] {
+        let range = nodes(ofPool: pool)
+        let views = range.map {
+            NodeView(name: topology.nodes[Int($0)].settings.label, state: nodes[$0].isUp ? .up : .down)
+        }
+        let stats = range.map { nodeStats[Int($0)] }
+        return PoolView(name: topology.pools[Int(pool)].settings.name, nodes: views).nodeStatsText(stats)
+    }
+
+    // MARK: - Versions
+
+    /// The lowest version among the pool's nodes: a client may rely on what all of them can do.
+    private func answerVersion(_ request: UInt32) {
+        let known = nodes(ofPool: requests[request].pool).map { nodes[$0].version }.filter { $0 > 0 }
+        let text = "VERSION \(versionText(known.min() ?? Self.assumedVersion))\r\n"
+        add(bytes: Array(text.utf8), to: request)
+        settle(request)
+    }
+
+    /// 1.6.38, whose replies Drover's own follow.
+    private static var assumedVersion: UInt32 { 1 << 16 | 6 << 8 | 38 }
+
+    private func versionText(_ version: UInt32) -> String {
+        version == 0 ? "unknown" : "\(version >> 16).\(version >> 8 & 0xff).\(version & 0xff)"
+    }
+
+    /// `VERSION 1.6.18` as a number that orders as versions do; 0 if it does not look like one.
+    func versionNumber(_ line: RawSpan) -> UInt32 {
+        var parts: [UInt32] = [0]
+        for index in 8..<max(line.byteCount, 8) {
+            let byte = line.byte(at: index)
+            if byte == 0x2e, parts.count < 3 {
+                parts.append(0)
+            } else if byte >= 0x30, byte <= 0x39 {
+                parts[parts.count - 1] = min(parts[parts.count - 1] * 10 + UInt32(byte - 0x30), 255)
+            } else {
+                break
+            }
+        }
+        return parts.count == 3 ? parts[0] << 16 | parts[1] << 8 | parts[2] : 0
+    }
+}

@@ -1,0 +1,162 @@
+public import Bytes
+internal import Distribution
+internal import MemcacheProtocol
+public import Telemetry
+
+/// The whole proxy of one worker, without sockets: bytes and events go in, bytes and wishes come out.
+///
+///     client bytes ──▶ received(fromClient:) ──▶ node's queue     (linkOutput)
+///     client's queue (clientOutput) ◀── received(fromLink:) ◀── node bytes
+///
+/// Two first-in first-out lists explain everything. A client's `Request`s leave in the order in which they came. A
+/// link's `Call`s are answered in the order in which they were sent. A request has one call, or several: a get of keys
+/// on several nodes, a flush of all of them.
+///
+/// Time is told (`now`), never read. What the shell must do stands in the work lists, to be emptied each turn. Rows are
+/// plain values in tables, known by number: no object, no reference count and no allocation per request.
+@safe
+public final class Engine {
+    /// A client whose unsent output is larger is not read any further.
+    static let outputHighWater = 256 * 1024
+    /// A value from here on does not share a connection with requests that come after it.
+    static let largeValue = 256 * 1024
+    /// Requests, calls and pieces there can be at once; well before, clients wait.
+    static let rowLimit = 1 << 20
+
+    public let queues: ByteQueues
+    let clients: Table<Client>
+    let requests = Table<Request>(limit: Engine.rowLimit)
+    let calls = Table<Call>(limit: Engine.rowLimit)
+    let pieces = Table<Piece>(limit: Engine.rowLimit)
+    let links = Table<Link>(limit: 1 << 16)
+
+    let nodes: Table<NodeRow>
+    /// The pools of `topology`, which owns them, for use without counting references.
+    let pools: Stack<Unmanaged<Pool>>
+    /// In use at once, by pool.
+    let clientCounts = Stack<Int>()
+    private(set) var topology: Topology
+    let limits: Limits
+    var parser = RequestParser()
+    var random: UInt64
+    /// Where replies to all clients are written.
+    var arena = OpenChunk()
+    /// Monotonic nanoseconds of this turn.
+    public internal(set) var now: UInt64 = 0
+
+    public let poolStats = Stack<PoolStats>()
+    public let nodeStats = Stack<NodeStats>()
+    public let work = Work()
+
+    /// Nodes touched by the multi-key get that is being taken apart.
+    let building = Stack<UInt32>()
+    /// Links that are not closed, or not yet released.
+    let liveLinks = Stack<UInt32>()
+    /// Links to fail once the bytes at hand are worked off.
+    let condemned = Stack<UInt32>()
+    /// In flight by ring member, for `least-loaded`.
+    let loads = Stack<Int32>()
+    /// Links that are not read for now.
+    let pausedLinks = Stack<UInt32>()
+    var isDraining = false
+
+    /// This worker's share of what all may use.
+    public struct Limits: Sendable {
+        /// Bytes of buffer.
+        public var memory: Int
+        /// Connections by pool.
+        public var clients: [Int]
+
+        public init(memory: Int, clients: [Int]) {
+            self.memory = memory
+            self.clients = clients
+        }
+    }
+
+    /// - Parameter seed: for `distribution: random`.
+    public init(_ topology: Topology, limits: Limits, seed: UInt64) {
+        unsafe pools = Stack()
+        self.topology = topology
+        self.limits = limits
+        random = seed | 1
+        shortestTimeout =
+            topology.pools.map { min($0.settings.timeout, $0.settings.connectTimeout) }.min() ?? 1_000_000_000
+        queues = ByteQueues(limit: limits.memory)
+        clients = Table(limit: max(1, limits.clients.reduce(0, +)))
+        nodes = Table(limit: max(1, topology.nodes.count))
+        for pool in topology.pools {
+            unsafe pools.push(Unmanaged.passUnretained(pool))
+            poolStats.push(PoolStats())
+            clientCounts.push(0)
+        }
+        for node in topology.nodes {
+            let settings = topology.pools[node.pool].settings
+            nodeStats.push(NodeStats())
+            _ = nodes.take(
+                NodeRow(
+                    pool: UInt16(node.pool), isUp: node.isUp, timeout: settings.timeout,
+                    connectTimeout: settings.connectTimeout))
+        }
+    }
+
+    /// The clock, read once for all that the turn brings.
+    public func beginTurn(at time: UInt64) { now = time }
+
+    /// Calls are under way, so that time matters.
+    public var isBusy: Bool { calls.count > 0 }
+
+    /// The earliest that anything begun now can be late, in nanoseconds.
+    public let shortestTimeout: UInt64
+
+    /// Takes over another generation of the same pools and nodes.
+    public func adopt(_ next: Topology) {
+        precondition(next.nodes.count == topology.nodes.count && next.pools.count == topology.pools.count)
+        for index in next.pools.indices { unsafe pools[index] = Unmanaged.passUnretained(next.pools[index]) }
+        for index in next.nodes.indices {
+            let slot = UInt32(index)
+            let wasUp = nodes[slot].isUp
+            nodes[slot].isUp = next.nodes[index].isUp
+            if wasUp, !next.nodes[index].isUp { drop(node: slot) }
+        }
+        topology = next
+    }
+
+    /// A verdict of down: what waits for the node now would only wait for its time to run out.
+    private func drop(node: UInt32) {
+        let link = nodes[node].link
+        if link != none { fail(link: link, .nodeDown) }
+    }
+}
+
+/// What the shell has to do before the turn ends: lists of row numbers.
+public struct Work: ~Copyable {
+    /// Clients with bytes to send, or to be closed.
+    public let clients = Stack<UInt32>()
+    /// Links with bytes to send.
+    public let links = Stack<UInt32>()
+    /// Links to connect.
+    public let opening = Stack<UInt32>()
+    /// Links to end with a reset.
+    public let closing = Stack<UInt32>()
+    /// Clients whose waiting bytes may be offered again.
+    public let resuming = Stack<UInt32>()
+    /// Links to stop reading, and to read again.
+    public let pausing = Stack<UInt32>()
+    public let unpausing = Stack<UInt32>()
+    /// What to tell the control thread.
+    public let reports = Stack<NodeReport>()
+
+    init() {}
+
+    public var isEmpty: Bool {
+        clients.isEmpty && links.isEmpty && opening.isEmpty && closing.isEmpty && resuming.isEmpty && pausing.isEmpty
+            && unpausing.isEmpty && reports.isEmpty
+    }
+}
+
+/// What a worker saw of a node, for the one verdict of the process.
+public struct NodeReport: BitwiseCopyable, Sendable {
+    public var node: UInt32
+    /// Nil: it answered again.
+    public var failure: ErrorCause?
+}

@@ -1,0 +1,181 @@
+internal import Bytes
+internal import MemcacheProtocol
+
+/// The number of no row.
+let none = UInt32.max
+
+/// A client connection. Its requests form a list in the order in which they must be answered.
+struct Client: BitwiseCopyable {
+    struct Flags: OptionSet, BitwiseCopyable {
+        let rawValue: UInt16
+        /// In use.
+        static let open = Flags(rawValue: 1 << 0)
+        /// On the list of clients that have bytes to send.
+        static let dirty = Flags(rawValue: 1 << 1)
+        /// Bytes are waiting that may not be looked at yet: see `mayProceed`.
+        static let waiting = Flags(rawValue: 1 << 2)
+        /// Nothing more is read; it is closed once everything asked before is answered and sent.
+        static let ending = Flags(rawValue: 1 << 3)
+        /// Its end of input came; what came before it still counts.
+        static let inputEnded = Flags(rawValue: 1 << 8)
+        /// What is queued cannot be completed (a value was cut off): close without answering the rest.
+        static let broken = Flags(rawValue: 1 << 4)
+        /// A streamed set is under way; nothing behind it is looked at until it is answered.
+        static let exclusive = Flags(rawValue: 1 << 5)
+        /// The data block that is arriving does not end in CR LF.
+        static let badChunk = Flags(rawValue: 1 << 6)
+        /// On the list of clients that may be fed again.
+        static let resuming = Flags(rawValue: 1 << 7)
+    }
+
+    var flags: Flags
+    var pool: UInt16
+    /// Requests not yet answered.
+    var depth: UInt32 = 0
+    var first = none
+    var last = none
+    /// Calls on connections that carry nothing new until a large value has passed; see `Engine+Large`.
+    var blockers: UInt32 = 0
+    /// The call whose data block is arriving, or none: with `bodyLeft` > 0 and none, the block is thrown away.
+    var collecting = none
+    /// Bytes of the data block, its CR LF counted, that have not arrived yet.
+    var bodyLeft: UInt64 = 0
+    var output = ByteQueue()
+    var scan = LineScan()
+}
+
+/// One thing that a client asked for: the place in line that its reply will take.
+struct Request: BitwiseCopyable {
+    struct Flags: OptionSet, BitwiseCopyable {
+        let rawValue: UInt8
+        static let done = Flags(rawValue: 1 << 0)
+        /// `noreply` or `q`: some or all replies are kept from the client.
+        static let quiet = Flags(rawValue: 1 << 1)
+        /// Put together from pieces: a get of several keys, or a command that went to every node.
+        static let pieced = Flags(rawValue: 1 << 2)
+        /// Answered with an error, or cut off.
+        static let failed = Flags(rawValue: 1 << 3)
+    }
+
+    /// None when the client has gone; the replies are then thrown away.
+    var client: UInt32
+    var next = none
+    var verb: Verb
+    var flags: Flags
+    /// Which merge of `stats` replies is asked for.
+    var report = StatsReport.none
+    var pool: UInt16
+    /// Calls that are not over.
+    var pending: UInt32 = 0
+    /// Pieces in the order of the reply; the first that has not been passed on, and the last.
+    var firstPiece = none
+    var lastPiece = none
+    var started: UInt64
+    var reply = ByteQueue()
+}
+
+/// One command sent to one node for a request.
+struct Call: BitwiseCopyable {
+    struct Flags: OptionSet, BitwiseCopyable {
+        let rawValue: UInt8
+        /// Changes nothing, so it may be sent once more when its connection dies.
+        static let repeatable = Flags(rawValue: 1 << 0)
+        static let repeated = Flags(rawValue: 1 << 1)
+        /// Some of its reply has arrived.
+        static let started = Flags(rawValue: 1 << 2)
+        /// Its client waits for it before it goes on; see `Client.blockers`.
+        static let blocking = Flags(rawValue: 1 << 3)
+        /// Its data block is passed on while it arrives.
+        static let streaming = Flags(rawValue: 1 << 4)
+        /// A value has come in answer.
+        static let hit = Flags(rawValue: 1 << 5)
+        /// Some of its data block found no memory.
+        static let overflowed = Flags(rawValue: 1 << 6)
+    }
+
+    var request: UInt32
+    var next = none
+    var link = none
+    var node: UInt32
+    var verb: Verb
+    var flags: Flags
+    /// When its time began to run.
+    var sent: UInt64
+    /// Where the command line is kept while it may be sent again, or its keys compared.
+    var commandChunk = none
+    var commandOffset: UInt32 = 0
+    var commandLength: UInt32 = 0
+    /// The bytes, while they cannot go to the connection yet.
+    var staged = ByteQueue()
+    /// The next piece that a reply of this call can be for, and the last.
+    var piece = none
+    var lastPiece = none
+    /// See `RequestHead.rawKeyLength`.
+    var rawKeyLength: UInt8 = 0
+}
+
+/// A part of a reply that is put together: one key of a multi-key get, or one node's answer.
+struct Piece: BitwiseCopyable {
+    enum State: UInt8, BitwiseCopyable { case waiting, settled }
+
+    /// In the request's order.
+    var next = none
+    /// In the call's order.
+    var nextOfCall = none
+    /// Of the key within its call's command chunk.
+    var keyOffset: UInt16 = 0
+    var keyLength: UInt8 = 0
+    var state = State.waiting
+    var reply = ByteQueue()
+}
+
+/// A connection to a node. Its calls form a list in the order in which the node will answer.
+struct Link: BitwiseCopyable {
+    enum State: UInt8, BitwiseCopyable {
+        case closed
+        /// Connecting, or connected and asked for its version: nothing else is sent yet.
+        case opening
+        case ready
+    }
+
+    struct Flags: OptionSet, BitwiseCopyable {
+        let rawValue: UInt8
+        static let dirty = Flags(rawValue: 1 << 0)
+        /// Carries a large value: it takes no new calls until it is empty.
+        static let dedicated = Flags(rawValue: 1 << 1)
+        /// Not read, because its only call's client does not read.
+        static let paused = Flags(rawValue: 1 << 2)
+        static let greeted = Flags(rawValue: 1 << 3)
+    }
+
+    var state: State
+    var flags: Flags = []
+    var node: UInt32
+    var count: UInt32 = 0
+    var first = none
+    var last = none
+    /// Bytes of a value, its CR LF counted, that have not arrived yet.
+    var valueLeft: UInt64 = 0
+    /// When the attempt to connect began; later, when the last bytes came.
+    var progress: UInt64
+    var output = ByteQueue()
+    var open = OpenChunk()
+}
+
+/// A node as this worker sees it.
+struct NodeRow: BitwiseCopyable {
+    var pool: UInt16
+    var isUp = true
+    /// A failure was reported and no success since.
+    var isSuspect = false
+    /// The connection that new calls go to.
+    var link = none
+    /// A connection that a large value has left, kept for the next.
+    var spare = none
+    /// The call that keys of the multi-key get being taken apart are added to.
+    var building = none
+    /// Its version as three numbers, once known.
+    var version: UInt32 = 0
+    var timeout: UInt64
+    var connectTimeout: UInt64
+}

@@ -1,0 +1,14 @@
+internal import Telemetry
+
+/// How the answers of all nodes become one.
+enum StatsReport: BitwiseCopyable, Equatable {
+    case none
+    /// OK when all said OK.
+    case flush
+    /// RESET when all said RESET.
+    case reset
+    /// Merged, name by name.
+    case stats(StatsTopic)
+    /// Drover's own list of nodes.
+    case nodes
+}

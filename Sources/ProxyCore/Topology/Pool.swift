@@ -1,0 +1,53 @@
+internal import Bytes
+internal import Distribution
+internal import MemcacheProtocol
+
+/// A pool, its ring, and what the request path needs of its settings: constants of a final class, so that a request
+/// can use them without counting a reference.
+public final class Pool: Sendable {
+    public let settings: PoolSettings
+    /// The pool's first node among all nodes.
+    public let firstNode: Int
+    /// Its nodes, among all nodes.
+    public let nodes: Range<Int>
+    let hash: KeyHash
+    let hashTag: HashTag?
+    /// Over the nodes that take requests: with `when_down: rehash` those that are up, else all.
+    let distributor: Distributor
+    /// Ring member to node among all nodes.
+    let members: [UInt32]
+    let pipelineLimit: UInt32
+    let whenDown: PoolSettings.WhenDown
+    let isLeastLoaded: Bool
+    let protocolLimits: ProtocolLimits
+
+    init(_ settings: PoolSettings, firstNode: Int, isUp: [Bool]) {
+        self.settings = settings
+        self.firstNode = firstNode
+        nodes = firstNode..<(firstNode + settings.nodes.count)
+        hash = settings.hash
+        hashTag = settings.hashTag
+        pipelineLimit = UInt32(settings.limits.pipeline)
+        whenDown = settings.whenDown
+        isLeastLoaded = settings.distribution == .leastLoaded
+        protocolLimits = settings.limits.protocolLimits
+        // A pool that is down altogether keeps its ring: its nodes answer for themselves.
+        let leavesOut = settings.whenDown == .rehash && isUp.contains(true)
+        let kept = settings.nodes.indices.filter { !leavesOut || isUp[$0] }
+        members = kept.map { UInt32(firstNode + $0) }
+        distributor = Distributor(
+            kind: settings.distribution,
+            members: kept.map { Member(key: settings.nodes[$0].label, weight: settings.nodes[$0].weight) })
+    }
+
+    /// The node of a key, which is a range of `bytes`.
+    func node(for key: ByteRange, in bytes: RawSpan, random: UInt64) -> UInt32 {
+        members[distributor.pick(hashed(key, in: bytes), random: random)]
+    }
+
+    func hashed(_ key: ByteRange, in bytes: RawSpan) -> UInt64 {
+        guard let hashTag else { return hash.hash(bytes, from: key.start, count: key.count) }
+        let tagged = hashTag.range(in: bytes, from: key.start, count: key.count)
+        return hash.hash(bytes, from: tagged.lowerBound, count: tagged.count)
+    }
+}

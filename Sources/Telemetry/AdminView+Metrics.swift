@@ -1,0 +1,112 @@
+extension AdminView {
+    /// The view in Prometheus' text format, every metric of `MetricList` in its order.
+    public func metricText() -> [UInt8] {
+        var text = MetricText()
+        addProcess(to: &text)
+        addPools(to: &text)
+        addNodes(to: &text)
+        return text.bytes
+    }
+
+    private func addProcess(to text: inout MetricText) {
+        text.begin(MetricList.buildInfo)
+        text.sample(MetricList.buildInfo, [("version", version)], 1)
+        text.begin(MetricList.startTime)
+        text.sample(MetricList.startTime, [], startTime)
+        text.begin(MetricList.uptime)
+        text.sample(MetricList.uptime, [], uptime)
+        text.begin(MetricList.workers)
+        text.sample(MetricList.workers, [], workers)
+        text.begin(MetricList.resident)
+        text.sample(MetricList.resident, [], residentBytes)
+        text.begin(MetricList.buffers)
+        text.sample(MetricList.buffers, [], totals.loop.bufferBytes)
+        text.begin(MetricList.turns)
+        text.sample(MetricList.turns, [], totals.loop.turns)
+        text.begin(MetricList.reads)
+        text.sample(MetricList.reads, [], totals.loop.reads)
+        text.begin(MetricList.writes)
+        text.sample(MetricList.writes, [], totals.loop.writes)
+    }
+
+    private func addPools(to text: inout MetricText) {
+        addVerbs(MetricList.requests, to: &text, always: true) { $0.requests }
+        addVerbs(MetricList.hits, to: &text, always: false) { $0.hits }
+        addVerbs(MetricList.misses, to: &text, always: false) { $0.misses }
+        text.begin(MetricList.errors)
+        forEachPool { pool, stats, _ in
+            for cause in ErrorCause.allCases {
+                text.sample(MetricList.errors, [("pool", pool.name), ("cause", "\(cause.label)")], stats.errors[cause])
+            }
+        }
+        addPoolValue(MetricList.retries, to: &text) { $1.retries }
+        text.begin(MetricList.duration)
+        forEachPool { pool, stats, _ in text.histogram(MetricList.duration, [("pool", pool.name)], stats.latency) }
+        addPoolValue(MetricList.received, to: &text) { $1.bytesIn }
+        addPoolValue(MetricList.sent, to: &text) { $1.bytesOut }
+        addPoolValue(MetricList.connections, to: &text) { UInt64(clamping: $1.connections) }
+        addPoolValue(MetricList.accepted, to: &text) { $1.connectionsTotal }
+        addPoolValue(MetricList.refused, to: &text) { $1.connectionsRefused }
+        addPoolValue(MetricList.memoryLimit, to: &text) { pool, _ in UInt64(clamping: pool.memoryLimit) }
+    }
+
+    /// - Parameter always: also for verbs that have found and missed nothing: most look nothing up.
+    private func addVerbs(
+        _ metric: Metric, to text: inout MetricText, always: Bool, _ counts: (PoolStats) -> VerbCounts
+    ) {
+        text.begin(metric)
+        forEachPool { pool, stats, _ in
+            for (index, verb) in verbs.prefix(VerbCounts.capacity).enumerated() {
+                let raw = UInt8(index)
+                guard always || stats.hits[raw] > 0 || stats.misses[raw] > 0 else { continue }
+                text.sample(metric, [("pool", pool.name), ("verb", verb)], counts(stats)[raw])
+            }
+        }
+    }
+
+    private func addPoolValue(_ metric: Metric, to text: inout MetricText, _ value: (PoolView, PoolStats) -> UInt64) {
+        text.begin(metric)
+        forEachPool { pool, stats, _ in text.sample(metric, [("pool", pool.name)], value(pool, stats)) }
+    }
+
+    private func addNodes(to text: inout MetricText) {
+        text.begin(MetricList.nodeState)
+        forEachNode { pool, node, _ in
+            for state in NodeState.allCases {
+                let labels = [("pool", pool), ("node", node.name), ("state", "\(state.label)")]
+                text.sample(MetricList.nodeState, labels, node.state == state ? 1 : 0)
+            }
+        }
+        addNodeValue(MetricList.nodeRequests, to: &text) { $0.requests }
+        text.begin(MetricList.nodeErrors)
+        forEachNode { pool, node, stats in
+            for cause in ErrorCause.ofNodes {
+                let labels = [("pool", pool), ("node", node.name), ("cause", "\(cause.label)")]
+                text.sample(MetricList.nodeErrors, labels, stats.errors[cause])
+            }
+        }
+        addNodeValue(MetricList.nodeInFlight, to: &text) { UInt64(clamping: $0.inFlight) }
+        addNodeValue(MetricList.nodeConnections, to: &text) { UInt64(clamping: $0.connections) }
+        addNodeValue(MetricList.nodeConnects, to: &text) { $0.connects }
+        addNodeValue(MetricList.nodeRetries, to: &text) { $0.retries }
+        addNodeValue(MetricList.nodeReceived, to: &text) { $0.bytesIn }
+        addNodeValue(MetricList.nodeSent, to: &text) { $0.bytesOut }
+        text.begin(MetricList.nodeDuration)
+        forEachNode { pool, node, stats in
+            text.histogram(MetricList.nodeDuration, [("pool", pool), ("node", node.name)], stats.latency)
+        }
+    }
+
+    private func addNodeValue(_ metric: Metric, to text: inout MetricText, _ value: (NodeStats) -> UInt64) {
+        text.begin(metric)
+        forEachNode { pool, node, stats in
+            text.sample(metric, [("pool", pool), ("node", node.name)], value(stats))
+        }
+    }
+
+    private func forEachNode(_ body: (_ pool: String, _ node: NodeView, _ stats: NodeStats) -> Void) {
+        forEachPool { pool, _, nodes in
+            for node in nodes { body(pool.name, node.view, node.stats) }
+        }
+    }
+}

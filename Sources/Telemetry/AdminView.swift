@@ -1,0 +1,88 @@
+/// What a node is to its pool.
+public enum NodeState: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+    case new, up, down, syncing, joining, draining
+
+    /// Reads are sent to it.
+    public var isReadable: Bool { self == .up || self == .draining }
+
+    /// As operators see it.
+    public var label: StaticString {
+        switch self {
+        case .new: "new"
+        case .up: "up"
+        case .down: "down"
+        case .syncing: "syncing"
+        case .joining: "joining"
+        case .draining: "draining"
+        }
+    }
+}
+
+public struct NodeView: Sendable {
+    /// The node's name, or else its address.
+    public var name: String
+    public var state: NodeState
+
+    public init(name: String, state: NodeState) {
+        self.name = name
+        self.state = state
+    }
+}
+
+public struct PoolView: Sendable {
+    public var name: String
+    public var nodes: [NodeView]
+    /// The pool's bound on bytes of buffer.
+    public var memoryLimit: Int
+
+    public init(name: String, nodes: [NodeView], memoryLimit: Int = 0) {
+        self.name = name
+        self.nodes = nodes
+        self.memoryLimit = memoryLimit
+    }
+}
+
+/// All that an operator may see at one moment: what the proxy fills in, and the admin and `stats` replies render.
+public struct AdminView: Sendable {
+    public var version: String
+    /// Unix seconds.
+    public var startTime: UInt64
+    /// Seconds since the start.
+    public var uptime: Double
+    public var workers: Int
+    public var residentBytes: UInt64
+    /// The verbs' spellings, by raw value.
+    public var verbs: [String]
+    /// In the order of the configuration.
+    public var pools: [PoolView]
+    /// All workers together: pools as in `pools`, nodes as in the pools, one pool after the other.
+    public var totals: WorkerSnapshot
+
+    public init(
+        version: String, startTime: UInt64, uptime: Double, workers: Int, residentBytes: UInt64, verbs: [String],
+        pools: [PoolView], totals: WorkerSnapshot
+    ) {
+        self.version = version
+        self.startTime = startTime
+        self.uptime = uptime
+        self.workers = workers
+        self.residentBytes = residentBytes
+        self.verbs = verbs
+        self.pools = pools
+        self.totals = totals
+    }
+
+    /// Each pool with its counters and its nodes with theirs; zeros where the snapshot is of an older configuration.
+    func forEachPool(
+        _ body: (_ pool: PoolView, _ stats: PoolStats, _ nodes: [(view: NodeView, stats: NodeStats)]) -> Void
+    ) {
+        var next = 0
+        for (index, pool) in pools.enumerated() {
+            let nodes = pool.nodes.enumerated().map { offset, node in
+                (view: node, stats: next + offset < totals.nodes.count ? totals.nodes[next + offset] : NodeStats())
+            }
+            next += pool.nodes.count
+            body(pool, index < totals.pools.count ? totals.pools[index] : PoolStats(), nodes)
+        }
+    }
+}

@@ -1,0 +1,65 @@
+/// Why a request was not answered as its client hoped. Counted, and a label of the metrics.
+public enum ErrorCause: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+    // The node's side.
+    case timeout, connectFailed, connectionLost, nodeDown
+    /// The node said something that memcached does not say.
+    case protocolError
+    /// The node itself answered SERVER_ERROR.
+    case serverError
+    // The client's side.
+    case malformedRequest, keyTooLong, valueTooLarge, lineTooLong, reservedKey
+    // Limits of the pool.
+    case pipelineLimit, memoryLimit, clientLimit
+    /// The client did not read its replies, and was closed.
+    case slowClient
+    /// The client went away before its reply came.
+    case clientGone
+    case shuttingDown
+
+    /// As operators see it.
+    public var label: StaticString {
+        switch self {
+        case .timeout: "timeout"
+        case .connectFailed: "connect_failed"
+        case .connectionLost: "connection_lost"
+        case .nodeDown: "node_down"
+        case .protocolError: "protocol_error"
+        case .serverError: "server_error"
+        case .malformedRequest: "malformed_request"
+        case .keyTooLong: "key_too_long"
+        case .valueTooLarge: "value_too_large"
+        case .lineTooLong: "line_too_long"
+        case .reservedKey: "reserved_key"
+        case .pipelineLimit: "pipeline_limit"
+        case .memoryLimit: "memory_limit"
+        case .clientLimit: "client_limit"
+        case .slowClient: "slow_client"
+        case .clientGone: "client_gone"
+        case .shuttingDown: "shutting_down"
+        }
+    }
+
+    /// The causes that a node can be blamed for.
+    public static let ofNodes: [ErrorCause] = [
+        .timeout, .connectFailed, .connectionLost, .nodeDown, .protocolError, .serverError,
+    ]
+}
+
+/// A counter for each cause.
+public struct ErrorCounts: BitwiseCopyable, Sendable {
+    @usableFromInline var counts = InlineArray<24, UInt64>(repeating: 0)
+
+    public init() {}
+
+    @inlinable
+    public subscript(cause: ErrorCause) -> UInt64 { counts[Int(cause.rawValue)] }
+
+    @inlinable
+    public mutating func count(_ cause: ErrorCause) { counts[Int(cause.rawValue)] &+= 1 }
+
+    public var total: UInt64 { ErrorCause.allCases.reduce(0) { $0 &+ self[$1] } }
+
+    public mutating func merge(_ other: ErrorCounts) {
+        for index in counts.indices { counts[index] &+= other.counts[index] }
+    }
+}

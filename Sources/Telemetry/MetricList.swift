@@ -1,0 +1,70 @@
+/// One metric, by Prometheus' conventions: base units, `_total` for what only grows.
+public struct Metric: Sendable, Equatable {
+    public enum Kind: String, Sendable { case counter, gauge, histogram }
+    public enum Unit: String, Sendable { case none, seconds, bytes }
+
+    public let name: String
+    public let kind: Kind
+    public let unit: Unit
+    public let help: String
+
+    init(_ name: String, _ kind: Kind, _ unit: Unit, _ help: String) {
+        self.name = "drover_" + name
+        self.kind = kind
+        self.unit = unit
+        self.help = help
+    }
+}
+
+/// The one table of metrics: what is not here is not shown.
+public enum MetricList {
+    // The process.
+    static let buildInfo = Metric("build_info", .gauge, .none, "Always 1; the version is in the label.")
+    static let startTime = Metric("start_time_seconds", .gauge, .seconds, "Unix time of the start.")
+    static let uptime = Metric("uptime_seconds", .gauge, .seconds, "Time since the start.")
+    static let workers = Metric("workers", .gauge, .none, "Event loops, each on a thread of its own.")
+    static let resident = Metric("resident_memory_bytes", .gauge, .bytes, "Memory of the process that is in RAM.")
+    static let buffers = Metric("buffer_bytes", .gauge, .bytes, "Bytes of buffer in use, of all workers.")
+    static let turns = Metric("loop_turns_total", .counter, .none, "Turns of the event loops.")
+    static let reads = Metric("reads_total", .counter, .none, "Calls that read from a socket.")
+    static let writes = Metric("writes_total", .counter, .none, "Calls that write to a socket.")
+
+    // Pools.
+    static let requests = Metric("requests_total", .counter, .none, "Requests of clients, by command.")
+    static let hits = Metric("hits_total", .counter, .none, "Keys found, by command.")
+    static let misses = Metric("misses_total", .counter, .none, "Keys not found, by command.")
+    static let errors = Metric("errors_total", .counter, .none, "Requests that failed or were refused, by cause.")
+    static let retries = Metric("retries_total", .counter, .none, "Requests sent again on another connection.")
+    static let duration = Metric(
+        "request_duration_seconds", .histogram, .seconds, "From a request read to its reply queued.")
+    static let received = Metric("client_received_bytes_total", .counter, .bytes, "Bytes read from clients.")
+    static let sent = Metric("client_sent_bytes_total", .counter, .bytes, "Bytes written to clients.")
+    static let connections = Metric("client_connections", .gauge, .none, "Clients connected now.")
+    static let accepted = Metric("client_connections_total", .counter, .none, "Clients accepted.")
+    static let refused = Metric(
+        "client_connections_refused_total", .counter, .none, "Clients turned away by the limit.")
+    static let memoryLimit = Metric("pool_memory_limit_bytes", .gauge, .bytes, "Bound on the pool's bytes of buffer.")
+
+    // Nodes.
+    static let nodeState = Metric("node_state", .gauge, .none, "1 for the state that the node is in, 0 for the others.")
+    static let nodeRequests = Metric("node_requests_total", .counter, .none, "Requests sent to the node.")
+    static let nodeErrors = Metric("node_errors_total", .counter, .none, "Requests that the node failed, by cause.")
+    static let nodeInFlight = Metric(
+        "node_in_flight_requests", .gauge, .none, "Requests that wait for the node's reply.")
+    static let nodeConnections = Metric("node_connections", .gauge, .none, "Connections to the node, open now.")
+    static let nodeConnects = Metric("node_connects_total", .counter, .none, "Connections to the node that were tried.")
+    static let nodeRetries = Metric(
+        "node_retries_total", .counter, .none, "Requests sent again after their connection died.")
+    static let nodeReceived = Metric("node_received_bytes_total", .counter, .bytes, "Bytes read from the node.")
+    static let nodeSent = Metric("node_sent_bytes_total", .counter, .bytes, "Bytes written to the node.")
+    static let nodeDuration = Metric(
+        "node_request_duration_seconds", .histogram, .seconds, "From a request queued to the node's whole reply.")
+
+    /// In the order in which they are shown.
+    public static let all: [Metric] = [
+        buildInfo, startTime, uptime, workers, resident, buffers, turns, reads, writes,
+        requests, hits, misses, errors, retries, duration, received, sent, connections, accepted, refused, memoryLimit,
+        nodeState, nodeRequests, nodeErrors, nodeInFlight, nodeConnections, nodeConnects, nodeRetries, nodeReceived,
+        nodeSent, nodeDuration,
+    ]
+}
