@@ -77,6 +77,7 @@ let package = Package(
         .testTarget(
             name: "ProxyConfigTests", dependencies: ["ProxyConfig", "ProxyCore", "Distribution", "DroverTesting"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CPlatform"]),
+        .testTarget(name: "AdminTests", dependencies: ["Admin", "Reactor", "Telemetry"]),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Bytes"]),
         .testTarget(name: "EndToEndTests", dependencies: ["DroverTesting"]),
     ],
