@@ -6,9 +6,9 @@ public struct Readiness: OptionSet, BitwiseCopyable, Sendable {
     public let rawValue: Int16
     @inlinable public init(rawValue: Int16) { self.rawValue = rawValue }
 
-    public static let readable = Readiness(rawValue: Int16(EV_READ))
-    public static let writable = Readiness(rawValue: Int16(EV_WRITE))
-    public static let signalled = Readiness(rawValue: Int16(EV_SIGNAL))
+    public static var readable: Readiness { Readiness(rawValue: Int16(EV_READ)) }
+    public static var writable: Readiness { Readiness(rawValue: Int16(EV_WRITE)) }
+    public static var signalled: Readiness { Readiness(rawValue: Int16(EV_SIGNAL)) }
 }
 
 /// One libevent base, turned by hand: a turn waits, and then hands over what became ready as a list.
@@ -27,13 +27,16 @@ public final class EventLoop {
     /// Monotonic nanoseconds, read once a turn, after the wait.
     public private(set) var now: UInt64
 
-    public init() {
+    /// - Parameter preciseTimer: deadlines are met to the microsecond, for one more system call a turn; otherwise to
+    ///   the millisecond.
+    public init(preciseTimer: Bool = false) {
         // libevent's promise for EVENT_BASE_FLAG_NOLOCK: "Do not allocate a lock for the event base, even if we have
         // locking set up. Setting this option will make it unsafe and nonfunctional to call functions on the base
         // concurrently from multiple threads." Only the thread that turns this loop touches it; see Mailbox.
         guard let config = unsafe event_config_new() else { fatalError("event_config_new: out of memory") }
+        let precise = preciseTimer ? EVENT_BASE_FLAG_PRECISE_TIMER.rawValue : 0
         unsafe event_config_set_flag(
-            config, Int32(EVENT_BASE_FLAG_NOLOCK.rawValue | EVENT_BASE_FLAG_IGNORE_ENV.rawValue))
+            config, Int32(EVENT_BASE_FLAG_NOLOCK.rawValue | EVENT_BASE_FLAG_IGNORE_ENV.rawValue | precise))
         guard let base = unsafe event_base_new_with_config(config) else { fatalError("event_base_new: no backend") }
         unsafe event_config_free(config)
         unsafe self.base = base

@@ -1,0 +1,139 @@
+"""What is compared, and how each of them is started with one worker in front of the same three nodes."""
+
+import os
+import shutil
+import subprocess
+
+from . import processes
+
+NODES = 3
+
+
+class Nodes:
+    """Three memcached, one thread each, with room for everything that the loads store."""
+
+    def __init__(self, memcached):
+        self.ports = []
+        for index in range(NODES):
+            port = processes.free_port()
+            name = f"node{index}"
+            process = processes.start(memcached_command(memcached, port), name)
+            processes.wait_for_port(port, process, name)
+            self.ports.append(port)
+
+
+def memcached_command(binary, port, connections=4096):
+    return [binary, "-u", "root", "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-t", "1", "-m", "512",
+            "-c", str(connections)]
+
+
+class Peer:
+    """One column of the table. `binary` is None when it is not on this machine."""
+
+    def __init__(self, key, title, binary, prepare):
+        self.key, self.title, self.binary, self._prepare = key, title, binary, prepare
+        self.process = None
+        self.port = None
+
+    def start(self, nodes, prefix=()):
+        """Runs the peer, `prefix` before its command (valgrind, or the like)."""
+        self.port = processes.free_port()
+        command = self._prepare(self.binary, self.port, nodes.ports)
+        if prefix:
+            # valgrind keeps some descriptors for itself, and memcached insists on having as many as it may use.
+            command = [*prefix, *("500" if part == "4096" else part for part in command)]
+        # A name of its own, so that the log of an earlier start is not taken for this one's.
+        name = f"{self.key}-{self.port}"
+        self.process = processes.start(command, name)
+        processes.wait_for_port(self.port, self.process, name, 60.0 if prefix else 20.0)
+        return self.process.pid
+
+    def stop(self):
+        if self.process:
+            processes.stop(self.process)
+            self.process = None
+
+
+def _lone(binary, port, nodes):
+    return memcached_command(binary, port)
+
+
+def _relay(binary, port, nodes):
+    path = processes.write(f"haproxy-{port}.cfg", f"""global
+    nbthread 1
+    maxconn 4000
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 600s
+    timeout server 600s
+listen relay
+    bind 127.0.0.1:{port}
+    server node0 127.0.0.1:{nodes[0]}
+""")
+    return [binary, "-db", "-f", path]
+
+
+def _twemproxy(binary, port, nodes):
+    servers = "\n".join(f"   - 127.0.0.1:{node}:1 node{index}" for index, node in enumerate(nodes))
+    path = processes.write(f"nutcracker-{port}.yml", f"""main:
+  listen: 127.0.0.1:{port}
+  hash: fnv1a_64
+  distribution: ketama
+  preconnect: true
+  auto_eject_hosts: false
+  server_connections: 1
+  servers:
+{servers}
+""")
+    return [binary, "-c", path, "-s", str(processes.free_port()), "-a", "127.0.0.1"]
+
+
+def _memcached_proxy(binary, port, nodes):
+    backends = ", ".join(f'"127.0.0.1:{node}"' for node in nodes)
+    path = processes.write(f"proxy-{port}.lua", f"""pools{{
+    main = {{ backends = {{ {backends} }}, options = {{ dist = mcp.dist_ring_hash }} }}
+}}
+routes{{ default = route_direct{{ child = "main" }} }}
+""")
+    command = memcached_command(binary, port)
+    return command + ["-o", f"proxy_config=routelib,proxy_arg={path}"]
+
+
+def _drover(binary, port, nodes):
+    servers = "\n".join(f"      - 127.0.0.1:{node}:1 node{index}" for index, node in enumerate(nodes))
+    path = processes.write(f"drover-{port}.yml", f"""workers: 1
+pools:
+  main:
+    listen: [127.0.0.1:{port}]
+    nodes:
+{servers}
+    distribution: ketama
+    hash: fnv1a_64
+    timeout: 5s
+""")
+    return [binary, "serve", "-c", path]
+
+
+def _can_serve(binary):
+    if not binary:
+        return None
+    asked = subprocess.run([binary, "serve", "--help"], capture_output=True, timeout=20)
+    return binary if asked.returncode == 0 else None
+
+
+def find(memcached, newer, drover):
+    """All peers, in the table's order."""
+    return [
+        Peer("lone", "a lone memcached", memcached, _lone),
+        Peer("relay", "raw TCP relay (haproxy)", shutil.which("haproxy", path=_path()), _relay),
+        Peer("twemproxy", "twemproxy", shutil.which("nutcracker", path=_path()), _twemproxy),
+        Peer("mcproxy", "memcached's proxy, 1 worker", newer if newer and os.access(newer, os.X_OK) else None,
+             _memcached_proxy),
+        Peer("drover", "Drover", _can_serve(drover), _drover),
+    ]
+
+
+def _path():
+    # Daemons live where an ordinary user's PATH does not look.
+    return os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
