@@ -29,7 +29,7 @@ public struct BufferPool: ~Copyable {
     ///   - capacity: bytes that a buffer starts with.
     ///   - spare: buffers that are kept when nobody uses them.
     public init(capacity: Int, spare: Int = 32) {
-        buffers = Table()
+        buffers = Table(limit: 1 << 20)
         free = Stack()
         self.capacity = capacity
         self.spare = spare

@@ -64,8 +64,11 @@ public struct ByteQueues: ~Copyable {
     /// - Parameter limit: bytes of chunks that may be in use at once.
     public init(limit: Int) {
         chunks = ChunkStore(limit: limit / ChunkStore.chunkSize)
-        segments = Table()
+        segments = Table(limit: Self.segmentLimit)
     }
+
+    /// Segments there can be; beyond most of them appending says that memory has run out.
+    @inlinable static var segmentLimit: Int { 1 << 20 }
 
     /// Bytes of chunks in use.
     @inlinable public var memoryInUse: Int { chunks.inUse * ChunkStore.chunkSize }
@@ -74,7 +77,9 @@ public struct ByteQueues: ~Copyable {
     @inlinable
     public func append(_ bytes: RawSpan, to queue: inout ByteQueue, through open: inout OpenChunk) -> Bool {
         let count = bytes.byteCount
-        guard count <= open.room else { return appendSlowly(bytes, to: &queue, through: &open) }
+        guard count <= open.room, segments.count < Self.segmentLimit - 4096 else {
+            return appendSlowly(bytes, to: &queue, through: &open)
+        }
         chunks.write(bytes, to: open.chunk, at: Int(open.fill))
         link(open.chunk, open.fill, UInt32(truncatingIfNeeded: count), &queue)
         open.fill &+= UInt32(truncatingIfNeeded: count)
@@ -84,6 +89,7 @@ public struct ByteQueues: ~Copyable {
     @usableFromInline @inline(never)
     func appendSlowly(_ bytes: RawSpan, to queue: inout ByteQueue, through open: inout OpenChunk) -> Bool {
         var done = 0
+        guard segments.count < Self.segmentLimit - 4096 else { return false }
         while done < bytes.byteCount {
             if open.room == 0, !renew(&open) { return false }
             let count = min(open.room, bytes.byteCount - done)

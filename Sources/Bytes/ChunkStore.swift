@@ -41,7 +41,7 @@ public struct ChunkStore: ~Copyable {
     public init(limit: Int, spare: Int = 64) {
         self.limit = max(limit, 4)
         self.spare = spare
-        chunks = Table()
+        chunks = Table(limit: max(limit, 4) + spare + 1)
         unsafe state = .allocate(capacity: 1)
         unsafe state.initialize(to: State(free: .max, freeCount: 0, inUse: 0))
     }

@@ -1,110 +1,100 @@
+internal import Glibc
+
 /// Numbered slots for plain values: what a worker keeps instead of objects and references.
 ///
 /// Choose it for anything that exists once per connection, request or call. Taking and freeing a slot costs a few
-/// instructions and allocates nothing after warm-up; an element is reached by its number, with a bounds check, and
-/// no reference is counted. Slots live in blocks that never move and are never returned, so no access can outlive its
-/// memory: a wrong number is a wrong value or a trap, never a stray pointer. Not for sharing between threads.
+/// instructions and allocates nothing; an element is reached by its number, with one comparison, and no reference is
+/// counted. The address space for all slots is reserved at the start and the system gives memory to those that are
+/// used: slots never move, so no access can outlive its memory, and a wrong number is a wrong value or a trap, never a
+/// stray pointer. Not for sharing between threads.
 @safe
 public struct Table<Element: BitwiseCopyable>: ~Copyable {
     /// The number of no slot.
     @inlinable public static var none: UInt32 { UInt32.max }
 
-    @usableFromInline static var blockBits: UInt32 { 8 }
-    @usableFromInline static var blockSize: Int { 1 << 8 }
-
     @unsafe @usableFromInline
-    struct Header {
-        @usableFromInline var blocks: UnsafeMutablePointer<UnsafeMutablePointer<Element>>
-        var blockCount: Int
-        var blockCapacity: Int
-        @usableFromInline var capacity: UInt32
+    struct State {
+        /// The first slot of the list of those given back, or none.
         @usableFromInline var free: UInt32
+        /// The first slot that was never taken.
+        @usableFromInline var fresh: UInt32
         @usableFromInline var used: UInt32
-
-        init(blockCapacity: Int) {
-            unsafe blocks = .allocate(capacity: blockCapacity)
-            unsafe blockCount = 0
-            unsafe self.blockCapacity = blockCapacity
-            unsafe capacity = 0
-            unsafe free = .max
-            unsafe used = 0
-        }
     }
 
-    /// A pointer, so that a table can be a `let` of its owner: reaching an element then needs no exclusivity check.
-    @usableFromInline let header: UnsafeMutablePointer<Header>
+    @usableFromInline let base: UnsafeMutablePointer<Element>
+    @usableFromInline let state: UnsafeMutablePointer<State>
+    /// Slots there can be.
+    public let limit: UInt32
 
-    public init() {
+    /// - Parameter limit: slots there can be; only address space is spent on those that are never used.
+    public init(limit: Int) {
         precondition(MemoryLayout<Element>.size >= MemoryLayout<UInt32>.size, "a free slot holds a slot number")
-        unsafe header = .allocate(capacity: 1)
-        unsafe header.initialize(to: Header(blockCapacity: 4))
+        precondition(limit > 0 && limit < UInt32.max)
+        self.limit = UInt32(limit)
+        let bytes = limit * MemoryLayout<Element>.stride
+        let flags = Int32(MAP_PRIVATE) | Int32(MAP_ANONYMOUS) | Int32(MAP_NORESERVE)
+        guard let memory = unsafe mmap(nil, bytes, PROT_READ | PROT_WRITE, flags, -1, 0),
+            unsafe memory != MAP_FAILED
+        else { fatalError("no address space for \(bytes) bytes: is it limited (ulimit -v)?") }
+        unsafe base = memory.bindMemory(to: Element.self, capacity: limit)
+        unsafe state = .allocate(capacity: 1)
+        unsafe state.initialize(to: State(free: .max, fresh: 0, used: 0))
     }
 
     deinit {
-        for index in 0..<(unsafe header.pointee.blockCount) { unsafe header.pointee.blocks[index].deallocate() }
-        unsafe header.pointee.blocks.deallocate()
-        unsafe header.deallocate()
+        _ = unsafe munmap(base, Int(limit) * MemoryLayout<Element>.stride)
+        unsafe state.deallocate()
     }
 
     /// Slots in use.
-    @inlinable public var count: Int { Int(unsafe header.pointee.used) }
-
-    /// One past the highest slot number ever taken, rounded up to a block.
-    @inlinable public var capacity: UInt32 { unsafe header.pointee.capacity }
+    @inlinable public var count: Int { Int(unsafe state.pointee.used) }
 
     @inlinable
     public subscript(_ slot: UInt32) -> Element {
-        _read { yield unsafe address(slot).pointee }
-        nonmutating _modify { yield unsafe &address(slot).pointee }
+        @inline(__always) _read {
+            precondition(slot < limit)
+            yield unsafe base[Int(slot)]
+        }
+        @inline(__always) nonmutating _modify {
+            precondition(slot < limit)
+            yield unsafe &base[Int(slot)]
+        }
     }
 
-    /// Puts `element` in a free slot and returns the slot's number. O(1) but for one block in 256.
+    /// Changes several parts of an element with one look-up.
+    @inlinable @inline(__always)
+    public func update<Result>(_ slot: UInt32, _ body: (inout Element) -> Result) -> Result {
+        precondition(slot < limit)
+        return unsafe body(&base[Int(slot)])
+    }
+
+    /// Puts `element` in a free slot and returns the slot's number. Traps when there is none: owners keep below `limit`.
     @inlinable
     public func take(_ element: Element) -> UInt32 {
-        if unsafe header.pointee.free == .max { grow() }
-        let slot = unsafe header.pointee.free
-        let place = unsafe address(slot)
-        unsafe header.pointee.free = UnsafeRawPointer(place).load(as: UInt32.self)
-        unsafe header.pointee.used &+= 1
-        unsafe place.initialize(to: element)
+        let slot = unsafe state.pointee.free
+        guard slot != .max else { return takeFresh(element) }
+        unsafe state.pointee.free = UnsafeRawPointer(base + Int(slot)).load(as: UInt32.self)
+        unsafe state.pointee.used &+= 1
+        unsafe base[Int(slot)] = element
+        return slot
+    }
+
+    @usableFromInline @inline(never)
+    func takeFresh(_ element: Element) -> UInt32 {
+        let slot = unsafe state.pointee.fresh
+        precondition(slot < limit, "table full")
+        unsafe state.pointee.fresh = slot + 1
+        unsafe state.pointee.used += 1
+        unsafe (base + Int(slot)).initialize(to: element)
         return slot
     }
 
     /// Gives the slot back; its number may be handed out by the next `take`.
     @inlinable
     public func free(_ slot: UInt32) {
-        let place = unsafe address(slot)
-        unsafe UnsafeMutableRawPointer(place).storeBytes(of: header.pointee.free, as: UInt32.self)
-        unsafe header.pointee.free = slot
-        unsafe header.pointee.used &-= 1
-    }
-
-    @inlinable @inline(__always)
-    func address(_ slot: UInt32) -> UnsafeMutablePointer<Element> {
-        precondition(slot < (unsafe header.pointee.capacity))
-        return unsafe header.pointee.blocks[Int(slot >> Self.blockBits)] + Int(slot & UInt32(Self.blockSize - 1))
-    }
-
-    /// Adds one block and threads its slots onto the free list, lowest number first.
-    @usableFromInline @inline(never)
-    func grow() {
-        if unsafe header.pointee.blockCount == header.pointee.blockCapacity {
-            let doubled = unsafe header.pointee.blockCapacity * 2
-            let blocks = UnsafeMutablePointer<UnsafeMutablePointer<Element>>.allocate(capacity: doubled)
-            unsafe blocks.update(from: header.pointee.blocks, count: header.pointee.blockCount)
-            unsafe header.pointee.blocks.deallocate()
-            unsafe header.pointee.blocks = blocks
-            unsafe header.pointee.blockCapacity = doubled
-        }
-        let first = unsafe header.pointee.capacity
-        let block = UnsafeMutablePointer<Element>.allocate(capacity: Self.blockSize)
-        unsafe header.pointee.blocks[header.pointee.blockCount] = block
-        unsafe header.pointee.blockCount += 1
-        unsafe header.pointee.capacity = first + UInt32(Self.blockSize)
-        for index in (0..<UInt32(Self.blockSize)).reversed() {
-            let slot = first + index
-            unsafe UnsafeMutableRawPointer(block + Int(index)).storeBytes(of: header.pointee.free, as: UInt32.self)
-            unsafe header.pointee.free = slot
-        }
+        precondition(slot < limit)
+        unsafe UnsafeMutableRawPointer(base + Int(slot)).storeBytes(of: state.pointee.free, as: UInt32.self)
+        unsafe state.pointee.free = slot
+        unsafe state.pointee.used &-= 1
     }
 }

@@ -40,13 +40,13 @@ public struct RequestOptions: OptionSet, BitwiseCopyable, Sendable {
     @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
 
     /// `noreply`, or meta `q`: some or all replies are kept from the client.
-    public static let quiet = RequestOptions(rawValue: 1 << 0)
+    @inlinable public static var quiet: RequestOptions { RequestOptions(rawValue: 1 << 0) }
     /// Meta `b`: the key is base64; the ring hashes the decoded bytes.
-    public static let base64Key = RequestOptions(rawValue: 1 << 1)
+    @inlinable public static var base64Key: RequestOptions { RequestOptions(rawValue: 1 << 1) }
     /// A mg that only looks: none of its flags changes the item (no T, N, R, E), so it may be retried.
-    public static let pureRead = RequestOptions(rawValue: 1 << 2)
+    @inlinable public static var pureRead: RequestOptions { RequestOptions(rawValue: 1 << 2) }
     /// A mg that asks for the value (`v`).
-    public static let wantsValue = RequestOptions(rawValue: 1 << 3)
+    @inlinable public static var wantsValue: RequestOptions { RequestOptions(rawValue: 1 << 3) }
     /// A ms whose result depends on what is stored (a mode other than set, or C).
-    public static let readModifyWrite = RequestOptions(rawValue: 1 << 4)
+    @inlinable public static var readModifyWrite: RequestOptions { RequestOptions(rawValue: 1 << 4) }
 }

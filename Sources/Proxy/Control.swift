@@ -42,7 +42,9 @@ public final class Control {
         }
         running = count
         for pool in settings.pools {
-            for endpoint in pool.listen { logger.info("listening", metadata: ["pool": "\(pool.name)", "address": "\(endpoint)"]) }
+            for endpoint in pool.listen {
+                logger.info("listening", metadata: ["pool": "\(pool.name)", "address": "\(endpoint)"])
+            }
         }
     }
 
@@ -56,7 +58,8 @@ public final class Control {
 
     /// Runs until SIGTERM or SIGINT, and then until every worker has stopped.
     /// - Parameter drain: nanoseconds that clients get for what they have under way.
-    public func run(drain: UInt64 = 5_000_000_000) {
+    /// - Returns: false when clients had to be cut off at the end.
+    public func run(drain: UInt64 = 5_000_000_000) -> Bool {
         _ = signal(SIGPIPE, SIG_IGN)
         _ = loop.watchReadable(mailbox.descriptor, token: Self.mail)
         _ = loop.watchSignal(SIGTERM, token: Self.stop)
@@ -73,6 +76,7 @@ public final class Control {
         }
         for thread in threads { thread.join() }
         logger.info("stopped", metadata: ["clients cut off": "\(cutOff)"])
+        return cutOff == 0
     }
 
     private static let mail: UInt64 = 1

@@ -135,7 +135,11 @@ extension Worker {
             loop.remove(clients[Int(id)].writeWatch)
             clients[Int(id)].writeWatch = .none
         }
-        if engine.isFinished(client: id) { close(client: id) } else if engine.isEnding(client: id) { considerPausing(client: id) }
+        if engine.isFinished(client: id) {
+            close(client: id)
+        } else if engine.isEnding(client: id) {
+            considerPausing(client: id)
+        }
     }
 
     private func awaitWritable(client id: UInt32) {

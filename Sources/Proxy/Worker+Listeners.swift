@@ -22,7 +22,8 @@ extension Worker {
     private static var acceptBatch: Int { 64 }
 
     func addListener(_ listener: PoolListener, _ index: Int) {
-        let watch = loop.watchReadable(listener.listener.socket.descriptor, token: Token(.listener, UInt32(index), 0).bits)
+        let watch = loop.watchReadable(
+            listener.listener.socket.descriptor, token: Token(.listener, UInt32(index), 0).bits)
         listeners.append(
             ListenerRow(pool: listener.pool, listener: listener.listener, isShared: listener.isShared, watch: watch))
     }

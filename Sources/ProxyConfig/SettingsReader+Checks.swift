@@ -33,18 +33,18 @@ extension SettingsReader {
     /// Two nodes of one address would hold a key twice; two of one name could not be told apart.
     private mutating func checkUnique(_ nodes: [NodeSettings], _ places: [TextPosition]) {
         var addresses: [Endpoint: TextPosition] = [:]
-        var labels: [String: TextPosition] = [:]
+        var names: [String: TextPosition] = [:]
         for (node, place) in zip(nodes, places) {
             if let first = addresses[node.address] {
-                log.error(
-                    place,
-                    "\(node.address) is here twice, first on line \(first.line); give a node more keys by its weight")
+                let advice = "give a node more keys by its weight"
+                log.error(place, "\(node.address) is here twice, first on line \(first.line); \(advice)")
                 continue
             }
             addresses[node.address] = place
-            if let first = labels.updateValue(place, forKey: node.label) {
+            if let first = names.updateValue(place, forKey: node.ringName) {
                 log.error(
-                    place, "the name \"\(node.label)\" is taken by the node on line \(first.line); names must differ")
+                    place, "the name \"\(node.ringName)\" is taken by the node on line \(first.line); names must differ"
+                )
             }
         }
     }

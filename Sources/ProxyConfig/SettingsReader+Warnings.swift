@@ -35,45 +35,35 @@ extension SettingsReader {
 
     private mutating func warnOfSpreading(_ pool: PoolSettings, _ places: PoolPlaces) {
         let name = pool.distribution.rawValue
-        switch pool.distribution {
-        case .modula:
-            if pool.whenDown == .rehash {
-                log.warn(
-                    places["distribution"],
-                    "distribution: modula with when_down: rehash moves nearly every key when one node fails; use ketama, or when_down: miss"
-                )
-            }
-        case .random:
-            log.warn(
-                places["distribution"],
-                "distribution: random reads a key from another node than it was written to; it is for nodes that hold the same"
-            )
-        case .leastLoaded:
-            log.warn(
-                places["distribution"],
-                "distribution: least-loaded puts a busy key on more than one node; a write changes only one of them")
-        case .jump:
-            if pool.nodes.contains(where: { $0.weight != pool.nodes[0].weight }) {
-                log.warn(
-                    places["nodes"], "nodes: distribution: jump does not know weights; all nodes get the same share")
-            }
-        case .ketama, .rendezvous, .maglev: break
+        if let harm = Self.harm(of: pool) { log.warn(places["distribution"], "distribution: \(name) \(harm)") }
+        if pool.distribution == .jump && pool.nodes.contains(where: { $0.weight != pool.nodes[0].weight }) {
+            log.warn(places["nodes"], "nodes: distribution: jump does not know weights; all nodes get the same share")
         }
         // libmemcached's crc32 keeps 15 bits and crc16 has 16, against points over all of 32 bits.
         let isRing = pool.distribution == .ketama || pool.distribution == .leastLoaded
         if isRing && (pool.hash == .crc16 || pool.hash == .crc32) && pool.nodes.count > 1 {
-            log.warn(
-                places["hash"],
-                "hash: \(pool.hash.rawValue) gives numbers below 65536, so on \(name)'s ring nearly all keys fall on one node; use fnv1a_64"
-            )
+            let hash = "hash: \(pool.hash.rawValue) gives numbers below 65536"
+            log.warn(places["hash"], "\(hash), so on \(name)'s ring nearly all keys fall on one node; use fnv1a_64")
+        }
+    }
+
+    /// What a distribution does that its users may not expect.
+    private static func harm(of pool: PoolSettings) -> String? {
+        switch pool.distribution {
+        case .modula where pool.whenDown == .rehash:
+            "with when_down: rehash moves nearly every key when a node fails; use ketama, or when_down: miss"
+        case .random:
+            "reads a key from another node than it was written to; it is for nodes that hold the same"
+        case .leastLoaded:
+            "puts a busy key on more than one node; a write changes only one of them"
+        case .ketama, .modula, .jump, .rendezvous, .maglev: nil
         }
     }
 
     private mutating func warnOfCopies(_ pool: PoolSettings, _ places: PoolPlaces) {
         if pool.replicas > 1 && places.keys["when_down"] != nil {
-            log.warn(
-                places["when_down"],
-                "when_down: has no effect with replicas: \(pool.replicas); the copies answer instead")
+            let copies = "with replicas: \(pool.replicas)"
+            log.warn(places["when_down"], "when_down: has no effect \(copies); the copies answer instead")
         }
         guard pool.replicas == 1 && pool.standby.isEmpty else { return }
         if pool.acks != .all { log.warn(places["acks"], "acks: has no effect while a key has one copy") }

@@ -79,7 +79,10 @@ struct SettingsReader {
 
 extension SettingsReader {
     /// A mapping's values by key; keys that are not known are errors. Null values count as absent, with an error.
-    mutating func fields(_ node: YamlNode, of place: String, known: [String]) -> [String: YamlNode]? {
+    /// `foreign` is whether keys of other files and levels are worth a hint.
+    mutating func fields(
+        _ node: YamlNode, of place: String, known: [String], foreign: Bool = true
+    ) -> [String: YamlNode]? {
         guard case .mapping(let entries) = node.content else {
             log.error(node.position, "\(place) is \(node.kind); it must be a map of \(known.joined(separator: ", "))")
             return nil
@@ -87,7 +90,7 @@ extension SettingsReader {
         var result: [String: YamlNode] = [:]
         for entry in entries {
             guard known.contains(entry.key) else {
-                let hint = ForeignKeys.hint(entry.key) ?? NearestName.hint(entry.key, in: known)
+                let hint = (foreign ? ForeignKeys.hint(entry.key) : nil) ?? NearestName.hint(entry.key, in: known)
                 log.error(entry.position, "unknown key \"\(entry.key)\" in \(place); \(hint)")
                 continue
             }

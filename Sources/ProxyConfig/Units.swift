@@ -31,7 +31,8 @@ enum Units {
         return UInt64(try scaled(number, by: scale, text))
     }
 
-    /// Bytes of `1MiB`, `64k`, `500kB`, `1048576`: KiB, MiB, GiB and k, m, g count by 1024 (as memcached's `-I` does), kB, MB and GB by 1000.
+    /// Bytes of `1MiB`, `64k`, `500kB`, `1048576`: KiB, MiB, GiB and k, m, g count by 1024, as memcached's `-I` does;
+    /// kB, MB and GB count by 1000.
     static func size(_ text: String) throws(Refusal) -> Int {
         guard let (number, unit) = split(text) else {
             throw Refusal(reason: "\"\(text)\" is not a size; write it like 512KiB, 1MiB or 1048576")

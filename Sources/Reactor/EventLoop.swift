@@ -6,9 +6,9 @@ public struct Readiness: OptionSet, BitwiseCopyable, Sendable {
     public let rawValue: Int16
     @inlinable public init(rawValue: Int16) { self.rawValue = rawValue }
 
-    public static let readable = Readiness(rawValue: Int16(EV_READ))
-    public static let writable = Readiness(rawValue: Int16(EV_WRITE))
-    public static let signalled = Readiness(rawValue: Int16(EV_SIGNAL))
+    public static var readable: Readiness { Readiness(rawValue: Int16(EV_READ)) }
+    public static var writable: Readiness { Readiness(rawValue: Int16(EV_WRITE)) }
+    public static var signalled: Readiness { Readiness(rawValue: Int16(EV_SIGNAL)) }
 }
 
 /// One libevent base, turned by hand: a turn waits, and then hands over what became ready as a list.

@@ -204,7 +204,9 @@ extension Engine {
     /// Bounded-load ketama: the load is what this worker has in flight.
     private func leastLoadedNode(of pool: Pool, for key: ByteRange, in bytes: RawSpan) -> UInt32 {
         loads.removeAll()
-        for index in 0..<pool.members.count { loads.push(Int32(clamping: nodeStats[Int(pool.members[index])].inFlight)) }
+        for index in 0..<pool.members.count {
+            loads.push(Int32(clamping: nodeStats[Int(pool.members[index])].inFlight))
+        }
         let hash = pool.hashed(key, in: bytes)
         return pool.members[loads.withSpan { pool.distributor.pick(hash, loads: $0) }]
     }

@@ -20,15 +20,17 @@ public final class Engine {
     static let outputHighWater = 256 * 1024
     /// A value from here on does not share a connection with requests that come after it.
     static let largeValue = 256 * 1024
+    /// Requests, calls and pieces there can be at once; well before, clients wait.
+    static let rowLimit = 1 << 20
 
     public let queues: ByteQueues
-    let clients = Table<Client>()
-    let requests = Table<Request>()
-    let calls = Table<Call>()
-    let pieces = Table<Piece>()
-    let links = Table<Link>()
+    let clients: Table<Client>
+    let requests = Table<Request>(limit: Engine.rowLimit)
+    let calls = Table<Call>(limit: Engine.rowLimit)
+    let pieces = Table<Piece>(limit: Engine.rowLimit)
+    let links = Table<Link>(limit: 1 << 16)
 
-    let nodes = Table<NodeRow>()
+    let nodes: Table<NodeRow>
     /// The pools of `topology`, which owns them, for use without counting references.
     let pools: Stack<Unmanaged<Pool>>
     /// In use at once, by pool.
@@ -80,6 +82,8 @@ public final class Engine {
         shortestTimeout =
             topology.pools.map { min($0.settings.timeout, $0.settings.connectTimeout) }.min() ?? 1_000_000_000
         queues = ByteQueues(limit: limits.memory)
+        clients = Table(limit: max(1, limits.clients.reduce(0, +)))
+        nodes = Table(limit: max(1, topology.nodes.count))
         for pool in topology.pools {
             unsafe pools.push(Unmanaged.passUnretained(pool))
             poolStats.push(PoolStats())

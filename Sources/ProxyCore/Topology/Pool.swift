@@ -35,7 +35,9 @@ public final class Pool: Sendable {
         let leavesOut = settings.whenDown == .rehash && isUp.contains(true)
         let kept = settings.nodes.indices.filter { !leavesOut || isUp[$0] }
         members = kept.map { UInt32(firstNode + $0) }
-        distributor = Distributor(kind: settings.distribution, members: kept.map { Member(key: settings.nodes[$0].label, weight: settings.nodes[$0].weight) })
+        distributor = Distributor(
+            kind: settings.distribution,
+            members: kept.map { Member(key: settings.nodes[$0].label, weight: settings.nodes[$0].weight) })
     }
 
     /// The node of a key, which is a range of `bytes`.

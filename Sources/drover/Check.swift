@@ -1,0 +1,66 @@
+internal import ArgumentParser
+internal import Distribution
+internal import Glibc
+internal import ProxyConfig
+internal import ProxyCore
+
+/// `drover check FILE` and `drover check --from nutcracker.yml`
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Say whether a config is right and what in it will hurt.",
+        discussion: """
+            Errors and warnings go to stderr as FILE:LINE:COLUMN: error: …, all of them in one run. A config with \
+            warnings only is right: the exit code is 0, and with --strict it is 78.
+
+            With --from, twemproxy's file is converted: the config goes to stdout, and to stderr a note for \
+            everything that differs. Names, weights, hash and distribution stay, so no key moves.
+
+            EXAMPLES:
+              drover check drover.yml
+              drover check --from /etc/nutcracker.yml > drover.yml
+            """)
+
+    @Argument(help: ArgumentHelp("The config to check.", valueName: "file"))
+    var file: String?
+
+    @Option(help: ArgumentHelp("twemproxy's file, to convert.", valueName: "nutcracker.yml"))
+    var from: String?
+
+    @Flag(help: "Treat warnings as errors.")
+    var strict = false
+
+    func validate() throws {
+        guard (file == nil) != (from == nil) else {
+            throw ValidationError("give one file: drover check FILE, or drover check --from nutcracker.yml")
+        }
+    }
+
+    func run() throws {
+        if let from { return try convert(from) }
+        guard let file else { return }
+        let loaded = try loadConfig(file)
+        Terminal.show(loaded.warnings, as: "warning")
+        for pool in loaded.settings.pools { Terminal.out(Self.summary(of: pool)) }
+        let count = loaded.warnings.count
+        Terminal.out("\(file): ok" + (count == 0 ? "" : ", \(count) warning\(count == 1 ? "" : "s")"))
+        if strict && count > 0 { throw DroverExit.config.code }
+    }
+
+    private func convert(_ path: String) throws {
+        let converted: TwemproxyFile.Converted
+        do {
+            converted = try TwemproxyFile.convert(path: path)
+        } catch {
+            throw Terminal.report(error)
+        }
+        Terminal.show(converted.notes, as: "note")
+        Terminal.write(converted.text, to: STDOUT_FILENO)
+        if strict && !converted.notes.isEmpty { throw DroverExit.config.code }
+    }
+
+    private static func summary(of pool: PoolSettings) -> String {
+        let listeners = pool.listen.map(\.description).joined(separator: " ")
+        let nodes = "\(pool.nodes.count) node\(pool.nodes.count == 1 ? "" : "s")"
+        return "pool \(pool.name): \(listeners) -> \(nodes), \(pool.distribution.rawValue), \(pool.hash.rawValue)"
+    }
+}
