@@ -27,7 +27,8 @@ struct Serve: ParsableCommand {
 }
 
 /// Runs the proxy until it is told to stop.
-func serve(settings: Settings, logger: Logger) -> DroverExit {
+/// - Parameter ready: called once it listens.
+func serve(settings: Settings, logger: Logger, ready: () -> Void = {}) -> DroverExit {
     let control = Control(settings, logger: logger)
     do {
         try control.start()
@@ -35,6 +36,6 @@ func serve(settings: Settings, logger: Logger) -> DroverExit {
         logger.error("cannot start", metadata: ["reason": "\(error)"])
         return .unavailable
     }
-    control.run()
-    return .ok
+    ready()
+    return control.run() ? .ok : .failure
 }
