@@ -30,7 +30,7 @@ public struct RequestParser: ~Copyable {
     /// Bytes of the line with its newline.
     var lineLength = 0
     var keys: [ByteRange] = []
-    /// The last `.base64Key` key, decoded; its length is `decodedLength`.
+    /// The key of the last `.base64Key` request, decoded: its first `decodedLength` bytes are what the ring hashes.
     public internal(set) var decodedKey = InlineArray<192, UInt8>(repeating: 0)
     public internal(set) var decodedLength = 0
 

@@ -1,7 +1,7 @@
 internal import Glibc
 public import Logging
 public import ProxyCore
-internal import Reactor
+public import Reactor
 internal import Sockets
 internal import Telemetry
 
@@ -11,7 +11,8 @@ internal import Telemetry
 public final class Control {
     let settings: Settings
     let logger: Logger
-    let loop = EventLoop()
+    /// The control thread's: other slow things, the admin's HTTP, may live on it.
+    public let loop = EventLoop()
     let mailbox = Mailbox<ToControl>()
     var workers: [Mailbox<ToWorker>] = []
     private var threads: [LoopThread] = []
@@ -20,6 +21,9 @@ public final class Control {
     var addresses: [SocketAddress?]
     var health: [PoolHealth]
     var probes = Probes()
+    lazy var resolver = Resolver(on: loop)
+    /// When a node's name may be asked for again.
+    var resolvableAt: [UInt64]
     var generator = SystemRandomNumberGenerator()
 
     /// The last snapshot of each worker.
@@ -36,6 +40,7 @@ public final class Control {
         self.logger = logger
         topology = Topology(settings.pools)
         addresses = topology.nodes.map { SocketAddress(endpoint: $0.settings.address) }
+        resolvableAt = Array(repeating: 0, count: topology.nodes.count)
         health = settings.pools.map { PoolHealth(nodeCount: $0.nodes.count, policy: HealthPolicy($0)) }
     }
 
@@ -54,6 +59,7 @@ public final class Control {
             threads.append(LoopThread(name: "worker-\(number)") { Worker(plan).run() })
         }
         running = count
+        resolveNames()
         snapshots = Array(repeating: WorkerSnapshot(), count: count)
         for pool in settings.pools {
             for endpoint in pool.listen {

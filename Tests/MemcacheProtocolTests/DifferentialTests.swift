@@ -8,6 +8,11 @@ import Testing
 struct DifferentialTests {
     static let versions = RealMemcached.Version.allCases.filter { RealMemcached.program($0) != nil }
 
+    @Test("There is a memcached to ask; DROVER_MEMCACHED_NEW names one elsewhere")
+    func installed() {
+        #expect(!Self.versions.isEmpty)
+    }
+
     @Test("Every line of the tables", arguments: versions)
     func tables(version: RealMemcached.Version) throws {
         let judge = Judge(server: try RealMemcached(version))

@@ -37,7 +37,7 @@ public final class Pool: Sendable {
         members = kept.map { UInt32(firstNode + $0) }
         distributor = Distributor(
             kind: settings.distribution,
-            members: kept.map { Member(key: settings.nodes[$0].label, weight: settings.nodes[$0].weight) })
+            members: kept.map { settings.nodes[$0].member })
     }
 
     /// The node of a key, which is a range of `bytes`.
