@@ -80,9 +80,10 @@ final class World {
         engine.clientClosed(id)
     }
 
-    /// Bytes that the node says on its own, on every connection.
+    /// Bytes that the node says on its own, on the connection that was opened last.
     func inject(_ text: String, fromNode node: Int) {
-        for (id, end) in links where end.node == node { links[id]?.arriving += Array(text.utf8) }
+        guard let id = links.filter({ $0.value.node == node }).keys.max() else { return }
+        links[id]?.arriving += Array(text.utf8)
     }
 
     /// The node's connections end, as when it is killed.
@@ -149,11 +150,17 @@ final class World {
         var moved = false
         repeat {
             engine.endReceiving()
-            while let id = engine.work.resuming.pop() { feed(id) }
+            while let id = engine.work.resuming.pop() {
+                feed(id)
+                moved = true
+            }
             while let id = engine.work.opening.pop() { open(link: id) }
             while let id = engine.work.links.pop() { moved = write(link: id) || moved }
             while let id = engine.work.pausing.pop() { links[id]?.isPaused = true }
-            while let id = engine.work.unpausing.pop() { links[id]?.isPaused = false }
+            while let id = engine.work.unpausing.pop() {
+                links[id]?.isPaused = false
+                moved = true
+            }
             while let id = engine.work.closing.pop() {
                 links[id] = nil
                 engine.released(link: id)
@@ -227,7 +234,7 @@ extension World {
     private func bytes(of queue: ByteQueue) -> [UInt8] {
         var bytes: [UInt8] = []
         engine.queues.forEachRun(of: queue) { run in
-            for index in 0..<run.byteCount { bytes.append(run.byte(at: index)) }
+            unsafe run.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
             return true
         }
         return bytes
