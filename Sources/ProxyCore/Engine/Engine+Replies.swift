@@ -178,8 +178,10 @@ extension Engine {
             finishPiece(call, code, bytes)
         }
         if calls[call].flags.contains(.streaming) { endUpload(of: call) }
+        let isCut = calls[call].flags.contains(.streaming) && endUpload(of: call)
         take(call, from: id)
         release(call)
+        if isCut { fail(link: id, nil) }
         settleOne(request)
     }
 
