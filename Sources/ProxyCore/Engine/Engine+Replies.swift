@@ -177,7 +177,6 @@ extension Engine {
         } else if code != .end || requests[request].report != .none {
             finishPiece(call, code, bytes)
         }
-        if calls[call].flags.contains(.streaming) { endUpload(of: call) }
         let isCut = calls[call].flags.contains(.streaming) && endUpload(of: call)
         take(call, from: id)
         release(call)
