@@ -58,5 +58,5 @@ let benchmarks: @Sendable () -> Void = {
         replies(String(repeating: "VALUE key:00001234 0 100\r\n\(value)\r\n", count: 50) + "END\r\n", to: .get, $0)
     }
     Benchmark("reply: STORED") { replies("STORED\r\n", to: .set, $0) }
-    Benchmark("reply: VA") { replies("VA 100 kkey:00001234 O123\r\n\(value)\r\n", to: .mg, $0) }
+    Benchmark("reply: VA") { replies("VA 100 kkey:00001234 O123\r\n\(value)\r\n", to: .metaGet, $0) }
 }
