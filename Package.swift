@@ -46,7 +46,7 @@ let package = Package(
         .target(name: "CPlatform"),
         .target(name: "Reactor", dependencies: ["CLibevent", "CPlatform"]),
         .target(name: "Sockets", dependencies: ["CPlatform", "Bytes"]),
-        .target(name: "ProxyConfig", dependencies: ["CYaml", "ProxyCore", "Distribution"]),
+        .target(name: "ProxyConfig", dependencies: ["CYaml", "ProxyCore", "Distribution", "MemcacheProtocol"]),
         .target(
             name: "Proxy",
             dependencies: [
@@ -79,8 +79,9 @@ let package = Package(
             dependencies: ["ProxyCore", "Bytes", "MemcacheProtocol", "Distribution", "Telemetry", "DroverTesting"]),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
         .testTarget(
-            name: "ProxyConfigTests", dependencies: ["ProxyConfig", "ProxyCore", "Distribution", "DroverTesting"]),
+            name: "ProxyConfigTests", dependencies: ["ProxyConfig", "ProxyCore", "Distribution", "MemcacheProtocol"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CPlatform"]),
+        .testTarget(name: "AdminTests", dependencies: ["Admin", "Reactor", "Telemetry"]),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Bytes"]),
         .testTarget(
             name: "LoadgenTests",

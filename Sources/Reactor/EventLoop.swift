@@ -67,6 +67,8 @@ public final class EventLoop {
         ready.clear()
         _ = unsafe event_base_loop(base, EVLOOP_ONCE)
         now = EventLoop.monotonicNow()
+        // libevent counts in its own clock's milliseconds and may be early: then the alarm has to be set again.
+        if alarmAt != .max, !watches.isArmed(alarm) { alarmAt = .max }
     }
 
     /// As `turn`, but never waits.

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Admin
 internal import Logging
 internal import Proxy
 internal import ProxyConfig
@@ -30,12 +31,17 @@ struct Serve: ParsableCommand {
 /// - Parameter ready: called once it listens.
 func serve(settings: Settings, logger: Logger, ready: () -> Void = {}) -> DroverExit {
     let control = Control(settings, logger: logger)
+    let admin: AdminServer?
     do {
+        admin = try settings.admin.map { endpoint throws(StartError) in
+            try AdminServer(control, at: endpoint, version: droverVersion)
+        }
         try control.start()
     } catch {
         logger.error("cannot start", metadata: ["reason": "\(error)"])
         return .unavailable
     }
+    defer { withExtendedLifetime(admin) {} }
     ready()
     return control.run() ? .ok : .failure
 }

@@ -1,1 +1,2 @@
 #include <libmemcached/memcached.h>
+#include <libhashkit/hashkit.h>

@@ -205,16 +205,20 @@ extension Engine {
             return .max
         }
         // Calls have their own time; the attempt to connect goes on for those behind.
+        if let first = firstCall(of: link), now >= calls[first].sent + nodes[node].timeout { blame(node, .timeout) }
         while links[link].first != none, now >= calls[links[link].first].sent + nodes[node].timeout {
             let call = links[link].first
             take(call, from: link)
             calls[call].next = none
-            nodeStats[Int(node)].errors.count(.timeout)
             end(call, .timeout, midValue: false)
             if links[link].state == .closed { return .max }
         }
         guard links[link].first != none else { return connectDeadline }
         return min(connectDeadline, calls[links[link].first].sent + nodes[node].timeout)
+    }
+
+    private func firstCall(of link: UInt32) -> UInt32? {
+        links[link].first == none ? nil : links[link].first
     }
 
     private func checkReady(_ link: UInt32) -> UInt64 {

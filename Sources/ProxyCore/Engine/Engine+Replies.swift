@@ -168,6 +168,7 @@ extension Engine {
         } else if code != .end || requests[request].report != .none {
             finishPiece(call, code, bytes)
         }
+        if calls[call].flags.contains(.streaming) { endUpload(of: call) }
         take(call, from: id)
         release(call)
         settleOne(request)

@@ -9,7 +9,7 @@ public final class Pool: Sendable {
     /// The pool's first node among all nodes.
     public let firstNode: Int
     /// Its nodes, among all nodes.
-    let nodes: Range<Int>
+    public let nodes: Range<Int>
     let hash: KeyHash
     let hashTag: HashTag?
     /// Over the nodes that take requests: with `when_down: rehash` those that are up, else all.
@@ -37,7 +37,7 @@ public final class Pool: Sendable {
         members = kept.map { UInt32(firstNode + $0) }
         distributor = Distributor(
             kind: settings.distribution,
-            members: kept.map { Member(key: settings.nodes[$0].label, weight: settings.nodes[$0].weight) })
+            members: kept.map { settings.nodes[$0].member })
     }
 
     /// The node of a key, which is a range of `bytes`.
