@@ -62,7 +62,8 @@ let package = Package(
         .executableTarget(
             name: "drover",
             dependencies: [
-                "Proxy", "ProxyConfig", "ProxyCore", "Distribution", "Admin", "Loadgen", "Sockets", "CPlatform", logging,
+                "Proxy", "ProxyConfig", "ProxyCore", "Distribution", "Admin", "Loadgen", "Sockets", "CPlatform",
+                logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
