@@ -163,7 +163,8 @@ private func offset(of pattern: [UInt8], in bytes: [UInt8], from start: Int) -> 
         guard let base = bytes.baseAddress else { return nil }
         var place = start
         while place + pattern.count <= bytes.count {
-            guard let hit = unsafe memchr(base + place, Int32(pattern[0]), bytes.count - pattern.count + 1 - place) else { break }
+            guard let hit = unsafe memchr(base + place, Int32(pattern[0]), bytes.count - pattern.count + 1 - place)
+            else { break }
             place = unsafe UnsafeRawPointer(hit) - base
             if unsafe memcmp(hit, pattern, pattern.count) == 0 { return place }
             place += 1

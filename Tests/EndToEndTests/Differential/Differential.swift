@@ -8,30 +8,37 @@ struct Differential: Sendable {
     /// Makes the stream of a seed.
     let makeStream: @Sendable (_ seed: UInt64) -> Stream
 
-    /// The first difference among that many streams, shrunk and with its seed; nil when there is none.
-    func firstDifference(seed: UInt64, streams: Int) throws -> String? {
-        for number in 0..<UInt64(streams) {
+    /// What differs among that many streams, shrunk and with its seed; nil when nothing does. It stops at the first
+    /// difference, or at as many as DROVER_DIFFERENCES says.
+    func differences(seed: UInt64, streams: Int) throws -> String? {
+        var found: [String] = []
+        let wanted = environment("DROVER_DIFFERENCES").flatMap(Int.init) ?? 1
+        for number in 0..<UInt64(streams) where found.count < wanted {
             let stream = makeStream(seed &+ number)
             guard let first = try difference(stream) else { continue }
             let (smallest, difference) = try shrunk(stream, first)
-            return """
+            found.append(
+                """
                 stream of seed \(seed &+ number) (DROVER_SEED=\(seed &+ number) DROVER_STREAMS=1):
                 \(smallest.text)
                 \(difference)
-                """
+                """)
         }
-        return nil
+        return found.isEmpty ? nil : found.joined(separator: "\n\n")
     }
 
     private func difference(_ stream: Stream) throws -> String? {
         var comparison = ReplyComparison()
-        return comparison.difference(try play(stream, on: reference), try play(stream, on: tested))
+        return comparison.difference(try play(stream, on: reference), try play(stream, on: tested), of: stream)
     }
 
     /// Drops batches and commands as long as a difference remains.
     private func shrunk(_ stream: Stream, _ first: String) throws -> (Stream, String) {
         guard var found = try differenceFromEmpty(stream) else {
-            return (stream, "\(first)\nunsteady: it was not seen again when the stream was played once more to empty servers")
+            return (
+                stream,
+                "\(first)\nunsteady: it was not seen again when the stream was played once more to empty servers"
+            )
         }
         var smallest = stream
         let deadline = Deadline(seconds: 60)

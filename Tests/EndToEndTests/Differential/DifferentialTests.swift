@@ -41,7 +41,7 @@ struct DifferentialTests {
         let servers = [try server(.newer), try server(.newer)]
         let differential = Differential(
             reference: servers[0].address, tested: servers[1].address, makeStream: Self.newer)
-        let difference = try differential.firstDifference(seed: seed, streams: count(500))
+        let difference = try differential.differences(seed: seed, streams: count(500))
         #expect(difference == nil, "\(difference ?? "")")
     }
 
@@ -50,7 +50,7 @@ struct DifferentialTests {
         let servers = [try server(.newer), try server(.debian)]
         let differential = Differential(
             reference: servers[0].address, tested: servers[1].address, makeStream: Self.newer)
-        #expect(try differential.firstDifference(seed: seed, streams: 200) != nil)
+        #expect(try differential.differences(seed: seed, streams: 200) != nil)
     }
 
     @Test func droverAnswersAsTheNewerMemcached() throws {
@@ -58,7 +58,7 @@ struct DifferentialTests {
         let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.newer) })
         let differential = Differential(
             reference: reference.address, tested: cluster.address, makeStream: Self.newer)
-        let difference = try differential.firstDifference(seed: seed, streams: count(3000))
+        let difference = try differential.differences(seed: seed, streams: count(3000))
         #expect(difference == nil, "\(difference ?? "")")
     }
 
@@ -67,7 +67,7 @@ struct DifferentialTests {
         let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.debian) })
         let differential = Differential(
             reference: reference.address, tested: cluster.address, makeStream: Self.wellFormed)
-        let difference = try differential.firstDifference(seed: seed, streams: count(1000))
+        let difference = try differential.differences(seed: seed, streams: count(1000))
         #expect(difference == nil, "\(difference ?? "")")
     }
 
@@ -79,7 +79,7 @@ struct DifferentialTests {
             reference: reference.address, tested: cluster.address, makeStream: Self.withoutFlushes)
         let (seed, streams) = (seed, count(200))
         let threads = (0..<UInt64(8)).map { number in
-            TestThread { try differential.firstDifference(seed: seed &+ number << 32, streams: streams) }
+            TestThread { try differential.differences(seed: seed &+ number << 32, streams: streams) }
         }
         for thread in threads {
             let difference = try thread.join()
