@@ -82,7 +82,7 @@ let package = Package(
         .testTarget(
             name: "ProxyConfigTests", dependencies: ["ProxyConfig", "ProxyCore", "Distribution", "MemcacheProtocol"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CPlatform"]),
-        .testTarget(name: "AdminTests", dependencies: ["Admin", "Reactor", "Telemetry"]),
+        .testTarget(name: "AdminTests", dependencies: ["Admin", "Reactor", "Telemetry", "DroverTesting"]),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Bytes"]),
         .testTarget(
             name: "LoadgenTests",
