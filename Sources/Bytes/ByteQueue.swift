@@ -54,8 +54,11 @@ struct Segment: BitwiseCopyable {
 ///
 /// A byte is copied once, when it enters. Moving a reply behind another, or sending one value to several nodes, only
 /// links segments.
+///
+/// A class, as `ChunkStore` is, because a method of a struct of this size gets a copy of it on the stack with every
+/// call; held by a `let`, it costs no reference count.
 @safe
-public struct ByteQueues: ~Copyable {
+public final class ByteQueues {
     @inlinable public static var chunkSize: Int { ChunkStore.chunkSize }
 
     public let chunks: ChunkStore

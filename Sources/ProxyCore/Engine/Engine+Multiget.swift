@@ -84,37 +84,47 @@ extension Engine {
     /// The piece that a VALUE with this key is for: those before it in the call were misses. None if the node names a
     /// key that it was not asked for.
     func matchPiece(of call: UInt32, key: ByteRange, in bytes: RawSpan) -> UInt32 {
-        let chunk = calls[call].commandChunk
-        while calls[call].piece != none {
-            let slot = calls[call].piece
+        let wanted = bytes.extracting(key.start..<key.end)
+        let row = calls[call]
+        var slot = row.piece
+        while slot != none {
             let piece = pieces[slot]
-            let isSame =
-                Int(piece.keyLength) == key.count
-                && queues.chunks.withBytes(of: chunk, offset: Int(piece.keyOffset), count: key.count) {
-                    $0.isEqual(to: bytes.extracting(key.start..<key.end))
-                }
-            if isSame { return slot }
-            pass(slot, of: call)
+            if Int(piece.keyLength) == key.count,
+                queues.chunks.withBytes(
+                    of: row.commandChunk, offset: Int(piece.keyOffset), count: key.count, { $0.isEqual(to: wanted) })
+            {
+                break
+            }
+            pieces[slot].state = .settled
+            slot = piece.nextOfCall
         }
-        return none
+        if slot != row.piece { calls[call].piece = slot }
+        return slot
     }
 
     /// The call is done with the piece, found or missing.
     func pass(_ piece: UInt32, of call: UInt32) {
-        pieces[piece].state = .settled
-        calls[call].piece = pieces[piece].nextOfCall
+        let next = pieces.update(piece) {
+            $0.state = .settled
+            return $0.nextOfCall
+        }
+        calls[call].piece = next
     }
 
     /// Moves what is ready of a request's pieces, in order, to its reply. The piece that is being received goes as far
     /// as it has come.
     func collectPieces(of request: UInt32) {
-        while requests[request].firstPiece != none {
-            let slot = requests[request].firstPiece
-            queues.move(&pieces[slot].reply, behind: &requests[request].reply)
-            guard pieces[slot].state == .settled else { return }
-            requests[request].firstPiece = pieces[slot].next
+        var slot = requests[request].firstPiece
+        while slot != none {
+            let piece = pieces[slot]
+            if !piece.reply.isEmpty { queues.move(&pieces[slot].reply, behind: &requests[request].reply) }
+            guard piece.state == .settled else { break }
             pieces.free(slot)
+            slot = piece.next
         }
-        requests[request].lastPiece = none
+        requests.update(request) {
+            $0.firstPiece = slot
+            if slot == none { $0.lastPiece = none }
+        }
     }
 }

@@ -31,6 +31,10 @@ extension Engine {
             fail(link: id, .protocolError)
             return bytes.byteCount
         }
+        if calls[call].flags.contains(.fenced), bytes.isEqual(to: "MN\r\n", at: 0) {
+            finish(call, .mn, bytes.extracting(0..<4), of: id)
+            return 4
+        }
         switch ReplyParser.parse(bytes, for: calls[call].verb, rawKeyLength: calls[call].rawKeyLength) {
         case .needMore: return 0
         case .line(let code, let length):
@@ -138,19 +142,21 @@ extension Engine {
 
     /// Adds bytes to the reply that the call is for, or throws them away if nobody wants them.
     func deliver(_ bytes: RawSpan, of call: UInt32) {
-        let request = calls[call].request
-        let row = requests[request]
-        guard row.client != none || row.report != .none else { return }
+        let row = calls[call]
+        let request = requests[row.request]
+        guard request.client != none || request.report != .none else { return }
         let stored: Bool
-        if row.flags.contains(.pieced), calls[call].piece != none {
-            stored = queues.append(bytes, to: &pieces[calls[call].piece].reply, through: &arena)
-        } else if row.report == .none, clients[row.client].first == request {
+        if request.flags.contains(.pieced), row.piece != none {
+            stored = queues.append(bytes, to: &pieces[row.piece].reply, through: &arena)
+        } else if request.report == .none, clients[request.client].first == row.request,
+            !row.flags.contains(.fenced)
+        {
             // All that came before is in the output already.
-            stored = queues.append(bytes, to: &clients[row.client].output, through: &arena)
+            stored = queues.append(bytes, to: &clients[request.client].output, through: &arena)
         } else {
-            stored = queues.append(bytes, to: &requests[request].reply, through: &arena)
+            stored = queues.append(bytes, to: &requests[row.request].reply, through: &arena)
         }
-        if !stored { cutOff(request, .memoryLimit) }
+        if !stored { cutOff(row.request, .memoryLimit) }
     }
 
     /// Lets the head of a client's line run ahead: what has come of its reply may leave before the rest is here.
@@ -168,10 +174,15 @@ extension Engine {
     /// The call's reply is complete with these bytes.
     private func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         let ended = calls[call]
+        let isFenced = ended.flags.contains(.fenced)
+        if isFenced, code != .mn {
+            deliver(bytes, of: call)
+            return
+        }
         let request = requests[ended.request]
         count(ended, code, pool: Int(request.pool))
         if !request.flags.contains(.pieced) {
-            let isHidden = request.flags.contains(.quiet) && ReplyCode.quietHides(ended.verb, code)
+            let isHidden = isFenced || request.flags.contains(.quiet) && ReplyCode.quietHides(ended.verb, code)
             if !isHidden { deliver(bytes, of: call) }
         } else if code != .end || request.report != .none {
             finishPiece(call, code, bytes)

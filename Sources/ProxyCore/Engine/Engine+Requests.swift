@@ -34,7 +34,12 @@ extension Engine {
             let call = newCall(
                 for: request, verb: head.verb, to: node, mayRepeat ? .repeatable : [], head.rawKeyLength)
         else { return used }
-        if mayRepeat, head.quiet.isEmpty {
+        if head.verb == .metaArithmetic, !head.quiet.isEmpty {
+            // `q` hides that a counter was changed but not that it was made, and the loud answers look alike.
+            calls[call].flags.insert(.fenced)
+            write(bytes.extracting(0..<used), of: call)
+            write("mn\r\n", of: call)
+        } else if mayRepeat, head.quiet.isEmpty {
             writeKept(bytes.extracting(0..<used), of: call)
         } else {
             writeLine(head, bytes, of: call)
