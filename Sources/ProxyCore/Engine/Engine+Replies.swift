@@ -21,6 +21,7 @@ extension Engine {
     }
 
     /// Takes at most one element of a reply: a line, a value's head with what has come of the value, or more of one.
+    @inline(__always)
     private func takeReply(_ bytes: RawSpan, of id: UInt32) -> Int {
         let link = links[id]
         let call = link.first
@@ -54,6 +55,7 @@ extension Engine {
     }
 
     /// A value's head, and what has come of the value itself.
+    @inline(__always)
     private func beginValue(_ head: ReplyHead, _ bytes: RawSpan, of call: UInt32, link id: UInt32) -> Int {
         let isMeta = calls[call].verb.isMeta
         let request = calls.update(call) {
@@ -77,6 +79,7 @@ extension Engine {
     }
 
     /// The usual case: the value is all here, and so, for one key, is the END behind it.
+    @inline(__always)
     private func takeWholeValue(
         _ bytes: RawSpan, _ whole: Int, _ isMeta: Bool, of call: UInt32, link id: UInt32
     ) -> Int {
@@ -93,6 +96,7 @@ extension Engine {
         return whole
     }
 
+    @inline(__always)
     private func hasEnd(_ bytes: RawSpan, at offset: Int) -> Bool {
         bytes.word(at: offset) & 0xff_ffff_ffff == 0x0a_0d44_4e45
     }
@@ -141,6 +145,7 @@ extension Engine {
     // MARK: - Delivering
 
     /// Adds bytes to the reply that the call is for, or throws them away if nobody wants them.
+    @inline(__always)
     func deliver(_ bytes: RawSpan, of call: UInt32) {
         let row = calls[call]
         let request = requests[row.request]
@@ -172,6 +177,7 @@ extension Engine {
     }
 
     /// The call's reply is complete with these bytes.
+    @inline(__always)
     private func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         let ended = calls[call]
         let isFenced = ended.flags.contains(.fenced)
@@ -205,6 +211,7 @@ extension Engine {
     }
 
     /// Counts the call, which has been answered.
+    @inline(__always)
     private func count(_ call: Call, _ code: ReplyCode, pool: Int) {
         let node = Int(call.node)
         nodeStats[node].latency.record(nanoseconds: now &- call.sent)
