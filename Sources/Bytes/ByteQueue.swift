@@ -80,7 +80,7 @@ public final class ByteQueues {
     @inlinable
     public func append(_ bytes: RawSpan, to queue: inout ByteQueue, through open: inout OpenChunk) -> Bool {
         let count = bytes.byteCount
-        guard count <= open.room, segments.count < Self.segmentLimit - 4096 else {
+        guard count > 0, count <= open.room, segments.count < Self.segmentLimit - 4096 else {
             return appendSlowly(bytes, to: &queue, through: &open)
         }
         let offset = open.fill
