@@ -64,13 +64,14 @@ extension MemcachedServer {
         let client = try client(patience: 60)
         // The dump needs the crawler, which says BUSY while it is at work for somebody else.
         var dump: [UInt8] = []
-        _ = try Deadline(seconds: 30).waits {
-            try client.send("lru_crawler metadump all\r\nmn\r\n")
-            dump = try client.read(through: "MN\r\n")
+        let came = try Deadline(seconds: 30).waits {
+            try client.send("lru_crawler metadump all\r\n")
+            dump = try client.read(through: "\n")
             return !dump.starts(with: "BUSY".utf8)
         }
-        return try dump.split(separator: 10).dropLast().compactMap { line in
-            if line.elementsEqual("END\r".utf8) || line.elementsEqual("END".utf8) { return nil }
+        guard came else { throw TestFailure("the crawler of \(address) is busy all the time") }
+        if !dump.elementsEqual("END\r\n".utf8) { dump += try client.read(through: "END\r\n") }
+        return try dump.split(separator: 10).dropLast().map { line in
             guard line.starts(with: "key=".utf8) else { throw TestFailure("dump: \(quoted(line))") }
             return Self.decoded(line.dropFirst(4).prefix { $0 != 0x20 })
         }

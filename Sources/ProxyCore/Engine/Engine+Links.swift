@@ -168,7 +168,8 @@ extension Engine {
     }
 
     private func canRepeat(_ call: UInt32) -> Bool {
-        calls[call].flags.contains(.repeatable) && calls[call].flags.isDisjoint(with: [.repeated, .started])
+        calls[call].flags.contains(.repeatable) && calls[call].commandChunk != none
+            && calls[call].flags.isDisjoint(with: [.repeated, .started])
             && nodes[calls[call].node].isUp && requests[calls[call].request].client != none
     }
 
