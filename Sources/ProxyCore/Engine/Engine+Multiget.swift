@@ -33,21 +33,32 @@ extension Engine {
         if call == none || links[calls[call].link].open.room < key.count + 3 {
             call = startBuilding(request, head, bytes, node: node)
         }
-        let link = calls[call].link
-        pieces[piece].keyOffset = UInt16(links[link].open.position + 1)
-        pieces[piece].keyLength = UInt8(truncatingIfNeeded: key.count)
-        let last = calls[call].lastPiece
-        if last == none { calls[call].piece = piece } else { pieces[last].nextOfCall = piece }
-        calls[call].lastPiece = piece
+        let (link, last) = calls.update(call) {
+            let last = $0.lastPiece
+            $0.lastPiece = piece
+            if last == none { $0.piece = piece }
+            return ($0.link, last)
+        }
+        if last != none { pieces[last].nextOfCall = piece }
+        let position = links[link].open.position
+        pieces.update(piece) {
+            $0.keyOffset = UInt16(truncatingIfNeeded: position &+ 1)  // below the 16,384 of a chunk
+            $0.keyLength = UInt8(truncatingIfNeeded: key.count)
+        }
         // The byte before a key is always a space, so key and space are copied in one go.
         write(bytes.extracting((key.start - 1)..<key.end), of: call)
     }
 
+    @inline(__always)
     func newPiece(of request: UInt32) -> UInt32 {
         let piece = pieces.take(Piece())
-        let last = requests[request].lastPiece
-        if last == none { requests[request].firstPiece = piece } else { pieces[last].next = piece }
-        requests[request].lastPiece = piece
+        let last = requests.update(request) {
+            let last = $0.lastPiece
+            $0.lastPiece = piece
+            if last == none { $0.firstPiece = piece }
+            return last
+        }
+        if last != none { pieces[last].next = piece }
         return piece
     }
 

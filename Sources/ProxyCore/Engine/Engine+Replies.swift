@@ -17,6 +17,8 @@ extension Engine {
             offset += used
             if links[id].state == .closed { return bytes.byteCount }
         }
+        let call = links[id].first
+        if call != none, calls[call].flags.contains(.hit) { passOn(call) }
         return offset
     }
 
@@ -121,10 +123,12 @@ extension Engine {
 
     /// A value of a classic get is over; another or END follows.
     private func endValue(of call: UInt32) {
-        if requests[calls[call].request].flags.contains(.pieced), calls[call].piece != none {
-            pass(calls[call].piece, of: call)
+        if requests[calls[call].request].flags.contains(.pieced) {
+            // What is complete is passed on once, when all that came is worked off.
+            if calls[call].piece != none { pass(calls[call].piece, of: call) }
+        } else {
+            passOn(call)
         }
-        passOn(call)
     }
 
     /// The first reply of a connection: the node's version. Only now does anything else go to it: a frozen server takes
