@@ -62,7 +62,8 @@ let package = Package(
         .executableTarget(
             name: "drover",
             dependencies: [
-                "Proxy", "ProxyConfig", "ProxyCore", "Distribution", "Admin", "Loadgen", "Sockets", "CPlatform", logging,
+                "Proxy", "ProxyConfig", "ProxyCore", "Distribution", "Admin", "Loadgen", "Sockets", "CPlatform",
+                logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -81,7 +82,7 @@ let package = Package(
         .testTarget(
             name: "ProxyConfigTests", dependencies: ["ProxyConfig", "ProxyCore", "Distribution", "MemcacheProtocol"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CPlatform"]),
-        .testTarget(name: "AdminTests", dependencies: ["Admin", "Reactor", "Telemetry"]),
+        .testTarget(name: "AdminTests", dependencies: ["Admin", "Reactor", "Telemetry", "DroverTesting"]),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Bytes"]),
         .testTarget(
             name: "LoadgenTests",

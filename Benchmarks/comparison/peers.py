@@ -40,10 +40,12 @@ class Peer:
         self.port = processes.free_port()
         binary = self._readable() if prefix else self.binary
         command = self._prepare(binary, self.port, nodes.ports)
-        if prefix:
+        if prefix and self.key in ("lone", "mcproxy"):
             # memcached sets its limit of descriptors to what -c says, and valgrind lets it set what is the limit
             # already: the outer one less the 12 that valgrind keeps for itself.
-            command = ["prlimit", "--nofile=512:512", *prefix, *("500" if part == "4096" else part for part in command)]
+            command = ["500" if part == "4096" else part for part in command]
+            prefix = ["prlimit", "--nofile=512:512", *prefix]
+        command = [*prefix, *command]
         # A name of its own, so that the log of an earlier start is not taken for this one's.
         name = f"{self.key}-{self.port}"
         self.process = processes.start(command, name, {**os.environ, **(environment or {})})

@@ -12,10 +12,15 @@ extension Distributor {
     ///
     /// Where that does not yield enough, because a member is too light to be met, the list decides.
     ///
-    /// - Parameter members: takes the members' positions, as many as fit.
-    /// - Returns: how many there are: the span's count, or all members if they are fewer.
-    public func order(_ hash: UInt64, random: UInt64, into members: inout MutableSpan<UInt16>) -> Int {
-        let wanted = min(members.count, count)
+    /// - Parameters:
+    ///   - wanted: how many; the span has room for them.
+    ///   - members: takes the members' positions.
+    /// - Returns: how many there are: `wanted`, or all members if they are fewer.
+    public func order(
+        _ hash: UInt64, random: UInt64, count wanted: Int, into members: inout MutableSpan<UInt16>
+    ) -> Int {
+        precondition(wanted <= members.count)
+        let wanted = min(wanted, count)
         guard wanted > 0 else { return 0 }
         var chosen = 1
         members[0] = UInt16(pick(hash, random: random))

@@ -5,8 +5,8 @@
 /// `jump` they do when it was the last. `modula` deals nearly all keys anew.
 ///
 /// - `ketama`: see `KetamaRing`; weights, point for point twemproxy's and libmemcached's weighted ketama.
-/// - `modula`: hash modulo the sum of weights, each member as many slots wide as its weight, as in twemproxy; with even
-///   weights of 1, libmemcached's.
+/// - `modula`: hash modulo the sum of weights, each member as many slots wide as its weight, as in twemproxy, which sorts
+///   its servers first, shorter keys before longer ones; with weights of 1, libmemcached's, which does not sort.
 /// - `random`: any member, in proportion to its weight, whatever the key. (twemproxy's ignores weights.)
 /// - `jump`: see `JumpHash`; buckets are slots of weight. Add members at the end only.
 /// - `rendezvous`: see `Rendezvous`; the time is proportional to the members.

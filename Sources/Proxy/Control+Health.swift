@@ -56,7 +56,8 @@ extension Control {
                 let node = topology.pools[pool].firstNode + place
                 let settings = topology.pools[pool].settings
                 probes.start(
-                    node, at: addresses[node], deadline: loop.now + settings.connectTimeout + settings.timeout, on: loop)
+                    node, at: addresses[node], deadline: loop.now + settings.connectTimeout + settings.timeout, on: loop
+                )
             }
         }
         for result in probes.takeResults(now: loop.now, on: loop) {

@@ -125,7 +125,9 @@ extension Socket {
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         return unsafe withUnsafeMutableBytes(of: &address) { bytes in
             let raw = unsafe bytes.baseAddress.unsafelyUnwrapped
-            guard unsafe getsockname(descriptor, raw.assumingMemoryBound(to: sockaddr.self), &length) == 0 else { return 0 }
+            guard unsafe getsockname(descriptor, raw.assumingMemoryBound(to: sockaddr.self), &length) == 0 else {
+                return 0
+            }
             // sockaddr_in and sockaddr_in6 have the port in the same place.
             return unsafe UInt16(bigEndian: bytes.load(fromByteOffset: 2, as: UInt16.self))
         }

@@ -53,7 +53,8 @@ struct Dev: ParsableCommand {
             guard let child = MemcachedChild.start(memcached) else {
                 for child in children { child.stop() }
                 Terminal.note(
-                    "drover: cannot start \(memcached): is it installed? apt-get install memcached, or --memcached PATH")
+                    "drover: cannot start \(memcached): is it installed? apt-get install memcached, or --memcached PATH"
+                )
                 throw DroverExit.unavailable.code
             }
             children.append(child)

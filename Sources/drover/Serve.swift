@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CPlatform
 internal import Admin
 internal import Logging
 internal import Proxy
@@ -43,5 +44,6 @@ func serve(settings: Settings, logger: Logger, ready: () -> Void = {}) -> Drover
     }
     defer { withExtendedLifetime(admin) {} }
     ready()
+    drover_release_startup_pages()
     return control.run() ? .ok : .failure
 }

@@ -7,7 +7,7 @@ import Testing
 @Suite struct AdminPagesTests {
     private static func view(_ pools: [[NodeState]]) -> AdminView {
         AdminView(
-            version: "9.9", startTime: 0, uptime: 1, workers: 1, residentBytes: residentMemory(), verbs: ["get"],
+            version: "9.9", startTime: 0, uptime: 1, workers: 1, residentBytes: 5, verbs: ["get"],
             pools: pools.enumerated().map { index, states in
                 PoolView(name: "pool\(index)", nodes: states.map { NodeView(name: "node", state: $0) })
             }, totals: WorkerSnapshot())
@@ -49,12 +49,5 @@ import Testing
         let response = Self.answer("GET", "/metrics")
         #expect(response.contentType == "text/plain; version=0.0.4; charset=utf-8")
         #expect(String(decoding: response.body, as: UTF8.self).contains("drover_build_info{version=\"9.9\"} 1\n"))
-    }
-
-    @Test func residentMemoryIsPlausible() {
-        #expect((1 << 20...1 << 40).contains(residentMemory()))
-        #expect(residentPages(statm: Array("5 17 3\n".utf8)) == 17)
-        #expect(residentPages(statm: []) == 0)
-        #expect(residentPages(statm: Array("5 x".utf8)) == 0)
     }
 }

@@ -5,7 +5,7 @@ import Testing
     private func order(_ distributor: Distributor, _ hash: UInt64) -> [Int] {
         var members = InlineArray<16, UInt16>(repeating: 0)
         var span = members.mutableSpan
-        let found = distributor.order(hash, random: 0, into: &span)
+        let found = distributor.order(hash, random: 0, count: 16, into: &span)
         return (0..<found).map { Int(members[$0]) }
     }
 
@@ -31,6 +31,7 @@ import Testing
             loads[order[0]] = 15
             // ⌈1.25 · 46 / 4⌉ = 15: it does not.
             #expect(bounded.pick(hash, loads: loads.span) == order[1])
+            loads[order[0]] = 30
             loads[order[1]] = 30
             #expect(bounded.pick(hash, loads: loads.span) == order[2])
         }

@@ -5,8 +5,7 @@ import Testing
     private func order(_ distributor: Distributor, _ hash: UInt64, _ count: Int) -> [Int] {
         var members = InlineArray<16, UInt16>(repeating: .max)
         var span = members.mutableSpan
-        var part = span.extracting(first: count)
-        let found = distributor.order(hash, random: hash, into: &part)
+        let found = distributor.order(hash, random: hash, count: count, into: &span)
         return (0..<found).map { Int(members[$0]) }
     }
 

@@ -54,7 +54,7 @@ struct TwemproxyTests {
             nodes: [
                 NodeSettings(address: .tcp(host: "10.0.0.1", port: 11211), weight: 3),
                 NodeSettings(address: .tcp(host: "10.0.0.2", port: 11212), weight: 1, name: "two"),
-                NodeSettings(address: .unix(path: "/run/m.sock"), weight: 2, name: "/run/m.sock:"),
+                NodeSettings(address: .unix(path: "/run/m.sock"), weight: 2),
             ])
         pool.hash = .murmur
         pool.hashTag = HashTag(open: UInt8(ascii: "{"), close: UInt8(ascii: "}"))
@@ -116,7 +116,7 @@ struct TwemproxyTests {
     /// Where our rings would hash another text than twemproxy's, the text is written as a name.
     @Test(arguments: [
         ("h:11211:1", "h", nil), ("h:011211:1", "h", nil), ("h:011212:1", "h:011212", "h:011212"),
-        ("::1:11211:1", "::1", nil), ("::1:11212:1", "::1:11212", nil), ("/a/b:1", "/a/b:", "/a/b:"),
+        ("::1:11211:1", "::1", nil), ("::1:11212:1", "::1:11212", nil), ("/a/b:1", "/a/b:", nil),
         ("h:1:1 n", "n", "n"),
     ])
     func ringNames(_ server: String, _ ringName: String, _ name: String?) throws {

@@ -68,12 +68,4 @@ struct WarningTests {
         let text = "pools: {p: {listen: /tmp/p, nodes: [a:1]}}"
         #expect(try warnings(of: text) == ["1:36: nodes: there is one node; when it is down, the whole pool is"])
     }
-
-    @Test func jumpAndWeightsAreTold() throws {
-        let text = "pools: {p: {distribution: jump, listen: /tmp/p, nodes: [a:1:1, b:1:2]}}"
-        #expect(
-            try warnings(of: text) == [
-                "1:56: nodes: distribution: jump does not know weights; all nodes get the same share"
-            ])
-    }
 }

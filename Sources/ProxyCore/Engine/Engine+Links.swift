@@ -25,6 +25,7 @@ extension Engine {
             _ = liveLinks.pop()
             break
         }
+        for index in 0..<condemned.count where condemned[index] == id { condemned[index] = none }
         links.free(id)
     }
 
@@ -48,6 +49,8 @@ extension Engine {
             call = calls[call].next
         }
         markDirty(link: id)
+        // What it was opened for may have run out of time.
+        if links[id].flags.contains(.dedicated), links[id].count == 0 { rejoin(link: id) }
     }
 
     public func sent(toLink id: UInt32, _ count: Int) {
@@ -73,7 +76,9 @@ extension Engine {
 
     /// Before anything is written: ends what this turn could not finish.
     public func endReceiving() {
-        while let link = condemned.pop() { fail(link: link, .memoryLimit) }
+        while let link = condemned.pop() {
+            if link != none { fail(link: link, .memoryLimit) }
+        }
     }
 
     /// After everything is written: what was written can be written over.
@@ -127,7 +132,7 @@ extension Engine {
             return
         }
         let request = calls[call].request
-        if calls[call].flags.contains(.streaming) { endUpload(of: call) }
+        if calls[call].flags.contains(.streaming) { _ = endUpload(of: call) }
         let isPieced = requests[request].flags.contains(.pieced)
         let client = requests[request].client
         let isHead = client != none && clients[client].first == request

@@ -30,6 +30,10 @@ extension Engine {
             fail(link: id, .protocolError)
             return bytes.byteCount
         }
+        if calls[call].flags.contains(.fenced), bytes.isEqual(to: "MN\r\n", at: 0) {
+            finish(call, .mn, bytes.extracting(0..<4), of: id)
+            return 4
+        }
         switch ReplyParser.parse(bytes, for: calls[call].verb, rawKeyLength: calls[call].rawKeyLength) {
         case .needMore: return 0
         case .line(let code, let length):
@@ -160,17 +164,23 @@ extension Engine {
 
     /// The call's reply is complete with these bytes.
     private func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
+        let isFenced = calls[call].flags.contains(.fenced)
+        if isFenced, code != .mn {
+            deliver(bytes, of: call)
+            return
+        }
         count(call, code)
         let request = calls[call].request
         let hidden = requests[request].flags.contains(.quiet) && ReplyCode.quietHides(calls[call].verb, code)
         if !requests[request].flags.contains(.pieced) {
-            if !hidden { deliver(bytes, of: call) }
+            if !hidden, !isFenced { deliver(bytes, of: call) }
         } else if code != .end || requests[request].report != .none {
             finishPiece(call, code, bytes)
         }
-        if calls[call].flags.contains(.streaming) { endUpload(of: call) }
+        let isCut = calls[call].flags.contains(.streaming) && endUpload(of: call)
         take(call, from: id)
         release(call)
+        if isCut { fail(link: id, nil) }
         settleOne(request)
     }
 

@@ -31,7 +31,12 @@ extension Engine {
         guard let call = newCall(for: request, verb: head.verb, to: node) else { return used }
         if head.verb.isIdempotentRead || head.options.contains(.pureRead) { calls[call].flags.insert(.repeatable) }
         calls[call].rawKeyLength = head.rawKeyLength
-        if calls[call].flags.contains(.repeatable), head.quiet.isEmpty {
+        if head.verb == .metaArithmetic, !head.quiet.isEmpty {
+            // `q` hides that a counter was changed but not that it was made, and the loud answers look alike.
+            calls[call].flags.insert(.fenced)
+            write(bytes.extracting(0..<used), of: call)
+            write("mn\r\n", of: call)
+        } else if calls[call].flags.contains(.repeatable), head.quiet.isEmpty {
             writeKept(bytes.extracting(0..<used), of: call)
         } else {
             writeLine(head, bytes, of: call)
