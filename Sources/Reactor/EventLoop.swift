@@ -74,7 +74,8 @@ public final class EventLoop {
     /// As `turn`, but never waits.
     public func poll() {
         ready.clear()
-        _ = unsafe event_base_loop(base, EVLOOP_NONBLOCK)
+        // NONBLOCK by itself goes on until nothing is ready: for ever, if the owner has yet to read a readable socket.
+        _ = unsafe event_base_loop(base, EVLOOP_NONBLOCK | EVLOOP_ONCE)
         now = EventLoop.monotonicNow()
     }
 

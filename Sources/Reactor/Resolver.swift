@@ -33,7 +33,13 @@ public final class Resolver {
     /// evdns is on the stack; it must not be freed now.
     private var isAnswering = false
 
-    public init(on loop: EventLoop) { self.loop = loop }
+    private let nameserver: String?
+
+    /// - Parameter nameserver: "address:port" of the one server to ask, instead of those of /etc/resolv.conf.
+    public init(on loop: EventLoop, nameserver: String? = nil) {
+        self.loop = loop
+        self.nameserver = nameserver
+    }
 
     deinit {
         // Cancelled questions are called back by the loop, not at once. Nobody is told: `resolver` is nil by now.
@@ -106,8 +112,13 @@ public final class Resolver {
         _ = unsafe evdns_base_set_option(fresh, "timeout:", "2")
         _ = unsafe evdns_base_set_option(fresh, "attempts:", "2")
         // Without the file there is /etc/hosts still, and a server on this host.
-        let all = DNS_OPTION_SEARCH | DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC | DNS_OPTION_HOSTSFILE
-        _ = unsafe evdns_base_resolv_conf_parse(fresh, all, "/etc/resolv.conf")
+        var read = DNS_OPTION_MISC | DNS_OPTION_HOSTSFILE
+        if let nameserver {
+            _ = unsafe evdns_base_nameserver_ip_add(fresh, nameserver)
+        } else {
+            read |= DNS_OPTION_SEARCH | DNS_OPTION_NAMESERVERS
+        }
+        _ = unsafe evdns_base_resolv_conf_parse(fresh, read, "/etc/resolv.conf")
         unsafe dns = fresh
         return unsafe fresh
     }

@@ -122,7 +122,8 @@ let healthPolicy = HealthPolicy(
         var generator = HealthGenerator(state: 1)
         let policy = HealthPolicy(failAfter: 0, backoff: Backoff(base: .max, cap: 0), flapWindow: .max)
         for _ in 0..<200 {
-            #expect(node.apply(.failed, now: .max - 1, policy: policy, mayEject: true, using: &generator) == .declareDown)
+            #expect(
+                node.apply(.failed, now: .max - 1, policy: policy, mayEject: true, using: &generator) == .declareDown)
             #expect(node.probeTime == .max)
             _ = node.apply(.probeFailed, now: .max, policy: policy, mayEject: true, using: &generator)
             _ = node.apply(.probeAnswered, now: .max - 2, policy: policy, mayEject: true, using: &generator)

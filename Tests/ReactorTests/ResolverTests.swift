@@ -48,14 +48,14 @@ import Testing
         deinit { tell() }
     }
 
-    /// The name is under .invalid, so whether it is answered in time, later or never, nobody may be told after the
-    /// resolver is gone, and what the question held must be let go.
+    /// Nobody may be told after the resolver is gone, and what the question held must be let go.
     @Test func questionsEndWithTheResolver() {
         var ended = 0
         var answered = 0
         do {
             let loop = EventLoop()
-            let resolver = Resolver(on: loop)
+            let silent = FakeNameserver(on: loop)
+            let resolver = Resolver(on: loop, nameserver: silent.address)
             for number in 0..<10 {
                 let witness = Witness { ended += 1 }
                 resolver.resolve("node\(number).drover.invalid") { _ in
@@ -63,9 +63,37 @@ import Testing
                     _ = witness
                 }
             }
+            loop.poll()
             #expect(resolver.pendingCount == 10)
         }
         #expect(ended == 10)
         #expect(answered == 0)
+    }
+
+    @Test(
+        arguments: [
+            ([192, 0, 2, 9], .success(["192.0.2.9"])),
+            (nil, .failure(ResolveError(description: "nodename nor servname provided, or not known"))),
+        ] as [([UInt8]?, Result<[String], ResolveError>)])
+    func aServerIsAsked(answer: [UInt8]?, expected: Result<[String], ResolveError>) {
+        let loop = EventLoop()
+        let server = FakeNameserver(on: loop)
+        let resolver = Resolver(on: loop, nameserver: server.address)
+        // Twice: the second round reads the files anew.
+        for _ in 0..<2 {
+            var result: Result<[String], ResolveError>?
+            resolver.resolve("node.drover.test") { result = $0 }
+            #expect(result == nil, "nothing is at hand")
+            let end = EventLoop.monotonicNow() + 15_000_000_000
+            while result == nil, EventLoop.monotonicNow() < end {
+                loop.turn(until: end)
+                for index in 0..<loop.readyCount where loop.ready(at: index).token == FakeNameserver.token {
+                    server.answerOne(with: answer)
+                }
+            }
+            #expect(result == expected)
+        }
+        #expect(server.asked.count >= 4, "A and AAAA, twice")
+        #expect(Set(server.asked) == ["node.drover.test"])
     }
 }

@@ -62,8 +62,9 @@ extension Engine {
 
     /// Frees a call that no connection knows of.
     func discard(_ call: UInt32) {
-        queues.clear(&calls[call].staged)
-        releaseCommand(of: call)
+        let row = calls[call]
+        if row.staged.count > 0 { queues.clear(&calls[call].staged) }
+        if row.commandChunk != none { queues.chunks.release(row.commandChunk) }
         calls.free(call)
     }
 

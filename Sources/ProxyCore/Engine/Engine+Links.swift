@@ -29,10 +29,14 @@ extension Engine {
         links.free(id)
     }
 
-    /// What may be sent on the link: the question for the version until it is answered, then the calls.
-    public func output(ofLink id: UInt32) -> ByteQueue { links[id].output }
-
-    public func unmark(link id: UInt32) { links[id].flags.remove(.dirty) }
+    /// What may be sent on the link: the question for the version until it is answered, then the calls. The shell has
+    /// taken its entry off `work.links`.
+    public func beginSending(toLink id: UInt32) -> ByteQueue {
+        links.update(id) {
+            $0.flags.remove(.dirty)
+            return $0.output
+        }
+    }
 
     /// The connection is made; what the node says to `version` decides whether it is used.
     public func linkConnected(_ id: UInt32) {
@@ -53,14 +57,19 @@ extension Engine {
         if links[id].flags.contains(.dedicated), links[id].count == 0 { rejoin(link: id) }
     }
 
-    public func sent(toLink id: UInt32, _ count: Int) {
-        queues.consume(count, from: &links[id].output)
-        nodeStats[Int(links[id].node)].bytesOut &+= UInt64(count)
-        queues.rewind(&links[id].open)
-        let call = links[id].first
-        guard call != none, calls[call].flags.contains(.streaming) else { return }
-        links[id].progress = now
-        resumeUpload(of: call)
+    /// The link's socket took so many bytes. Returns what is left.
+    public func sent(toLink id: UInt32, _ count: Int) -> ByteQueue {
+        let (node, call) = links.update(id) {
+            queues.consume(count, from: &$0.output)
+            queues.rewind(&$0.open)
+            return (Int($0.node), $0.first)
+        }
+        nodeStats[node].bytesOut &+= UInt64(count)
+        if call != none, calls[call].flags.contains(.streaming) {
+            links[id].progress = now
+            resumeUpload(of: call)
+        }
+        return links[id].output
     }
 
     func markDirty(link id: UInt32) {
@@ -159,7 +168,8 @@ extension Engine {
     }
 
     private func canRepeat(_ call: UInt32) -> Bool {
-        calls[call].flags.contains(.repeatable) && calls[call].flags.isDisjoint(with: [.repeated, .started])
+        calls[call].flags.contains(.repeatable) && calls[call].commandChunk != none
+            && calls[call].flags.isDisjoint(with: [.repeated, .started])
             && nodes[calls[call].node].isUp && requests[calls[call].request].client != none
     }
 

@@ -30,6 +30,8 @@ struct Client: BitwiseCopyable {
 
     var flags: Flags
     var pool: UInt16
+    /// Of its pool.
+    let pipelineLimit: UInt32
     /// Requests not yet answered.
     var depth: UInt32 = 0
     var first = none

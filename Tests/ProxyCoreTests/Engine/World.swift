@@ -198,21 +198,18 @@ final class World {
 extension World {
     private func write(link id: UInt32) -> Bool {
         guard !engine.isClosed(link: id) else { return false }
-        engine.unmark(link: id)
+        let bytes = bytes(of: engine.beginSending(toLink: id))
         guard links[id] != nil else { return false }
-        let bytes = bytes(of: engine.output(ofLink: id))
         links[id]?.received += bytes
-        if !bytes.isEmpty { engine.sent(toLink: id, bytes.count) }
+        if !bytes.isEmpty { _ = engine.sent(toLink: id, bytes.count) }
         return !bytes.isEmpty
     }
 
     private func write(client id: UInt32) -> Bool {
-        engine.unmark(client: id)
-        guard let end = clients[id], end.isOpen else { return false }
-        guard end.isReading else { return false }
-        let bytes = bytes(of: engine.output(ofClient: id))
+        let bytes = bytes(of: engine.beginSending(toClient: id))
+        guard let end = clients[id], end.isOpen, end.isReading else { return false }
         clients[id]?.received += bytes
-        if !bytes.isEmpty { engine.sent(toClient: id, bytes.count) }
+        if !bytes.isEmpty { _ = engine.sent(toClient: id, bytes.count) }
         if engine.isFinished(client: id) { close(client: id) }
         return !bytes.isEmpty
     }
