@@ -89,7 +89,7 @@ let package = Package(
             dependencies: [
                 "Loadgen", "Sockets", "Bytes", "Reactor", .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
-        .testTarget(name: "EndToEndTests", dependencies: ["DroverTesting"]),
+        .testTarget(name: "EndToEndTests", dependencies: ["DroverTesting"], exclude: ["Clients"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -79,7 +79,9 @@ public final class MemcachedServer: Sendable {
     }
 
     public func client(patience: Double = 10) throws -> RawClient {
-        try RawClient(address, patience: patience)
+        let client = try RawClient(address, patience: patience)
+        client.server = self
+        return client
     }
 
     // MARK: Starting

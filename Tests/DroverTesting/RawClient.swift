@@ -7,6 +7,8 @@ public final class RawClient {
     private var start = 0
     /// Seconds that one call may take.
     public var patience: Double
+    /// Lives as long as the client: a server that would otherwise end with its last use in a test.
+    public var server: AnyObject?
     /// The peer closed or reset the connection; what it sent before can still be read.
     public private(set) var isClosed = false
 

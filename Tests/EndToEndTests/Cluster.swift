@@ -1,7 +1,7 @@
 import DroverTesting
 
 /// Nodes and a Drover over them, with one pool `main`.
-struct Cluster {
+final class Cluster: Sendable {
     let nodes: [MemcachedServer]
     let drover: DroverProcess
     /// Where the pool listens.
@@ -33,12 +33,14 @@ struct Cluster {
     }
 
     /// Over that many newer memcacheds.
-    init(_ count: Int = 3, pool: [String] = [], options: MemcachedServer.Options = .init()) throws {
+    convenience init(_ count: Int = 3, pool: [String] = [], options: MemcachedServer.Options = .init()) throws {
         try self.init(nodes: (0..<count).map { _ in try MemcachedServer(.newer, options: options) }, pool: pool)
     }
 
     func client(patience: Double = 10) throws -> RawClient {
-        try RawClient(address, patience: patience)
+        let client = try RawClient(address, patience: patience)
+        client.server = self
+        return client
     }
 
     /// A key of each node, in the nodes' order: found by asking each node which of some keys it got.

@@ -15,8 +15,8 @@ struct FailureTests {
         let keys = try cluster.keyOfEachNode()
         let client = try cluster.client()
         cluster.nodes[0].freeze()
-        let other = TestThread { [address = cluster.address] in
-            let client = try RawClient(address)
+        let other = TestThread {
+            let client = try cluster.client()
             var worst = 0.0
             let deadline = Deadline(seconds: 1.5)
             while !deadline.hasPassed {
@@ -102,8 +102,8 @@ struct FailureTests {
         let cluster = try Cluster(3, pool: Self.quick + ["when_down: \(policy)"])
         let end = Deadline(seconds: 6)
         let clients = (0..<6).map { number in
-            TestThread { [address = cluster.address] in
-                try Self.load(address, number, SeededGenerator(seed: random.seed &+ UInt64(number)), until: end)
+            TestThread {
+                try Self.load(cluster, number, SeededGenerator(seed: random.seed &+ UInt64(number)), until: end)
             }
         }
         var faults = random
@@ -138,10 +138,10 @@ struct FailureTests {
 
     /// One client's keys are its own, and each value names its key: a value under another key is a lost reply's.
     private static func load(
-        _ address: ServerAddress, _ number: Int, _ generator: SeededGenerator, until end: Deadline
+        _ cluster: Cluster, _ number: Int, _ generator: SeededGenerator, until end: Deadline
     ) throws -> Int {
         var random = generator
-        let client = try RawClient(address, patience: 5)
+        let client = try cluster.client(patience: 5)
         var served = 0
         while !end.hasPassed {
             let key = "load\(number)-\(random.pick(0..<40))"
