@@ -118,7 +118,7 @@ extension RawSpan {
 
 extension RawSpan {
     /// Whether both hold the same bytes.
-    @inlinable
+    @inlinable @inline(__always)
     public func isEqual(to other: RawSpan) -> Bool {
         guard byteCount == other.byteCount else { return false }
         var index = 0

@@ -54,8 +54,11 @@ struct Segment: BitwiseCopyable {
 ///
 /// A byte is copied once, when it enters. Moving a reply behind another, or sending one value to several nodes, only
 /// links segments.
+///
+/// A class, as `ChunkStore` is, because a method of a struct of this size gets a copy of it on the stack with every
+/// call; held by a `let`, it costs no reference count.
 @safe
-public struct ByteQueues: ~Copyable {
+public final class ByteQueues {
     @inlinable public static var chunkSize: Int { ChunkStore.chunkSize }
 
     public let chunks: ChunkStore
@@ -77,7 +80,7 @@ public struct ByteQueues: ~Copyable {
     @inlinable
     public func append(_ bytes: RawSpan, to queue: inout ByteQueue, through open: inout OpenChunk) -> Bool {
         let count = bytes.byteCount
-        guard count <= open.room, segments.count < Self.segmentLimit - 4096 else {
+        guard count > 0, count <= open.room, segments.count < Self.segmentLimit - 4096 else {
             return appendSlowly(bytes, to: &queue, through: &open)
         }
         let offset = open.fill

@@ -6,7 +6,7 @@ internal import Glibc
 /// count; at zero it goes to the free list, newest first, so that the warm one is used next. Beyond `spare` free chunks
 /// the memory goes back to the system: a burst leaves no high-water mark.
 @safe
-public struct ChunkStore: ~Copyable {
+public final class ChunkStore {
     /// Bytes in a chunk: 16 KiB holds a pipeline's replies in one piece and a 64 KiB value in five.
     @inlinable public static var chunkSize: Int { 16_384 }
 
@@ -113,7 +113,7 @@ public struct ChunkStore: ~Copyable {
     }
 
     /// Copies `bytes` into the chunk at `offset`. The room is the caller's to know; it is checked all the same.
-    @inlinable
+    @inlinable @inline(__always)
     public func write(_ bytes: RawSpan, to chunk: UInt32, at offset: Int) {
         let count = bytes.byteCount
         precondition(offset >= 0 && count <= Self.chunkSize - offset)

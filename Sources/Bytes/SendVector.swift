@@ -26,7 +26,7 @@ public struct SendVector: ~Copyable {
     /// Points at the queue's first segments and hands the array to `send`, which must not keep it. Returns its result.
     @inlinable @inline(__always)
     public func withEntries(
-        of queue: ByteQueue, in queues: borrowing ByteQueues, _ send: (UnsafeMutablePointer<iovec>, Int) -> Int
+        of queue: ByteQueue, in queues: ByteQueues, _ send: (UnsafeMutablePointer<iovec>, Int) -> Int
     ) -> Int {
         var filled = 0
         var slot = queue.first

@@ -90,8 +90,9 @@ public final class Control {
                 switch token {
                 case Self.mail: for message in mailbox.takeAll() { receive(message) }
                 case Self.stop: beginDraining(for: drain)
-                case let token where token & Probes.token != 0:
-                    probes.ready(node: Int(token & ~Probes.token), what, on: loop)
+                // Exactly: the loop's own alarm reports a token of all ones.
+                case let token where token & ~0xffff_ffff == Probes.token:
+                    probes.ready(node: Int(UInt32(truncatingIfNeeded: token)), what, on: loop)
                 default: break
                 }
             }

@@ -18,6 +18,7 @@ extension Worker {
         clients[Int(id)] = ClientRow(socket: socket, readWatch: watch, generation: generation)
     }
 
+    @inline(__always)
     func read(client id: UInt32) {
         loopStats.reads &+= 1
         let leftover = clients[Int(id)].leftover
@@ -109,6 +110,7 @@ extension Worker {
     }
 
     /// Sends what is queued, in one write if it fits one vector.
+    @inline(__always)
     func write(client id: UInt32) {
         var queue = engine.beginSending(toClient: id)
         let socket = clients[Int(id)].socket

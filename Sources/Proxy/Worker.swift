@@ -76,6 +76,7 @@ final class Worker {
         finish()
     }
 
+    @inline(__always)
     private func handle(_ token: Token, _ what: Readiness) {
         switch token.kind {
         case .client:

@@ -25,8 +25,7 @@ public struct Socket: BitwiseCopyable, Sendable, Equatable {
     }
 
     /// One write of as much of the queue as fits one vector. The bytes stay queued: the caller consumes what was taken.
-    public func send(_ queue: ByteQueue, in queues: borrowing ByteQueues, with vector: borrowing SendVector) -> IOResult
-    {
+    public func send(_ queue: ByteQueue, in queues: ByteQueues, with vector: borrowing SendVector) -> IOResult {
         while true {
             let count = unsafe vector.withEntries(of: queue, in: queues) { entries, filled in
                 // One piece is the usual case, and send(2) is cheaper than a vector of one.

@@ -61,6 +61,7 @@ extension Engine {
     }
 
     /// Frees a call that no connection knows of.
+    @inline(__always)
     func discard(_ call: UInt32) {
         let row = calls[call]
         if row.staged.count > 0 { queues.clear(&calls[call].staged) }

@@ -116,6 +116,7 @@ extension Engine {
         return client.flags.contains(.ending) || client.flags.contains(.inputEnded) && !client.flags.contains(.waiting)
     }
 
+    @inline(__always)
     func markDirty(client id: UInt32) {
         guard !clients[id].flags.contains(.dirty) else { return }
         clients[id].flags.insert(.dirty)

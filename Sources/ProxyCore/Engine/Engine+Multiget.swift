@@ -33,21 +33,32 @@ extension Engine {
         if call == none || links[calls[call].link].open.room < key.count + 3 {
             call = startBuilding(request, head, bytes, node: node)
         }
-        let link = calls[call].link
-        pieces[piece].keyOffset = UInt16(links[link].open.position + 1)
-        pieces[piece].keyLength = UInt8(truncatingIfNeeded: key.count)
-        let last = calls[call].lastPiece
-        if last == none { calls[call].piece = piece } else { pieces[last].nextOfCall = piece }
-        calls[call].lastPiece = piece
+        let (link, last) = calls.update(call) {
+            let last = $0.lastPiece
+            $0.lastPiece = piece
+            if last == none { $0.piece = piece }
+            return ($0.link, last)
+        }
+        if last != none { pieces[last].nextOfCall = piece }
+        let position = links[link].open.position
+        pieces.update(piece) {
+            $0.keyOffset = UInt16(truncatingIfNeeded: position &+ 1)  // below the 16,384 of a chunk
+            $0.keyLength = UInt8(truncatingIfNeeded: key.count)
+        }
         // The byte before a key is always a space, so key and space are copied in one go.
         write(bytes.extracting((key.start - 1)..<key.end), of: call)
     }
 
+    @inline(__always)
     func newPiece(of request: UInt32) -> UInt32 {
         let piece = pieces.take(Piece())
-        let last = requests[request].lastPiece
-        if last == none { requests[request].firstPiece = piece } else { pieces[last].next = piece }
-        requests[request].lastPiece = piece
+        let last = requests.update(request) {
+            let last = $0.lastPiece
+            $0.lastPiece = piece
+            if last == none { $0.firstPiece = piece }
+            return last
+        }
+        if last != none { pieces[last].next = piece }
         return piece
     }
 
@@ -84,37 +95,47 @@ extension Engine {
     /// The piece that a VALUE with this key is for: those before it in the call were misses. None if the node names a
     /// key that it was not asked for.
     func matchPiece(of call: UInt32, key: ByteRange, in bytes: RawSpan) -> UInt32 {
-        let chunk = calls[call].commandChunk
-        while calls[call].piece != none {
-            let slot = calls[call].piece
+        let wanted = bytes.extracting(key.start..<key.end)
+        let row = calls[call]
+        var slot = row.piece
+        while slot != none {
             let piece = pieces[slot]
-            let isSame =
-                Int(piece.keyLength) == key.count
-                && queues.chunks.withBytes(of: chunk, offset: Int(piece.keyOffset), count: key.count) {
-                    $0.isEqual(to: bytes.extracting(key.start..<key.end))
-                }
-            if isSame { return slot }
-            pass(slot, of: call)
+            if Int(piece.keyLength) == key.count,
+                queues.chunks.withBytes(
+                    of: row.commandChunk, offset: Int(piece.keyOffset), count: key.count, { $0.isEqual(to: wanted) })
+            {
+                break
+            }
+            pieces[slot].state = .settled
+            slot = piece.nextOfCall
         }
-        return none
+        if slot != row.piece { calls[call].piece = slot }
+        return slot
     }
 
     /// The call is done with the piece, found or missing.
     func pass(_ piece: UInt32, of call: UInt32) {
-        pieces[piece].state = .settled
-        calls[call].piece = pieces[piece].nextOfCall
+        let next = pieces.update(piece) {
+            $0.state = .settled
+            return $0.nextOfCall
+        }
+        calls[call].piece = next
     }
 
     /// Moves what is ready of a request's pieces, in order, to its reply. The piece that is being received goes as far
     /// as it has come.
     func collectPieces(of request: UInt32) {
-        while requests[request].firstPiece != none {
-            let slot = requests[request].firstPiece
-            queues.move(&pieces[slot].reply, behind: &requests[request].reply)
-            guard pieces[slot].state == .settled else { return }
-            requests[request].firstPiece = pieces[slot].next
+        var slot = requests[request].firstPiece
+        while slot != none {
+            let piece = pieces[slot]
+            if !piece.reply.isEmpty { queues.move(&pieces[slot].reply, behind: &requests[request].reply) }
+            guard piece.state == .settled else { break }
             pieces.free(slot)
+            slot = piece.next
         }
-        requests[request].lastPiece = none
+        requests.update(request) {
+            $0.firstPiece = slot
+            if slot == none { $0.lastPiece = none }
+        }
     }
 }

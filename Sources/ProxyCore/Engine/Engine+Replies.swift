@@ -17,10 +17,13 @@ extension Engine {
             offset += used
             if links[id].state == .closed { return bytes.byteCount }
         }
+        let call = links[id].first
+        if call != none, calls[call].flags.contains(.hit) { passOn(call) }
         return offset
     }
 
     /// Takes at most one element of a reply: a line, a value's head with what has come of the value, or more of one.
+    @inline(__always)
     private func takeReply(_ bytes: RawSpan, of id: UInt32) -> Int {
         let link = links[id]
         let call = link.first
@@ -54,6 +57,7 @@ extension Engine {
     }
 
     /// A value's head, and what has come of the value itself.
+    @inline(__always)
     private func beginValue(_ head: ReplyHead, _ bytes: RawSpan, of call: UInt32, link id: UInt32) -> Int {
         let isMeta = calls[call].verb.isMeta
         let request = calls.update(call) {
@@ -77,6 +81,7 @@ extension Engine {
     }
 
     /// The usual case: the value is all here, and so, for one key, is the END behind it.
+    @inline(__always)
     private func takeWholeValue(
         _ bytes: RawSpan, _ whole: Int, _ isMeta: Bool, of call: UInt32, link id: UInt32
     ) -> Int {
@@ -93,6 +98,7 @@ extension Engine {
         return whole
     }
 
+    @inline(__always)
     private func hasEnd(_ bytes: RawSpan, at offset: Int) -> Bool {
         bytes.word(at: offset) & 0xff_ffff_ffff == 0x0a_0d44_4e45
     }
@@ -117,10 +123,12 @@ extension Engine {
 
     /// A value of a classic get is over; another or END follows.
     private func endValue(of call: UInt32) {
-        if requests[calls[call].request].flags.contains(.pieced), calls[call].piece != none {
-            pass(calls[call].piece, of: call)
+        if requests[calls[call].request].flags.contains(.pieced) {
+            // What is complete is passed on once, when all that came is worked off.
+            if calls[call].piece != none { pass(calls[call].piece, of: call) }
+        } else {
+            passOn(call)
         }
-        passOn(call)
     }
 
     /// The first reply of a connection: the node's version. Only now does anything else go to it: a frozen server takes
@@ -141,20 +149,23 @@ extension Engine {
     // MARK: - Delivering
 
     /// Adds bytes to the reply that the call is for, or throws them away if nobody wants them.
+    @inline(__always)
     func deliver(_ bytes: RawSpan, of call: UInt32) {
-        let request = calls[call].request
-        let row = requests[request]
-        guard row.client != none || row.report != .none else { return }
+        let row = calls[call]
+        let request = requests[row.request]
+        guard request.client != none || request.report != .none else { return }
         let stored: Bool
-        if row.flags.contains(.pieced), calls[call].piece != none {
-            stored = queues.append(bytes, to: &pieces[calls[call].piece].reply, through: &arena)
-        } else if row.report == .none, clients[row.client].first == request {
+        if request.flags.contains(.pieced), row.piece != none {
+            stored = queues.append(bytes, to: &pieces[row.piece].reply, through: &arena)
+        } else if request.report == .none, clients[request.client].first == row.request,
+            !row.flags.contains(.fenced)
+        {
             // All that came before is in the output already.
-            stored = queues.append(bytes, to: &clients[row.client].output, through: &arena)
+            stored = queues.append(bytes, to: &clients[request.client].output, through: &arena)
         } else {
-            stored = queues.append(bytes, to: &requests[request].reply, through: &arena)
+            stored = queues.append(bytes, to: &requests[row.request].reply, through: &arena)
         }
-        if !stored { cutOff(request, .memoryLimit) }
+        if !stored { cutOff(row.request, .memoryLimit) }
     }
 
     /// Lets the head of a client's line run ahead: what has come of its reply may leave before the rest is here.
@@ -170,6 +181,7 @@ extension Engine {
     }
 
     /// The call's reply is complete with these bytes.
+    @inline(__always)
     private func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         let ended = calls[call]
         let isFenced = ended.flags.contains(.fenced)
@@ -203,6 +215,7 @@ extension Engine {
     }
 
     /// Counts the call, which has been answered.
+    @inline(__always)
     private func count(_ call: Call, _ code: ReplyCode, pool: Int) {
         let node = Int(call.node)
         nodeStats[node].latency.record(nanoseconds: now &- call.sent)

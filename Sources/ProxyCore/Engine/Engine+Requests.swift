@@ -24,6 +24,7 @@ extension Engine {
     }
 
     /// One key, no data block: the line goes to the key's node as it came, but for what would keep the node silent.
+    @inline(__always)
     private func beginSingle(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let used = Int(head.lineLength)
         let pool = clients[id].pool
@@ -88,10 +89,12 @@ extension Engine {
     // MARK: - Building blocks
 
     /// Puts a request at the end of the client's line.
+    @inline(__always)
     func newRequest(_ head: RequestHead, from id: UInt32) -> UInt32 {
         newRequest(verb: head.verb, isQuiet: head.options.contains(.quiet), from: id)
     }
 
+    @inline(__always)
     func newRequest(verb: Verb, isQuiet: Bool, from id: UInt32) -> UInt32 {
         let request = requests.take(
             Request(client: id, verb: verb, flags: isQuiet ? .quiet : [], pool: clients[id].pool, started: now))
@@ -107,6 +110,7 @@ extension Engine {
     }
 
     /// A call to the node, at the end of its connection's line; nil, with the request answered, when the node is down.
+    @inline(__always)
     func newCall(
         for request: UInt32, verb: Verb, to node: UInt32, _ flags: Call.Flags = [], _ rawKeyLength: UInt8 = 0
     ) -> UInt32? {
@@ -129,6 +133,7 @@ extension Engine {
         append(call, to: link == none ? open(node: node) : link)
     }
 
+    @inline(__always)
     func append(_ call: UInt32, to link: UInt32) {
         let node = calls.update(call) {
             $0.link = link
@@ -149,6 +154,7 @@ extension Engine {
     }
 
     /// The command's bytes, to the connection or, while that is not ready, to the call.
+    @inline(__always)
     func write(_ bytes: RawSpan, of call: UInt32) {
         let link = calls[call].link
         let stored =
@@ -159,6 +165,7 @@ extension Engine {
     }
 
     /// A command of one piece whose bytes are kept until it is answered, so that it can be sent once more.
+    @inline(__always)
     func writeKept(_ bytes: RawSpan, of call: UInt32) {
         let link = calls[call].link
         guard bytes.byteCount <= ByteQueues.chunkSize, makeRoom(bytes.byteCount, in: link) else {
@@ -177,6 +184,7 @@ extension Engine {
     }
 
     /// Sees to it that the link's open chunk takes so many bytes in one piece.
+    @inline(__always)
     func makeRoom(_ count: Int, in link: UInt32) -> Bool {
         links[link].open.room >= count || queues.renew(&links[link].open)
     }
@@ -207,6 +215,7 @@ extension Engine {
     }
 
     /// The node that the pool's ring gives the command's key; a base64 key counts as its decoded bytes.
+    @inline(__always)
     func node(for head: RequestHead, in bytes: RawSpan, pool: UInt16) -> UInt32 {
         guard head.options.contains(.base64Key) else { return node(for: head.key, in: bytes, pool: pool) }
         return nodeOfDecodedKey(pool: pool)
@@ -237,6 +246,7 @@ extension Engine {
     }
 
     /// xorshift64: for `distribution: random`, where any spread will do.
+    @inline(__always)
     private func nextRandom() -> UInt64 {
         random ^= random << 13
         random ^= random >> 7

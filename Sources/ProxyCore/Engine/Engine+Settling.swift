@@ -5,6 +5,7 @@ internal import Telemetry
 /// The end of calls and requests, in order.
 extension Engine {
     /// Takes the link's first call off its line.
+    @inline(__always)
     func take(_ call: UInt32, from link: UInt32) {
         let next = calls[call].next
         let isDone = links.update(link) {
@@ -17,6 +18,7 @@ extension Engine {
     }
 
     /// Frees the call and what it kept.
+    @inline(__always)
     func release(_ call: UInt32) {
         if calls[call].flags.contains(.blocking) { unblock(call) }
         // What the call did not mention any more is missing.
@@ -25,6 +27,7 @@ extension Engine {
     }
 
     /// One of the request's calls is over.
+    @inline(__always)
     func settleOne(_ request: UInt32) {
         let left = requests.update(request) {
             $0.pending &-= 1
@@ -34,6 +37,7 @@ extension Engine {
     }
 
     /// All calls of the request are over: its reply is complete.
+    @inline(__always)
     func settle(_ request: UInt32) {
         let row = requests.update(request) {
             $0.flags.insert(.done)
@@ -49,6 +53,7 @@ extension Engine {
     }
 
     /// Moves the replies that are complete, from the head of the client's line on, to its output.
+    @inline(__always)
     func advance(_ client: UInt32) {
         var head = clients[client].first
         var passed: UInt32 = 0

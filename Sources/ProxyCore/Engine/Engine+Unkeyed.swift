@@ -74,7 +74,7 @@ extension Engine {
             let done: ReplyText = requests[request].report == .flush ? .ok : .resetDone
             let isDone = !requests[request].flags.contains(.failed) && answers.allSatisfy { Self.isText($0, done) }
             if !requests[request].flags.contains(.quiet) { add(isDone ? done : .nodeFailed, to: request) }
-        case .stats(let topic): add(bytes: StatsMerger.merge(answers.filter { !$0.isEmpty }, topic: topic), to: request)
+        case .stats(let topic): add(bytes: Self.merged(answers.filter { !$0.isEmpty }, topic), to: request)
         case .nodes: add(bytes: nodeStatsText(ofPool: requests[request].pool), to: request)
         }
     }
@@ -102,6 +102,13 @@ extension Engine {
         if unsafe !queues.append(bytes.span.bytes, to: &requests[request].reply, through: &arena) {
             cutOff(request, .memoryLimit)
         }
+    }
+
+    /// A sub-command that no node knows has an error for its answer, which stands as it is.
+    private static func merged(_ answers: [[UInt8]], _ topic: StatsTopic) -> [UInt8] {
+        let known = answers.filter { $0.starts(with: "STAT ".utf8) || $0.starts(with: "END".utf8) }
+        if known.isEmpty, let first = answers.first { return first }
+        return StatsMerger.merge(known, topic: topic)
     }
 
     private static func isText(_ answer: [UInt8], _ text: ReplyText) -> Bool {

@@ -41,10 +41,12 @@ public final class Pool: Sendable {
     }
 
     /// The node of a key, which is a range of `bytes`.
+    @inline(__always)
     func node(for key: ByteRange, in bytes: RawSpan, random: UInt64) -> UInt32 {
         members[distributor.pick(hashed(key, in: bytes), random: random)]
     }
 
+    @inline(__always)
     func hashed(_ key: ByteRange, in bytes: RawSpan) -> UInt64 {
         guard let hashTag else { return hash.hash(bytes, from: key.start, count: key.count) }
         let tagged = hashTag.range(in: bytes, from: key.start, count: key.count)
