@@ -26,7 +26,7 @@ struct LimitTests {
         let client = try Cluster(1, pool: ["limits: {key: 20}"]).client()
         #expect(try client.roundTrip("set \(String(repeating: "k", count: 20)) 0 0 1\r\nx\r\n") == "STORED\r\n")
         #expect(
-            try client.roundTrip("set \(String(repeating: "k", count: 21)) 0 0 1\r\nx\r\n")
+            try client.roundTrip("mg \(String(repeating: "k", count: 21))\r\n")
                 == "CLIENT_ERROR bad command line format\r\n")
         #expect(try client.roundTrip("mn\r\n") == "MN\r\n")
     }
@@ -36,7 +36,7 @@ struct LimitTests {
         let count = 5000
         try client.send((0..<count).map { "mg none\($0) O\($0)\r\n" }.joined() + "mn\r\n")
         let reply = String(decoding: try client.read(through: "MN\r\n"), as: UTF8.self)
-        #expect(reply == String(repeating: "EN\r\n", count: count) + "MN\r\n")
+        #expect(reply == (0..<count).map { "EN O\($0)\r\n" }.joined() + "MN\r\n")
     }
 
     /// A client that sends and never reads is held back, not buffered for.

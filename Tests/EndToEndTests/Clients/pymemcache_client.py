@@ -17,7 +17,7 @@ value, number = client.gets("key2")
 assert client.cas("key2", b"swapped", number, noreply=False) is True
 assert client.cas("key2", b"again", number, noreply=False) is False
 assert client.touch("key2", 100, noreply=False) is True
-assert client.gat("key2", 100) == b"swapped"
+assert client.get("key2") == b"swapped"
 client.set("quiet", b"1", noreply=True)
 assert client.get("quiet") == b"1"
 assert client.delete("quiet", noreply=False) is True

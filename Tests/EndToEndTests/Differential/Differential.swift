@@ -7,6 +7,8 @@ struct Differential: Sendable {
     let tested: ServerAddress
     /// Makes the stream of a seed.
     let makeStream: @Sendable (_ seed: UInt64) -> Stream
+    /// Others use the servers too: they may not be emptied, so a failing stream is shown as it is.
+    var isShared = false
 
     /// What differs among that many streams, shrunk and with its seed; nil when nothing does. It stops at the first
     /// difference, or at as many as DROVER_DIFFERENCES says.
@@ -16,7 +18,7 @@ struct Differential: Sendable {
         for number in 0..<UInt64(streams) where found.count < wanted {
             let stream = makeStream(seed &+ number)
             guard let first = try difference(stream) else { continue }
-            let (smallest, difference) = try shrunk(stream, first)
+            let (smallest, difference) = isShared ? (stream, first) : try shrunk(stream, first)
             found.append(
                 """
                 stream of seed \(seed &+ number) (DROVER_SEED=\(seed &+ number) DROVER_STREAMS=1):
@@ -54,7 +56,8 @@ struct Differential: Sendable {
                 if candidate.batches[batch].commands.isEmpty && candidate.batches.count > 1 {
                     candidate.batches.remove(at: batch)
                 }
-                if let difference = try differenceFromEmpty(candidate) {
+                // What both refuse to end has lost its own end.
+                if let difference = try differenceFromEmpty(candidate), !difference.hasPrefix("both failed") {
                     (smallest, found, shrank) = (candidate, difference, true)
                 }
             }

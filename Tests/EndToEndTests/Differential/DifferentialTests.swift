@@ -76,7 +76,7 @@ struct DifferentialTests {
         let reference = try server(.newer)
         let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.newer) })
         let differential = Differential(
-            reference: reference.address, tested: cluster.address, makeStream: Self.withoutFlushes)
+            reference: reference.address, tested: cluster.address, makeStream: Self.withoutFlushes, isShared: true)
         let (seed, streams) = (seed, count(200))
         let threads = (0..<UInt64(8)).map { number in
             TestThread { try differential.differences(seed: seed &+ number << 32, streams: streams) }

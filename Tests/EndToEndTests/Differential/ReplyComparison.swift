@@ -21,6 +21,7 @@ struct ReplyComparison {
                     """
             }
         }
+        if let first = first.failure, let second = second.failure { return "both failed: \(first); \(second)" }
         if first.failure != nil || second.failure != nil {
             return "reference: \(first.failure ?? "went to its end"); tested: \(second.failure ?? "went to its end")"
         }
