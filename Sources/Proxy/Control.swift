@@ -38,6 +38,7 @@ public final class Control {
     public init(_ settings: Settings, logger: Logger) {
         self.settings = settings
         self.logger = logger
+        LibeventLog.send { logger.log(level: $0 ? .warning : .info, "libevent: \($1)") }
         topology = Topology(settings.pools)
         addresses = topology.nodes.map { SocketAddress(endpoint: $0.settings.address) }
         resolvableAt = Array(repeating: 0, count: topology.nodes.count)

@@ -41,6 +41,8 @@ extension Engine {
     /// The connection is made; what the node says to `version` decides whether it is used.
     public func linkConnected(_ id: UInt32) {
         nodeStats[Int(links[id].node)].connects &+= 1
+        nodeStats[Int(links[id].node)].connections &+= 1
+        links[id].flags.insert(.connected)
         if !queues.append("version\r\n", to: &links[id].output, through: &links[id].open) { condemn(link: id) }
         markDirty(link: id)
     }
@@ -106,6 +108,7 @@ extension Engine {
         if nodes[node].link == id { nodes[node].link = none }
         if nodes[node].spare == id { nodes[node].spare = none }
         forgetPaused(link: id)
+        if links[id].flags.contains(.connected) { nodeStats[Int(node)].connections &-= 1 }
         queues.clear(&links[id].output)
         queues.close(&links[id].open)
         work.closing.push(id)
@@ -181,6 +184,7 @@ extension Engine {
         if calls[call].flags.contains(.blocking) { unblock(call) }
         queues.clear(&calls[call].staged)
         poolStats[Int(requests[request].pool)].retries &+= 1
+        nodeStats[Int(calls[call].node)].retries &+= 1
         enqueue(call)
         let link = calls[call].link
         let chunk = calls[call].commandChunk

@@ -152,7 +152,8 @@ struct Link: BitwiseCopyable {
         static let dedicated = Flags(rawValue: 1 << 1)
         /// Not read, because its only call's client does not read.
         static let paused = Flags(rawValue: 1 << 2)
-        static let greeted = Flags(rawValue: 1 << 3)
+        /// Its socket is connected, and counted.
+        static let connected = Flags(rawValue: 1 << 3)
     }
 
     var state: State
