@@ -20,7 +20,11 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
     name: "drover",
-    products: [.executable(name: "drover", targets: ["drover"])],
+    products: [
+        .executable(name: "drover", targets: ["drover"]),
+        // For Benchmarks, which is a package of its own so that nobody who builds drover needs its dependencies.
+        .library(name: "Measured", targets: ["Bytes", "MemcacheProtocol", "Distribution"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -42,7 +46,7 @@ let package = Package(
         .target(name: "CPlatform"),
         .target(name: "Reactor", dependencies: ["CLibevent", "CPlatform"]),
         .target(name: "Sockets", dependencies: ["CPlatform", "Bytes"]),
-        .target(name: "ProxyConfig", dependencies: ["CYaml", "ProxyCore", "Distribution"]),
+        .target(name: "ProxyConfig", dependencies: ["CYaml", "ProxyCore", "Distribution", "MemcacheProtocol"]),
         .target(
             name: "Proxy",
             dependencies: [
@@ -58,7 +62,8 @@ let package = Package(
         .executableTarget(
             name: "drover",
             dependencies: [
-                "Proxy", "ProxyConfig", "ProxyCore", "Distribution", "Admin", "Loadgen", "Sockets", "CPlatform", logging,
+                "Proxy", "ProxyConfig", "ProxyCore", "Distribution", "Admin", "Loadgen", "Sockets", "CPlatform",
+                logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -75,9 +80,15 @@ let package = Package(
             dependencies: ["ProxyCore", "Bytes", "MemcacheProtocol", "Distribution", "Telemetry", "DroverTesting"]),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
         .testTarget(
-            name: "ProxyConfigTests", dependencies: ["ProxyConfig", "ProxyCore", "Distribution", "DroverTesting"]),
+            name: "ProxyConfigTests", dependencies: ["ProxyConfig", "ProxyCore", "Distribution", "MemcacheProtocol"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CPlatform"]),
+        .testTarget(name: "AdminTests", dependencies: ["Admin", "Reactor", "Telemetry", "DroverTesting"]),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Bytes"]),
+        .testTarget(
+            name: "LoadgenTests",
+            dependencies: [
+                "Loadgen", "Sockets", "Bytes", "Reactor", .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ]),
         .testTarget(name: "EndToEndTests", dependencies: ["DroverTesting"]),
     ],
     swiftLanguageModes: [.v6]

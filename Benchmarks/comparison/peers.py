@@ -35,18 +35,30 @@ class Peer:
         self.process = None
         self.port = None
 
-    def start(self, nodes, prefix=()):
-        """Runs the peer, `prefix` before its command (valgrind, or the like)."""
+    def start(self, nodes, prefix=(), environment=None):
+        """Runs the peer, `prefix` before its command (valgrind, or the like), with additions to the environment."""
         self.port = processes.free_port()
-        command = self._prepare(self.binary, self.port, nodes.ports)
-        if prefix:
-            # valgrind keeps some descriptors for itself, and memcached insists on having as many as it may use.
-            command = [*prefix, *("500" if part == "4096" else part for part in command)]
+        binary = self._readable() if prefix else self.binary
+        command = self._prepare(binary, self.port, nodes.ports)
+        if prefix and self.key in ("lone", "mcproxy"):
+            # memcached sets its limit of descriptors to what -c says, and valgrind lets it set what is the limit
+            # already: the outer one less the 12 that valgrind keeps for itself.
+            command = ["500" if part == "4096" else part for part in command]
+            prefix = ["prlimit", "--nofile=512:512", *prefix]
+        command = [*prefix, *command]
         # A name of its own, so that the log of an earlier start is not taken for this one's.
         name = f"{self.key}-{self.port}"
-        self.process = processes.start(command, name)
+        self.process = processes.start(command, name, {**os.environ, **(environment or {})})
         processes.wait_for_port(self.port, self.process, name, 60.0 if prefix else 20.0)
         return self.process.pid
+
+    def _readable(self):
+        """Drover without debug information, whose newer form valgrind cannot read."""
+        if self.key != "drover":
+            return self.binary
+        copy = os.path.join(processes.scratch, "drover")
+        subprocess.run(["strip", "--strip-debug", "-o", copy, self.binary], check=True)
+        return copy
 
     def stop(self):
         if self.process:
@@ -115,13 +127,6 @@ pools:
     return [binary, "serve", "-c", path]
 
 
-def _can_serve(binary):
-    if not binary:
-        return None
-    asked = subprocess.run([binary, "serve", "--help"], capture_output=True, timeout=20)
-    return binary if asked.returncode == 0 else None
-
-
 def find(memcached, newer, drover):
     """All peers, in the table's order."""
     return [
@@ -130,7 +135,7 @@ def find(memcached, newer, drover):
         Peer("twemproxy", "twemproxy", shutil.which("nutcracker", path=_path()), _twemproxy),
         Peer("mcproxy", "memcached's proxy, 1 worker", newer if newer and os.access(newer, os.X_OK) else None,
              _memcached_proxy),
-        Peer("drover", "Drover", _can_serve(drover), _drover),
+        Peer("drover", "Drover", drover, _drover),
     ]
 
 

@@ -97,6 +97,7 @@ extension RawSpan {
 
     /// Where the token that starts at `offset` ends: at the first space or NUL, else at `end`.
     @inlinable
+    @inline(__always)
     public func tokenEnd(from offset: Int, end: Int) -> Int {
         var index = offset
         while index < end {
@@ -105,7 +106,7 @@ extension RawSpan {
                 index &+= 8
                 continue
             }
-            index &+= hits.trailingZeroBitCount >> 3
+            index &+= hits.trailingZeroBitCount &>> 3
             if index >= end { return end }
             let byte = byte(at: index)
             if byte == ASCII.space || byte == ASCII.nul { return index }

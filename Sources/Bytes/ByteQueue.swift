@@ -80,9 +80,10 @@ public struct ByteQueues: ~Copyable {
         guard count <= open.room, segments.count < Self.segmentLimit - 4096 else {
             return appendSlowly(bytes, to: &queue, through: &open)
         }
-        chunks.write(bytes, to: open.chunk, at: Int(open.fill))
-        link(open.chunk, open.fill, UInt32(truncatingIfNeeded: count), &queue)
-        open.fill &+= UInt32(truncatingIfNeeded: count)
+        let offset = open.fill
+        chunks.write(bytes, to: open.chunk, at: Int(offset))
+        open.fill = offset &+ UInt32(truncatingIfNeeded: count)
+        link(open.chunk, offset, UInt32(truncatingIfNeeded: count), &queue)
         return true
     }
 
@@ -128,21 +129,28 @@ public struct ByteQueues: ~Copyable {
     }
 
     /// Adds a segment, or lengthens the last one when the new bytes stand right behind it.
-    @inlinable
+    @inlinable @inline(__always)
     func link(_ chunk: UInt32, _ offset: UInt32, _ length: UInt32, _ queue: inout ByteQueue) {
         guard length > 0 else { return }
-        queue.length &+= Int(length)
-        if queue.last != .max {
-            let last = segments[queue.last]
-            if last.chunk == chunk, last.offset &+ last.length == offset {
-                segments[queue.last].length = last.length &+ length
-                return
-            }
+        if queue.last != .max, lengthen(queue.last, chunk, offset, length) {
+            queue.length &+= Int(length)
+            return
         }
         chunks.retain(chunk)
         let segment = segments.take(Segment(chunk: chunk, offset: offset, length: length))
         if queue.last == .max { queue.first = segment } else { segments[queue.last].next = segment }
         queue.last = segment
+        queue.length &+= Int(length)
+    }
+
+    /// False when the bytes do not stand right behind the segment's.
+    @inlinable @inline(__always)
+    func lengthen(_ segment: UInt32, _ chunk: UInt32, _ offset: UInt32, _ length: UInt32) -> Bool {
+        segments.update(segment) {
+            guard $0.chunk == chunk, $0.offset &+ $0.length == offset else { return false }
+            $0.length &+= length
+            return true
+        }
     }
 
     /// Adds bytes that are already in a chunk.
@@ -179,6 +187,23 @@ public struct ByteQueues: ~Copyable {
     /// Drops the first `count` bytes.
     @inlinable
     public func consume(_ count: Int, from queue: inout ByteQueue) {
+        // Nearly always all of it, in one piece.
+        if count == queue.length, queue.first == queue.last {
+            if queue.first != .max { drop(queue.first) }
+            queue = ByteQueue()
+        } else {
+            consumeSlowly(count, from: &queue)
+        }
+    }
+
+    @inlinable @inline(__always)
+    func drop(_ segment: UInt32) {
+        chunks.release(segments[segment].chunk)
+        segments.free(segment)
+    }
+
+    @usableFromInline @inline(never)
+    func consumeSlowly(_ count: Int, from queue: inout ByteQueue) {
         precondition(count >= 0 && count <= queue.count)
         queue.length &-= count
         var left = UInt32(truncatingIfNeeded: count)
@@ -190,8 +215,7 @@ public struct ByteQueues: ~Copyable {
                 return
             }
             left &-= segment.length
-            chunks.release(segment.chunk)
-            segments.free(queue.first)
+            drop(queue.first)
             queue.first = segment.next
             if segment.next == .max { queue.last = .max }
         }

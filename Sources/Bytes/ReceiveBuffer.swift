@@ -6,11 +6,11 @@ internal import Glibc
 /// of a message, so a silent connection holds no buffer at all.
 @safe
 public struct ReceiveBuffer: ~Copyable {
-    private var memory: UnsafeMutableRawPointer
-    public private(set) var capacity: Int
+    @usableFromInline var memory: UnsafeMutableRawPointer
+    public internal(set) var capacity: Int
     /// The unread bytes are start..<end.
-    private var start = 0
-    private var end = 0
+    @usableFromInline var start = 0
+    @usableFromInline var end = 0
 
     public init(capacity: Int) {
         precondition(capacity > 0)
@@ -21,15 +21,15 @@ public struct ReceiveBuffer: ~Copyable {
     deinit { unsafe memory.deallocate() }
 
     /// Bytes received and not yet consumed.
-    public var count: Int { end - start }
-    public var isEmpty: Bool { start == end }
+    @inlinable public var count: Int { end &- start }
+    @inlinable public var isEmpty: Bool { start == end }
 
     /// Bytes that the next read may bring.
     public var room: Int { capacity - end }
 
     /// The unread bytes.
     public var unread: RawSpan {
-        @_lifetime(borrow self)
+        @inlinable @_lifetime(borrow self)
         borrowing get {
             let span = unsafe RawSpan(_unsafeStart: memory + start, byteCount: end - start)
             return unsafe _overrideLifetime(span, borrowing: self)
@@ -37,7 +37,7 @@ public struct ReceiveBuffer: ~Copyable {
     }
 
     /// Calls `read` with the free room; it says how many bytes it wrote there, or a value below 1 for none.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func fill(_ read: (UnsafeMutableRawPointer, Int) -> Int) -> Int {
         let count = unsafe read(memory + end, capacity - end)
         precondition(count <= capacity - end)
@@ -46,6 +46,7 @@ public struct ReceiveBuffer: ~Copyable {
     }
 
     /// Drops the first `count` unread bytes.
+    @inlinable
     public mutating func consume(_ count: Int) {
         precondition(count >= 0 && count <= end - start)
         start += count
@@ -56,7 +57,7 @@ public struct ReceiveBuffer: ~Copyable {
     }
 
     /// Shows the unread bytes to `body`, which says how many of them it used up.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func offer(_ body: (RawSpan) -> Int) {
         let used = body(unread)
         consume(used)

@@ -4,10 +4,10 @@ public import Glibc
 @safe
 public struct SendVector: ~Copyable {
     /// Segments one write may gather (Linux allows 1024).
-    public static var capacity: Int { 256 }
+    @inlinable public static var capacity: Int { 256 }
 
-    private let entries: UnsafeMutablePointer<iovec>
-    private let filled: UnsafeMutablePointer<Int>
+    @usableFromInline let entries: UnsafeMutablePointer<iovec>
+    @usableFromInline let filled: UnsafeMutablePointer<Int>
 
     public init() {
         unsafe entries = .allocate(capacity: Self.capacity)
@@ -21,13 +21,13 @@ public struct SendVector: ~Copyable {
     }
 
     /// The last use took every entry: the queue may go on behind it.
-    public var wasFull: Bool { unsafe filled.pointee == Self.capacity }
+    @inlinable public var wasFull: Bool { unsafe filled.pointee == Self.capacity }
 
     /// Points at the queue's first segments and hands the array to `send`, which must not keep it. Returns its result.
-    @inline(__always)
-    public func withEntries<Result>(
-        of queue: ByteQueue, in queues: borrowing ByteQueues, _ send: (UnsafeMutablePointer<iovec>, Int) -> Result
-    ) -> Result {
+    @inlinable @inline(__always)
+    public func withEntries(
+        of queue: ByteQueue, in queues: borrowing ByteQueues, _ send: (UnsafeMutablePointer<iovec>, Int) -> Int
+    ) -> Int {
         var filled = 0
         var slot = queue.first
         while slot != .max, filled < Self.capacity {

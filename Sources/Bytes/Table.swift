@@ -69,23 +69,29 @@ public struct Table<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Puts `element` in a free slot and returns the slot's number. Traps when there is none: owners keep below `limit`.
-    @inlinable
+    @inlinable @inline(__always)
     public func take(_ element: Element) -> UInt32 {
+        let slot = takeSlot()
+        unsafe (base + Int(slot)).initialize(to: element)
+        return slot
+    }
+
+    /// A slot of unknown content, below `limit`.
+    @inlinable @inline(__always)
+    func takeSlot() -> UInt32 {
         let slot = unsafe state.pointee.free
-        guard slot != .max else { return takeFresh(element) }
+        guard slot != .max else { return takeFresh() }
         unsafe state.pointee.free = UnsafeRawPointer(base + Int(slot)).load(as: UInt32.self)
         unsafe state.pointee.used &+= 1
-        unsafe base[Int(slot)] = element
         return slot
     }
 
     @usableFromInline @inline(never)
-    func takeFresh(_ element: Element) -> UInt32 {
+    func takeFresh() -> UInt32 {
         let slot = unsafe state.pointee.fresh
         precondition(slot < limit, "table full")
         unsafe state.pointee.fresh = slot + 1
         unsafe state.pointee.used += 1
-        unsafe (base + Int(slot)).initialize(to: element)
         return slot
     }
 

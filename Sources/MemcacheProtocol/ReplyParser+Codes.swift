@@ -93,10 +93,10 @@ extension ReplyParser {
 
     /// Behind the first ` k` of the first line, the reply's key flag: no flag before it can hold a space.
     private static func keyFlag(_ bytes: RawSpan) -> Int? {
-        for index in 2..<bytes.byteCount {
+        for index in 0..<bytes.byteCount {
             let byte = bytes.byte(at: index)
             if byte == ASCII.newline { return nil }
-            if byte == 0x6b, bytes.byte(at: index - 1) == ASCII.space { return index + 1 }
+            if byte == 0x6b, index > 0, bytes.byte(at: index - 1) == ASCII.space { return index + 1 }
         }
         return nil
     }

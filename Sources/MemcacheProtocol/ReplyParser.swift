@@ -47,8 +47,18 @@ public enum ReplyParser {
             let word = bytes.word(at: 0)
             if Spelling.prefix(word, 5) == Spelling.endLine { return .end(length: 5) }
             if Spelling.prefix(word, 6) == Spelling.valueSpace, let head = shortValue(bytes) { return .value(head) }
-        case .set:
+        case .set, .add, .replace, .append, .prepend, .cas:
             if bytes.word(at: 0) == Spelling.storedLine { return .line(.stored, length: 8) }
+        case .delete:
+            if bytes.word(at: 0) == Spelling.deletedCR, bytes.word(at: 8) & 0xff == 0x0a {
+                return .line(.deleted, length: 9)
+            }
+        case .metaGet:
+            let word = Spelling.prefix(bytes.word(at: 0), 4)
+            if word == Spelling.enLine { return .line(.en, length: 4) }
+            if word == Spelling.hdLine { return .line(.hd, length: 4) }
+        case .metaSet, .metaDelete, .metaArithmetic:
+            if Spelling.prefix(bytes.word(at: 0), 4) == Spelling.hdLine { return .line(.hd, length: 4) }
         default: break
         }
         return parseAny(bytes, for: verb, rawKeyLength: rawKeyLength)

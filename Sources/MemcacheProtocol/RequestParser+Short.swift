@@ -15,7 +15,7 @@ extension RequestParser {
         return head
     }
 
-    /// `set <key> <flags> <exptime> <length>\r\n`, whole, with single spaces and numbers of one to seven digits.
+    /// `set <key> <flags> <exptime> <length>[ noreply]\r\n`, whole, with single spaces and numbers of one to seven digits.
     @inline(__always)
     static func shortSet(_ bytes: RawSpan, limits: borrowing ProtocolLimits) -> RequestHead? {
         let (keyEnd, behind) = shortKey(bytes, limit: limits.key)
@@ -26,10 +26,19 @@ extension RequestParser {
         } else {
             guard shortNumber(bytes, &index) != nil, shortNumber(bytes, &index) != nil else { return nil }
         }
-        guard let length = shortNumber(bytes, &index), length <= limits.value,
-            bytes.word(at: index) & 0xffff == 0x0a0d
-        else { return nil }
+        guard let length = shortNumber(bytes, &index), length <= limits.value else { return nil }
+        let numbersEnd = index
+        var last = bytes.word(at: index)
+        if last == Spelling.spaceNoreply {
+            index &+= 8
+            last = bytes.word(at: index)
+        }
+        guard last & 0xffff == 0x0a0d else { return nil }
         var head = RequestHead(verb: .set, lineLength: UInt32(truncatingIfNeeded: index &+ 2))
+        if index > numbersEnd {
+            head.options = .quiet
+            head.quiet = ByteRange(offset: numbersEnd, length: 8)
+        }
         head.key = ByteRange(offset: 4, length: keyEnd &- 4)
         head.keyCount = 1
         head.bodyLength = UInt32(truncatingIfNeeded: length)

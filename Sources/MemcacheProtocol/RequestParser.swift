@@ -30,7 +30,7 @@ public struct RequestParser: ~Copyable {
     /// Bytes of the line with its newline.
     var lineLength = 0
     var keys: [ByteRange] = []
-    /// The last `.base64Key` key, decoded; its length is `decodedLength`.
+    /// The key of the last `.base64Key` request, decoded: its first `decodedLength` bytes are what the ring hashes.
     public internal(set) var decodedKey = InlineArray<192, UInt8>(repeating: 0)
     public internal(set) var decodedLength = 0
 
@@ -84,7 +84,12 @@ public struct RequestParser: ~Copyable {
         }
         contentEnd = newline > 1 && bytes.byte(at: newline - 1) == ASCII.carriageReturn ? newline - 1 : newline
         tokenize(bytes)
-        return command(bytes, limits: limits)
+        let step = command(bytes, limits: limits)
+        if newline > limits.line, case .request = step, !Self.mayBeLong(bytes) {
+            // A node that reads it in two parts would hang up on everybody.
+            return closing(.lineTooLong, consumed: lineLength, silent: true)
+        }
+        return step
     }
 
     /// No newline yet. memcached gives up on a line of more than 2048 bytes that is not a get's.
@@ -94,15 +99,19 @@ public struct RequestParser: ~Copyable {
         let count = bytes.byteCount
         scan.scanned = UInt32(truncatingIfNeeded: count)
         if count <= limits.line { return .needMore }
-        var start = 0
-        while start < count, start <= 100, bytes.byte(at: start) == ASCII.space { start += 1 }
-        let word = bytes.word(at: start)
-        let isGet =
-            Spelling.prefix(word, 4) == Spelling.getSpace
-            || Spelling.prefix(word, 5) == Spelling.gets | 0x20 << 32
-        guard start <= 100, isGet else { return closing(.lineTooLong, consumed: count, silent: true) }
+        guard Self.mayBeLong(bytes) else { return closing(.lineTooLong, consumed: count, silent: true) }
         if count <= limits.multigetLine { return .needMore }
         return closing(.lineTooLong, consumed: count, silent: false)
+    }
+
+    /// memcached waits for the end of a long line only if it begins like this.
+    private static func mayBeLong(_ bytes: RawSpan) -> Bool {
+        var start = 0
+        while start < bytes.byteCount, start <= 100, bytes.byte(at: start) == ASCII.space { start += 1 }
+        let word = bytes.word(at: start)
+        let isGet =
+            Spelling.prefix(word, 4) == Spelling.getSpace || Spelling.prefix(word, 5) == Spelling.gets | 0x20 << 32
+        return isGet && start <= 100
     }
 
     private func closing(_ reply: ReplyText, consumed: Int, silent: Bool) -> RequestStep {

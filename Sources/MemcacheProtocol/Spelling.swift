@@ -27,9 +27,13 @@ enum Spelling {
     /// With a space behind, as the fast paths look for them.
     static let getSpace: UInt64 = 0x2074_6567
     static let setSpace: UInt64 = 0x2074_6573
+    static let spaceNoreply: UInt64 = 0x796c_7065_726f_6e20
     static let http: UInt64 = 0x2f_5054_5448
 
     static let endLine: UInt64 = 0x0a_0d44_4e45
+    static let hdLine: UInt64 = 0x0a0d_4448
+    static let enLine: UInt64 = 0x0a0d_4e45
+    static let deletedCR: UInt64 = 0x0d44_4554_454c_4544
     static let storedLine: UInt64 = 0x0a0d_4445_524f_5453
     static let valueSpace: UInt64 = 0x2045_554c_4156
 

@@ -1,35 +1,53 @@
 internal import Glibc
 public import Logging
 public import ProxyCore
-internal import Reactor
+public import Reactor
 internal import Sockets
 internal import Telemetry
 
-/// The thread that decides for all workers: verdicts on nodes, addresses, signals, the end.
+/// The thread that decides for all workers: verdicts on nodes, addresses, signals, figures for operators, the end.
 ///
 /// Workers report what they see; this thread answers with a new topology or address. It never touches a request.
 public final class Control {
     let settings: Settings
     let logger: Logger
-    let loop = EventLoop()
+    /// The control thread's: other slow things, the admin's HTTP, may live on it.
+    public let loop = EventLoop()
     let mailbox = Mailbox<ToControl>()
     var workers: [Mailbox<ToWorker>] = []
     private var threads: [LoopThread] = []
+
     var topology: Topology
     var addresses: [SocketAddress?]
+    var health: [PoolHealth]
+    var probes = Probes()
+    lazy var resolver = Resolver(on: loop)
+    /// When a node's name may be asked for again.
+    var resolvableAt: [UInt64]
+    var generator = SystemRandomNumberGenerator()
+
+    /// The last snapshot of each worker.
+    var snapshots: [WorkerSnapshot] = []
+    let startedAt = EventLoop.monotonicNow()
+    /// Workers whose answer to the last question for figures has not come.
+    var missing: Set<Int> = []
     private var running = 0
     private var cutOff = 0
+    private var isDraining = false
 
     public init(_ settings: Settings, logger: Logger) {
         self.settings = settings
         self.logger = logger
         topology = Topology(settings.pools)
-        addresses = topology.nodes.map { SocketAddress($0.settings.address) }
+        addresses = topology.nodes.map { SocketAddress(endpoint: $0.settings.address) }
+        resolvableAt = Array(repeating: 0, count: topology.nodes.count)
+        health = settings.pools.map { PoolHealth(nodeCount: $0.nodes.count, policy: HealthPolicy($0)) }
     }
 
     /// Opens the listeners and starts the workers.
     public func start() throws(StartError) {
         let count = settings.workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        _ = signal(SIGPIPE, SIG_IGN)
         let listeners = try ListenerSet.open(settings.pools, workers: count)
         for number in 0..<count {
             let mailbox = Mailbox<ToWorker>()
@@ -41,6 +59,8 @@ public final class Control {
             threads.append(LoopThread(name: "worker-\(number)") { Worker(plan).run() })
         }
         running = count
+        resolveNames()
+        snapshots = Array(repeating: WorkerSnapshot(), count: count)
         for pool in settings.pools {
             for endpoint in pool.listen {
                 logger.info("listening", metadata: ["pool": "\(pool.name)", "address": "\(endpoint)"])
@@ -58,37 +78,47 @@ public final class Control {
 
     /// Runs until SIGTERM or SIGINT, and then until every worker has stopped.
     /// - Parameter drain: nanoseconds that clients get for what they have under way.
-    public func run(drain: UInt64 = 5_000_000_000) {
-        _ = signal(SIGPIPE, SIG_IGN)
+    /// - Returns: false when clients had to be cut off at the end.
+    public func run(drain: UInt64 = 5_000_000_000) -> Bool {
         _ = loop.watchReadable(mailbox.descriptor, token: Self.mail)
         _ = loop.watchSignal(SIGTERM, token: Self.stop)
         _ = loop.watchSignal(SIGINT, token: Self.stop)
         while running > 0 {
-            loop.turn()
+            loop.turn(until: nextProbeTime == .max ? nil : nextProbeTime)
             for index in 0..<loop.readyCount {
-                switch loop.ready(at: index).token {
+                let (token, what) = loop.ready(at: index)
+                switch token {
                 case Self.mail: for message in mailbox.takeAll() { receive(message) }
                 case Self.stop: beginDraining(for: drain)
+                case let token where token & Probes.token != 0:
+                    probes.ready(node: Int(token & ~Probes.token), what, on: loop)
                 default: break
                 }
             }
+            if !isDraining { startDueProbes() }
         }
         for thread in threads { thread.join() }
         logger.info("stopped", metadata: ["clients cut off": "\(cutOff)"])
+        return cutOff == 0
     }
 
     private static let mail: UInt64 = 1
     private static let stop: UInt64 = 2
 
+    /// A second signal ends the wait.
     private func beginDraining(for drain: UInt64) {
-        logger.info("draining")
-        for worker in workers { worker.send(.drain(until: loop.now + drain)) }
+        logger.info(isDraining ? "stopping at once" : "draining")
+        let deadline = isDraining ? loop.now : loop.now + drain
+        isDraining = true
+        for worker in workers { worker.send(.drain(until: deadline)) }
     }
 
-    private func receive(_ message: ToControl) {
+    func receive(_ message: ToControl) {
         switch message {
-        case .report: break
-        case .snapshot: break
+        case .report(let report): judge(report)
+        case .snapshot(let worker, let snapshot):
+            snapshots[worker] = snapshot
+            missing.remove(worker)
         case .stopped(_, let cutOff):
             running -= 1
             self.cutOff += cutOff
@@ -98,7 +128,7 @@ public final class Control {
 
 extension SocketAddress {
     /// Nil for a host name: that has to be resolved first.
-    init?(_ endpoint: Endpoint) {
+    init?(endpoint: Endpoint) {
         switch endpoint {
         case .tcp(let host, let port): self.init(literal: host, port: port)
         case .unix(let path): self.init(path: path)

@@ -4,6 +4,8 @@ internal import Sockets
 /// Why the proxy cannot start: what, where, and what to do.
 public struct StartError: Error, CustomStringConvertible, Sendable {
     public let description: String
+
+    public init(description: String) { self.description = description }
 }
 
 /// Opens all listening sockets before anything else starts, so that a taken port is known at once.

@@ -110,31 +110,30 @@ extension Worker {
 
     /// Sends what is queued, in one write if it fits one vector.
     func write(client id: UInt32) {
-        engine.unmark(client: id)
-        guard clients[Int(id)].socket.isOpen else { return }
-        while true {
-            let queue = engine.output(ofClient: id)
-            if queue.isEmpty { break }
+        var queue = engine.beginSending(toClient: id)
+        let socket = clients[Int(id)].socket
+        guard socket.isOpen else { return }
+        while !queue.isEmpty {
             loopStats.writes &+= 1
-            switch clients[Int(id)].socket.send(queue, in: engine.queues, with: vector) {
+            switch socket.send(queue, in: engine.queues, with: vector) {
             case .bytes(let count):
-                engine.sent(toClient: id, count)
-                if count < queue.count, !vector.wasFull {
-                    awaitWritable(client: id)
-                    return
-                }
-            case .wouldBlock:
+                let isShort = count < queue.count && !vector.wasFull
+                queue = engine.sent(toClient: id, count)
+                guard isShort else { continue }
                 awaitWritable(client: id)
-                return
-            case .closed, .failed:
-                close(client: id)
-                return
+            case .wouldBlock: awaitWritable(client: id)
+            case .closed, .failed: close(client: id)
             }
+            return
         }
         if clients[Int(id)].writeWatch != .none {
             loop.remove(clients[Int(id)].writeWatch)
             clients[Int(id)].writeWatch = .none
         }
+        if engine.isLeaving(client: id) { considerClosing(client: id) }
+    }
+
+    private func considerClosing(client id: UInt32) {
         if engine.isFinished(client: id) {
             close(client: id)
         } else if engine.isEnding(client: id) {

@@ -93,18 +93,16 @@ extension Worker {
 
     func write(link id: UInt32) {
         guard !engine.isClosed(link: id) else { return }
-        engine.unmark(link: id)
-        guard links[Int(id)].socket.isOpen, !links[Int(id)].isConnecting, links[Int(id)].writeWatch == .none else {
-            return
-        }
-        while true {
-            let queue = engine.output(ofLink: id)
-            if queue.isEmpty { return }
+        var queue = engine.beginSending(toLink: id)
+        let row = links[Int(id)]
+        guard row.socket.isOpen, !row.isConnecting, row.writeWatch == .none else { return }
+        while !queue.isEmpty {
             loopStats.writes &+= 1
-            switch links[Int(id)].socket.send(queue, in: engine.queues, with: vector) {
+            switch row.socket.send(queue, in: engine.queues, with: vector) {
             case .bytes(let count):
-                engine.sent(toLink: id, count)
-                if count == queue.count || vector.wasFull { continue }
+                let isShort = count < queue.count && !vector.wasFull
+                queue = engine.sent(toLink: id, count)
+                guard isShort else { continue }
                 awaitWritable(link: id)
             case .wouldBlock: awaitWritable(link: id)
             case .closed, .failed: engine.linkLost(id, .connectionLost)

@@ -70,7 +70,7 @@ final class Worker {
             if loop.now >= nextTick { nextTick = engine.tick() ?? .max }
             if loop.now >= listenAgain { resumeListeners() }
             writeAll()
-            if nextTick == .max, engine.isBusy { nextTick = loop.now + engine.shortestTimeout }
+            if engine.isBusy { nextTick = min(nextTick, loop.now + engine.shortestTimeout) }
             if stopAt != .max { considerStopping() }
         }
         finish()

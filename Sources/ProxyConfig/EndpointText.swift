@@ -6,11 +6,15 @@ enum EndpointText {
     /// Bytes that the kernel takes for the path of a Unix socket.
     static let maxPath = 107
 
-    static func parse(_ text: String) throws(Refusal) -> Endpoint {
+    /// `example` is the port that a hint shows.
+    static func parse(_ text: String, example: UInt16 = 11211) throws(Refusal) -> Endpoint {
         if let path = path(text) { return .unix(path: try checkedPath(path)) }
+        if !text.isEmpty && text.utf8.allSatisfy(isDigit) {
+            throw Refusal(reason: "\(text) has no host; write 127.0.0.1:\(text)")
+        }
         let (host, rest) = try splitHost(text)
         guard rest.hasPrefix(":") else {
-            throw Refusal(reason: "\"\(text)\" has no port; write \(text):11211")
+            throw Refusal(reason: "\"\(text)\" has no port; write \(text):\(example)")
         }
         return .tcp(host: host, port: try port(String(rest.dropFirst()), of: text))
     }
@@ -41,7 +45,8 @@ enum EndpointText {
             return (host, text[text.index(after: close)...])
         }
         // More colons than host:port:weight has are an IPv6 address without its brackets.
-        guard text.count(where: { $0 == ":" }) <= 2, !isIPv6(text) else {
+        let colons = text.count { $0 == ":" }
+        guard colons <= 2 && !text.contains("::") || text.contains(".") else {
             throw Refusal(reason: "\"\(text)\" looks like IPv6; put the address in brackets: [::1]:11211")
         }
         let host = text.prefix { $0 != ":" }
@@ -49,6 +54,7 @@ enum EndpointText {
     }
 
     private static func checkedHost(_ host: String, of text: String) throws(Refusal) -> String {
+        guard host != "*" else { throw Refusal(reason: "* is no address; write 0.0.0.0 for every one") }
         guard !host.isEmpty else { throw Refusal(reason: "\"\(text)\" has no host before the colon") }
         guard host.utf8.count <= 253, host.utf8.allSatisfy(isHostByte) else {
             throw Refusal(reason: "\"\(host)\" is not a host name or an IP address")

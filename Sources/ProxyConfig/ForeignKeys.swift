@@ -4,7 +4,7 @@ enum ForeignKeys {
         if let ours = twemproxy[key] {
             return "it is twemproxy's: here it is \(ours) (drover check --from converts a whole file)"
         }
-        return levels[key].map { "it belongs under \($0):" }
+        return levels[key].map { "it belongs \($0)" }
     }
 
     private static let twemproxy = [
@@ -16,11 +16,13 @@ enum ForeignKeys {
     ]
 
     private static let levels = [
-        "listen": "pools: and the name of a pool", "nodes": "pools: and the name of a pool",
-        "distribution": "pools: and the name of a pool", "hash": "pools: and the name of a pool",
-        "interval": "probe", "max": "probe",
-        "rate": "sync", "bandwidth": "sync", "depth": "sync", "verify": "sync", "order": "sync",
-        "clients": "limits", "key": "limits", "value": "limits", "pipeline": "limits", "memory": "limits",
-        "workers": "the top of the file, beside pools", "admin": "the top of the file, beside pools",
+        "listen": "to a pool, under pools:", "nodes": "to a pool, under pools:",
+        "distribution": "to a pool, under pools:", "hash": "to a pool, under pools:",
+        "interval": "under probe:", "max": "under probe:",
+        "rate": "under sync:", "bandwidth": "under sync:", "depth": "under sync:", "verify": "under sync:",
+        "order": "under sync:",
+        "clients": "under limits:", "key": "under limits:", "value": "under limits:", "pipeline": "under limits:",
+        "memory": "under limits:",
+        "workers": "at the top of the file, beside pools:", "admin": "at the top of the file, beside pools:",
     ]
 }

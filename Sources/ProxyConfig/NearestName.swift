@@ -2,11 +2,15 @@
 enum NearestName {
     /// The closest of `names`, if it is close enough to be worth a guess.
     static func of(_ word: String, in names: [String]) -> String? {
-        let best = names.map { (name: $0, distance: distance(word.lowercased(), $0)) }
-            .min { ($0.distance, $0.name) < ($1.distance, $1.name) }
+        let lower = word.lowercased()
+        let best = names.map { (name: $0, distance: distance(lower, $0), bare: distance(bare(lower), bare($0))) }
+            .min { ($0.distance, $0.bare, $0.name) < ($1.distance, $1.bare, $1.name) }
         guard let best, best.distance <= max(2, word.utf8.count / 3) else { return nil }
         return best.name
     }
+
+    /// Without the marks between words, which people forget first.
+    private static func bare(_ word: String) -> String { word.filter { $0 != "_" && $0 != "-" } }
 
     /// `did you mean "x"?`, else the whole list.
     static func hint(_ word: String, in names: [String]) -> String {

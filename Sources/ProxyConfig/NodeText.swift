@@ -28,6 +28,9 @@ enum NodeText {
         return node
     }
 
+    /// An address alone, for nodes that are maps.
+    static func address(_ text: String) throws(Refusal) -> Endpoint { try EndpointText.parse(text) }
+
     private static func unixNode(_ path: String) throws(Refusal) -> NodeSettings {
         guard let colon = path.lastIndex(of: ":") else {
             return NodeSettings(address: .unix(path: try EndpointText.checkedPath(path)))

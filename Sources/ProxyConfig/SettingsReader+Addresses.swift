@@ -21,7 +21,10 @@ extension SettingsReader {
         }
         return items.compactMap { item in
             guard let text = scalar(item, key: "listen") else { return nil }
-            guard let endpoint = listener(text, key: "listen", owner: "pool \"\(pool.key)\"", at: item.position) else {
+            guard
+                let endpoint = listener(
+                    text, key: "listen", owner: "pool \"\(pool.key)\"", port: 11311, at: item.position)
+            else {
                 return nil
             }
             if case .tcp(let host, _) = endpoint, Self.isWildcard(host) {
@@ -35,10 +38,12 @@ extension SettingsReader {
     }
 
     /// An address to bind: an IP or localhost, never a name that may mean several.
-    mutating func listener(_ text: String, key: String, owner: String, at position: TextPosition) -> Endpoint? {
+    mutating func listener(_ text: String, key: String, owner: String, port: UInt16, at position: TextPosition)
+        -> Endpoint?
+    {
         var endpoint: Endpoint
         do {
-            endpoint = try EndpointText.parse(text)
+            endpoint = try EndpointText.parse(text, example: port)
         } catch {
             log.error(position, "\(key): \(error.reason)")
             return nil
@@ -108,7 +113,7 @@ extension SettingsReader {
             log.error(node.position, "\(key): a node has no address; add address: host:port")
             return nil
         }
-        guard let endpoint = value(address, key: "address", EndpointText.parse) else { return nil }
+        guard let endpoint = value(address, key: "address", NodeText.address) else { return nil }
         var result = NodeSettings(address: endpoint)
         if let weight = value(map["weight"], key: "weight", NodeText.weight) { result.weight = weight }
         result.name = value(map["name"], key: "name", NodeText.checkedName)

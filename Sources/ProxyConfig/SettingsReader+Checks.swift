@@ -16,7 +16,7 @@ extension SettingsReader {
         }
         let copies = pool.replicas + (pool.standby.isEmpty ? 0 : 1)
         if pool.minLive > copies {
-            log.error(places["min_live"], "min_live: \(pool.minLive) is more than the \(copies) copies that a key has")
+            log.error(places["min_live"], "min_live: \(pool.minLive) is more than a key has copies, \(copies)")
         }
         if pool.read == .nearest && !pool.nodes.contains(where: { $0.zone != nil }) {
             log.error(places["read"], "read: nearest needs a zone: on the nodes; write {address: …, zone: …}")

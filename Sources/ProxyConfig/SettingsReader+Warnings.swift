@@ -36,9 +36,6 @@ extension SettingsReader {
     private mutating func warnOfSpreading(_ pool: PoolSettings, _ places: PoolPlaces) {
         let name = pool.distribution.rawValue
         if let harm = Self.harm(of: pool) { log.warn(places["distribution"], "distribution: \(name) \(harm)") }
-        if pool.distribution == .jump && pool.nodes.contains(where: { $0.weight != pool.nodes[0].weight }) {
-            log.warn(places["nodes"], "nodes: distribution: jump does not know weights; all nodes get the same share")
-        }
         // libmemcached's crc32 keeps 15 bits and crc16 has 16, against points over all of 32 bits.
         let isRing = pool.distribution == .ketama || pool.distribution == .leastLoaded
         if isRing && (pool.hash == .crc16 || pool.hash == .crc32) && pool.nodes.count > 1 {

@@ -20,16 +20,32 @@ struct SettingsReader {
             log.error(root.position, "the file is empty; a config needs at least pools: with one pool in it")
             return settings
         }
+        if isTwemproxy(root) {
+            log.error(root.position, "this is twemproxy's file; convert it with drover check --from \(log.file)")
+            return settings
+        }
+        let before = log.errors.count
         guard let map = fields(root, of: "the config", known: Self.rootKeys) else { return settings }
+        let isMisspelt = log.errors.count > before
         settings.workers = workers(map["workers"])
         if let node = map["admin"] { settings.admin = admin(node) }
         if let node = map["pools"] {
             settings.pools = pools(node)
-        } else {
+        } else if !isMisspelt {
+            // A misspelt or empty pools: has been told already.
             log.error(root.position, "there is no pools: in the file; a config needs at least one pool")
         }
         checkListeners()
         return settings
+    }
+
+    /// Whether the file's pools are at the top and have `servers`.
+    private func isTwemproxy(_ root: YamlNode) -> Bool {
+        guard case .mapping(let entries) = root.content else { return false }
+        return entries.contains { entry in
+            guard case .mapping(let inner) = entry.value.content else { return false }
+            return inner.contains { $0.key == "servers" }
+        }
     }
 
     private mutating func workers(_ node: YamlNode?) -> Int? {
@@ -43,7 +59,9 @@ struct SettingsReader {
 
     private mutating func admin(_ node: YamlNode) -> Endpoint? {
         guard let text = scalar(node, key: "admin"), text != "off", text != "false" else { return nil }
-        guard let endpoint = listener(text, key: "admin", owner: "admin", at: node.position) else { return nil }
+        guard let endpoint = listener(text, key: "admin", owner: "admin", port: 9411, at: node.position) else {
+            return nil
+        }
         guard case .tcp(let host, _) = endpoint else {
             log.error(node.position, "admin: a Unix socket cannot serve HTTP here; write 127.0.0.1:9411")
             return nil
@@ -108,7 +126,7 @@ extension SettingsReader {
             log.error(node.position, "\(key): is \(node.kind); it takes a single value")
             return nil
         }
-        guard !text.isEmpty else {
+        guard !text.isEmpty && !node.isNull else {
             log.error(node.position, "\(key): is empty; give it a value or remove the line")
             return nil
         }
@@ -141,7 +159,7 @@ extension SettingsReader {
         guard let node, let value = value(node, key: key, Units.size) else { return }
         guard range.contains(value) else {
             let bounds = "\(Units.text(ofSize: range.lowerBound)) to \(Units.text(ofSize: range.upperBound))"
-            log.error(node.position, "\(key): \(Units.text(ofSize: value)) is out of range; it may be \(bounds)")
+            log.error(node.position, "\(key): \(scalar(node, key: key) ?? "") is out of range; it may be \(bounds)")
             return
         }
         target = value
@@ -151,7 +169,7 @@ extension SettingsReader {
         guard let node, let value = value(node, key: key, Units.duration) else { return }
         guard range.contains(value) else {
             let bounds = "\(Units.text(ofDuration: range.lowerBound)) to \(Units.text(ofDuration: range.upperBound))"
-            log.error(node.position, "\(key): \(Units.text(ofDuration: value)) is out of range; it may be \(bounds)")
+            log.error(node.position, "\(key): \(scalar(node, key: key) ?? "") is out of range; it may be \(bounds)")
             return
         }
         target = value

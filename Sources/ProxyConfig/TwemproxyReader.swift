@@ -63,7 +63,9 @@ struct TwemproxyReader {
         guard let text = values.scalar(node, key: "listen") else { return [] }
         let (place, mode) = text.hasPrefix("/") ? NodeText.splitName(text) : (text, nil)
         if let mode { note(node, "listen: the permission \(mode) is dropped; the socket gets those of the umask") }
-        guard let endpoint = values.listener(place, key: "listen", owner: "", at: node.position) else { return [] }
+        guard let endpoint = values.listener(place, key: "listen", owner: "", port: 11211, at: node.position) else {
+            return []
+        }
         return [endpoint]
     }
 

@@ -43,6 +43,7 @@ enum Units {
         case "k", "kib": scale = 1 << 10
         case "m", "mib": scale = 1 << 20
         case "g", "gib": scale = 1 << 30
+        case "t", "tib": scale = 1 << 40
         case "kb": scale = 1_000
         case "mb": scale = 1_000_000
         case "gb": scale = 1_000_000_000
@@ -95,13 +96,12 @@ enum Units {
         }
         guard var value = result else { throw Refusal(reason: "\(text) is too large") }
         if parts.count == 2 {
-            var place = scale
-            for digit in parts[1] {
-                place /= 10
-                let (sum, overflow) = value.addingReportingOverflow((digit.wholeNumberValue ?? 0) * place)
-                guard !overflow else { throw Refusal(reason: "\(text) is too large") }
-                value = sum
-            }
+            // Six digits of a fraction, times the largest scale, stay within 63 bits.
+            let digits = parts[1].prefix(6)
+            let divisor = digits.reduce(1) { power, _ in power * 10 }
+            let (sum, overflow) = value.addingReportingOverflow((Int(digits) ?? 0) * scale / divisor)
+            guard !overflow else { throw Refusal(reason: "\(text) is too large") }
+            value = sum
         }
         return value
     }
@@ -119,7 +119,7 @@ enum Units {
 
     /// A size in the largest unit that gives a whole number.
     static func text(ofSize bytes: Int) -> String {
-        for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")]
+        for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")]
         where bytes >= 1 << shift && bytes % (1 << shift) == 0 {
             return "\(bytes >> shift)\(unit)"
         }

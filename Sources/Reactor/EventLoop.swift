@@ -67,12 +67,15 @@ public final class EventLoop {
         ready.clear()
         _ = unsafe event_base_loop(base, EVLOOP_ONCE)
         now = EventLoop.monotonicNow()
+        // libevent counts in its own clock's milliseconds and may be early: then the alarm has to be set again.
+        if alarmAt != .max, !watches.isArmed(alarm) { alarmAt = .max }
     }
 
     /// As `turn`, but never waits.
     public func poll() {
         ready.clear()
-        _ = unsafe event_base_loop(base, EVLOOP_NONBLOCK)
+        // NONBLOCK by itself goes on until nothing is ready: for ever, if the owner has yet to read a readable socket.
+        _ = unsafe event_base_loop(base, EVLOOP_NONBLOCK | EVLOOP_ONCE)
         now = EventLoop.monotonicNow()
     }
 

@@ -34,6 +34,12 @@ public final class Mailbox<Message: Sendable>: Sendable {
         _ = unsafe write(descriptor, &one, 8)
     }
 
+    /// The receiving thread: waits for a message outside its loop; false when none came in time.
+    public func wait(milliseconds: Int32) -> Bool {
+        var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return unsafe Glibc.poll(&poll, 1, milliseconds) > 0
+    }
+
     /// The receiving thread: all messages since the last call.
     public func takeAll() -> [Message] {
         var counter: UInt64 = 0

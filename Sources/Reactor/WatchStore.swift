@@ -77,6 +77,10 @@ struct WatchStore: ~Copyable {
         _ = unsafe event_add(&entry.pointee.event, &interval)
     }
 
+    func isArmed(_ watch: Watch) -> Bool {
+        unsafe event_pending(&entry(watch.index).pointee.event, Int16(EV_TIMEOUT), nil) != 0
+    }
+
     func disarm(_ watch: Watch) {
         _ = unsafe event_del(&entry(watch.index).pointee.event)
     }

@@ -103,3 +103,33 @@ public struct Listener: BitwiseCopyable, Sendable {
 public struct ListenError: Error, Sendable, Equatable {
     public let code: Int32
 }
+
+extension Socket {
+    /// Whether somebody takes connections at the address. Blocks: for starting up, not for a loop.
+    public static func answers(_ address: SocketAddress, within milliseconds: Int32) -> Bool {
+        switch connect(to: address) {
+        case .failed: return false
+        case .connected(let socket):
+            socket.close()
+            return true
+        case .underWay(let socket):
+            defer { socket.close() }
+            var poll = pollfd(fd: socket.descriptor, events: Int16(POLLOUT), revents: 0)
+            return unsafe Glibc.poll(&poll, 1, milliseconds) == 1 && socket.takeError() == 0
+        }
+    }
+
+    /// The port that the socket is bound to; 0 on a Unix socket.
+    public func localPort() -> UInt16 {
+        var address = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return unsafe withUnsafeMutableBytes(of: &address) { bytes in
+            let raw = unsafe bytes.baseAddress.unsafelyUnwrapped
+            guard unsafe getsockname(descriptor, raw.assumingMemoryBound(to: sockaddr.self), &length) == 0 else {
+                return 0
+            }
+            // sockaddr_in and sockaddr_in6 have the port in the same place.
+            return unsafe UInt16(bigEndian: bytes.load(fromByteOffset: 2, as: UInt16.self))
+        }
+    }
+}

@@ -55,12 +55,10 @@ public struct StatsMerger: Sendable {
 
     /// Adds or replaces a name of the proxy's own, as it stands.
     public mutating func set(_ name: String, _ value: String) {
-        if let place = places[name] {
-            entries[place].value = value
-            entries[place].isFixed = true
-        } else {
-            add(name: name, value: value)
-        }
+        if places[name] == nil { add(name: name, value: value) }
+        guard let place = places[name] else { return }
+        entries[place].value = value
+        entries[place].isFixed = true
     }
 
     /// The merged reply, with its END.

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import ProxyCore
 
 /// `drover dev`
 struct Dev: ParsableCommand {
@@ -33,7 +34,47 @@ struct Dev: ParsableCommand {
     }
 
     func run() throws {
-        Terminal.note("drover: dev is not in this build")
-        throw DroverExit.unavailable.code
+        var settings = Settings(workers: 1)
+        if adminPort > 0 { settings.admin = .tcp(host: "127.0.0.1", port: adminPort) }
+        let children = try startNodes()
+        defer { for child in children { child.stop() } }
+        settings.pools = [
+            PoolSettings(
+                name: "dev", listen: [.tcp(host: "127.0.0.1", port: port)],
+                nodes: children.enumerated().map { NodeSettings(address: $1.address, name: "node\($0 + 1)") })
+        ]
+        let exit = serve(settings: settings, logger: logs.logger()) { Terminal.out(welcome(children)) }
+        guard exit == .ok else { throw exit.code }
+    }
+
+    private func startNodes() throws -> [MemcachedChild] {
+        var children: [MemcachedChild] = []
+        for _ in 0..<nodes {
+            guard let child = MemcachedChild.start(memcached) else {
+                for child in children { child.stop() }
+                Terminal.note(
+                    "drover: cannot start \(memcached): is it installed? apt-get install memcached, or --memcached PATH"
+                )
+                throw DroverExit.unavailable.code
+            }
+            children.append(child)
+        }
+        return children
+    }
+
+    private func welcome(_ children: [MemcachedChild]) -> String {
+        var lines = ["", "One memcached out of \(nodes), until Ctrl-C:", ""]
+        for (index, child) in children.enumerated() {
+            lines.append("  node\(index + 1)   \(child.address)   memcached, process \(child.process)")
+        }
+        lines.append("  proxy   127.0.0.1:\(port)   point any memcached client here")
+        if adminPort > 0 { lines.append("  admin   http://127.0.0.1:\(adminPort)/metrics") }
+        lines += [
+            "", "Try it, in another terminal (bash):", "",
+            "  exec 3<>/dev/tcp/127.0.0.1/\(port); "
+                + "printf 'set hello 0 0 5\\r\\nworld\\r\\nget hello\\r\\nstats nodes\\r\\nquit\\r\\n' >&3; cat <&3",
+            "",
+        ]
+        return lines.joined(separator: "\n")
     }
 }

@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Distribution
-internal import MemcacheProtocol
 internal import ProxyConfig
 internal import ProxyCore
 

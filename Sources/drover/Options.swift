@@ -21,7 +21,7 @@ struct LogOptions: ParsableArguments {
 
     /// A logger that writes one line an event to stderr.
     func logger() -> Logger {
-        var logger = Logger(label: "drover") { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "drover") { _ in LineLog() }
         logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         return logger
     }

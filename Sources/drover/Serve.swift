@@ -1,4 +1,6 @@
 internal import ArgumentParser
+internal import CPlatform
+internal import Admin
 internal import Logging
 internal import Proxy
 internal import ProxyConfig
@@ -27,14 +29,21 @@ struct Serve: ParsableCommand {
 }
 
 /// Runs the proxy until it is told to stop.
-func serve(settings: Settings, logger: Logger) -> DroverExit {
+/// - Parameter ready: called once it listens.
+func serve(settings: Settings, logger: Logger, ready: () -> Void = {}) -> DroverExit {
     let control = Control(settings, logger: logger)
+    let admin: AdminServer?
     do {
+        admin = try settings.admin.map { endpoint throws(StartError) in
+            try AdminServer(control, at: endpoint, version: droverVersion)
+        }
         try control.start()
     } catch {
         logger.error("cannot start", metadata: ["reason": "\(error)"])
         return .unavailable
     }
-    control.run()
-    return .ok
+    defer { withExtendedLifetime(admin) {} }
+    ready()
+    drover_release_startup_pages()
+    return control.run() ? .ok : .failure
 }

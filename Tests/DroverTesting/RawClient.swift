@@ -89,15 +89,11 @@ public final class RawClient {
         var searched = start
         var found = 0
         try fill("\"\(String(decoding: pattern, as: UTF8.self))\"") {
-            while searched + pattern.count <= self.unread.count {
-                if self.unread[searched] == pattern[0],
-                    self.unread[searched..<searched + pattern.count].elementsEqual(pattern)
-                {
-                    found = searched + pattern.count - self.start
-                    return true
-                }
-                searched += 1
+            if let place = offset(of: pattern, in: unread, from: searched) {
+                found = place + pattern.count - start
+                return true
             }
+            searched = max(start, unread.count - pattern.count + 1)
             return false
         }
         return take(found)
@@ -159,6 +155,34 @@ public final class RawClient {
             }
         }
     }
+}
+
+/// Where the pattern first stands at or after `start`.
+private func offset(of pattern: [UInt8], in bytes: [UInt8], from start: Int) -> Int? {
+    unsafe bytes.withUnsafeBytes { bytes -> Int? in
+        guard let base = bytes.baseAddress else { return nil }
+        var place = start
+        while place + pattern.count <= bytes.count {
+            guard let hit = unsafe memchr(base + place, Int32(pattern[0]), bytes.count - pattern.count + 1 - place)
+            else { break }
+            place = unsafe UnsafeRawPointer(hit) - base
+            if unsafe memcmp(hit, pattern, pattern.count) == 0 { return place }
+            place += 1
+        }
+        return nil
+    }
+}
+
+/// How often the pattern stands in the bytes.
+public func countOccurrences(of pattern: String, in bytes: [UInt8]) -> Int {
+    let pattern = Array(pattern.utf8)
+    var count = 0
+    var start = 0
+    while let place = offset(of: pattern, in: bytes, from: start) {
+        count += 1
+        start = place + 1
+    }
+    return count
 }
 
 /// Bytes as a person can read them, cut after some hundreds.

@@ -8,6 +8,11 @@ import Testing
 struct DifferentialTests {
     static let versions = RealMemcached.Version.allCases.filter { RealMemcached.program($0) != nil }
 
+    @Test("There is a memcached to ask; DROVER_MEMCACHED_NEW names one elsewhere")
+    func installed() {
+        #expect(!Self.versions.isEmpty)
+    }
+
     @Test("Every line of the tables", arguments: versions)
     func tables(version: RealMemcached.Version) throws {
         let judge = Judge(server: try RealMemcached(version))
@@ -28,6 +33,23 @@ struct DifferentialTests {
             let said = try judge.disagreement(on: line)
             #expect(said == nil, "\(quoted(line)), seed \(seed), round \(round)")
             if said != nil { return }
+        }
+    }
+
+    @Test(
+        "A base64 key with a newline, which a node echoes raw or encoded, does not shift the stream",
+        arguments: versions)
+    func newlineEcho(version: RealMemcached.Version) throws {
+        let judge = Judge(server: try RealMemcached(version))
+        let key = RequestTables.newlineKey
+        let story = [
+            "ms \(key) 1 b k", "mg \(key) b k v", "me \(key) b", "ma \(key) b k v", "mg \(key) b k s v t",
+            "append x 0 0 1", "ms \(key) 3 b MA", "mg \(key) b k v", "md \(key) b k", "mg \(key) b k", "me \(key) b",
+            "mg \(key) b k N0 v", "mg \(key) s b t k v", "me \(key) b", "md \(key) b k I T30", "mg \(key) b Oo k v q",
+        ]
+        for line in story {
+            let said = try judge.disagreement(on: Array((line + "\r\n").utf8))
+            #expect(said == nil, "\(line)")
         }
     }
 }

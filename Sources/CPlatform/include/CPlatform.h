@@ -15,3 +15,11 @@ int drover_pin_thread(int processor);
 
 /// eventfd(2), non-blocking and closed on exec; -1 and errno on error.
 int drover_eventfd(void);
+
+/// Starts a program that gets SIGTERM when the calling thread ends; its process id, or -1 and errno.
+/// `arguments` ends in a null pointer; the first is the program, looked for on PATH.
+int drover_spawn_child(char *const arguments[]);
+
+/// Gives back the memory of code and constants that were only needed to start: reading the config, parsing options.
+/// What is needed again comes back from the page cache. Only clean, read-only file pages are touched.
+void drover_release_startup_pages(void);

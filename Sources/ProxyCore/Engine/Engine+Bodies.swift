@@ -11,6 +11,7 @@ extension Engine {
         let call = clients[id].collecting
         guard call != none else {
             clients[id].bodyLeft = left - UInt64(count)
+            if clients[id].bodyLeft == 0 { finishSwallowing(id) }
             return count
         }
         if calls[call].flags.contains(.streaming) { return stream(bytes.extracting(0..<count), of: call, from: id) }
@@ -61,8 +62,9 @@ extension Engine {
 
     /// Frees a call that no connection knows of.
     func discard(_ call: UInt32) {
-        queues.clear(&calls[call].staged)
-        releaseCommand(of: call)
+        let row = calls[call]
+        if row.staged.count > 0 { queues.clear(&calls[call].staged) }
+        if row.commandChunk != none { queues.chunks.release(row.commandChunk) }
         calls.free(call)
     }
 
@@ -71,7 +73,11 @@ extension Engine {
         clients[id].bodyLeft = 0
         let call = clients[id].collecting
         clients[id].collecting = none
-        guard call != none else { return }
+        guard call != none else {
+            if clients[id].swallowing != none { queues.clear(&requests[clients[id].swallowing].reply) }
+            finishSwallowing(id)
+            return
+        }
         if calls[call].flags.contains(.streaming) {
             fail(link: calls[call].link, nil)
             return
@@ -89,17 +95,27 @@ extension Engine {
         poolStats[pool].errors.count(refusal.cause)
         if !refusal.drops.isEmpty { dropOldValue(refusal, bytes, pool: clients[id].pool) }
         let request = newRequest(verb: .get, isQuiet: refusal.silent, from: id)
-        answer(request, refusal.reply)
         switch refusal.aftermath {
-        case .proceed: break
+        case .proceed: answer(request, refusal.reply)
         case .swallow(let count):
+            // As memcached: the answer comes when the block has.
+            if !refusal.silent { add(refusal.reply, to: request) }
             clients[id].collecting = none
+            clients[id].swallowing = request
             clients[id].bodyLeft = count
+            if count == 0 { finishSwallowing(id) }
         case .close:
+            answer(request, refusal.reply)
             clients[id].flags.insert(.ending)
             markDirty(client: id)
         }
         return Int(refusal.consumed)
+    }
+
+    private func finishSwallowing(_ id: UInt32) {
+        let request = clients[id].swallowing
+        clients[id].swallowing = none
+        if request != none { settle(request) }
     }
 
     /// memcached drops the old value of a key whose new one is too large, so that nothing stale outlives it.

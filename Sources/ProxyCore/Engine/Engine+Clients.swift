@@ -14,7 +14,8 @@ extension Engine {
         clientCounts[pool] += 1
         poolStats[pool].connections &+= 1
         poolStats[pool].connectionsTotal &+= 1
-        return clients.take(Client(flags: .open, pool: UInt16(pool)))
+        return clients.take(
+            Client(flags: .open, pool: UInt16(pool), pipelineLimit: UInt32(topology.pools[pool].pipelineLimit)))
     }
 
     /// Bytes of a client. Returns how many were used up; the rest must be offered again with what comes after, or,
@@ -22,27 +23,27 @@ extension Engine {
     public func received(fromClient id: UInt32, _ bytes: RawSpan) -> Int {
         var offset = 0
         while offset < bytes.byteCount {
-            if clients[id].bodyLeft > 0 {
-                let taken = takeBody(of: id, bytes.extracting(droppingFirst: offset))
-                offset += taken
-                if taken == 0 { break }
-                continue
-            }
-            guard mayProceed(id) else { break }
             let rest = bytes.extracting(droppingFirst: offset)
-            switch parse(rest, of: id) {
-            case .needMore: return offset
-            case .refused(let refusal): offset += refuse(refusal, rest, from: id)
-            case .request(let head):
-                let used = begin(head, rest, from: id)
-                if used == 0 {
-                    clients[id].flags.insert(.waiting)
-                    return offset
-                }
-                offset += used
-            }
+            let used = clients[id].bodyLeft > 0 ? takeBody(of: id, rest) : takeCommand(rest, of: id)
+            if used == 0 { break }
+            offset &+= used
         }
+        poolStats[Int(clients[id].pool)].bytesIn &+= UInt64(offset)
         return offset
+    }
+
+    /// Takes the command at the start of `bytes`. 0 when it is not all there, or may not be looked at yet.
+    @inline(__always)
+    private func takeCommand(_ bytes: RawSpan, of id: UInt32) -> Int {
+        guard mayProceed(id) else { return 0 }
+        switch parse(bytes, of: id) {
+        case .needMore: return 0
+        case .refused(let refusal): return refuse(refusal, bytes, from: id)
+        case .request(let head):
+            let used = begin(head, bytes, from: id)
+            if used == 0 { clients[id].flags.insert(.waiting) }
+            return used
+        }
     }
 
     /// The client's unread bytes wait for something else than more bytes.
@@ -82,19 +83,30 @@ extension Engine {
 
     // MARK: - Output
 
-    /// What is to be sent to the client.
-    public func output(ofClient id: UInt32) -> ByteQueue { clients[id].output }
-
-    /// The client's socket took so many bytes.
-    public func sent(toClient id: UInt32, _ count: Int) {
-        queues.consume(count, from: &clients[id].output)
-        poolStats[Int(clients[id].pool)].bytesOut &+= UInt64(count)
-        if clients[id].flags.contains(.waiting) { considerResuming(id) }
-        if !pausedLinks.isEmpty { resumePausedLinks() }
+    /// What is to be sent to the client. The shell has taken its entry off `work.clients`.
+    public func beginSending(toClient id: UInt32) -> ByteQueue {
+        clients.update(id) {
+            $0.flags.remove(.dirty)
+            return $0.output
+        }
     }
 
-    /// The shell has begun with the client's entry in `work.clients`.
-    public func unmark(client id: UInt32) { clients[id].flags.remove(.dirty) }
+    /// The client's socket took so many bytes. Returns what is left.
+    public func sent(toClient id: UInt32, _ count: Int) -> ByteQueue {
+        let (pool, isWaiting, left) = clients.update(id) {
+            queues.consume(count, from: &$0.output)
+            return ($0.pool, $0.flags.contains(.waiting), $0.output)
+        }
+        poolStats[Int(pool)].bytesOut &+= UInt64(count)
+        if isWaiting { considerResuming(id) }
+        if !pausedLinks.isEmpty { resumePausedLinks() }
+        return left
+    }
+
+    /// The client may be finished, or ending: nearly none is.
+    public func isLeaving(client id: UInt32) -> Bool {
+        !clients[id].flags.isDisjoint(with: [.ending, .broken, .inputEnded])
+    }
 
     /// Everything asked is answered and sent, and nothing more is wanted: close it.
     public func isFinished(client id: UInt32) -> Bool {
@@ -113,20 +125,25 @@ extension Engine {
     // MARK: - Flow
 
     /// Whether the client's next command may be looked at; if not, the client is marked as waiting.
+    @inline(__always)
     private func mayProceed(_ id: UInt32) -> Bool {
         let client = clients[id]
+        let isFree =
+            client.flags.isDisjoint(with: [.ending, .broken, .exclusive]) && client.depth < client.pipelineLimit
+            && client.output.count < Self.outputHighWater && client.blockers == 0
+        return isFree || beginWaiting(id)
+    }
+
+    /// Always false.
+    @inline(never)
+    private func beginWaiting(_ id: UInt32) -> Bool {
+        let client = clients[id]
         guard client.flags.isDisjoint(with: [.ending, .broken]) else { return false }
-        if isFree(client) { return true }
-        if client.depth >= pipelineLimit(of: client) {
-            if !client.flags.contains(.waiting) { poolStats[Int(client.pool)].errors.count(.pipelineLimit) }
+        if client.depth >= client.pipelineLimit, !client.flags.contains(.waiting) {
+            poolStats[Int(client.pool)].errors.count(.pipelineLimit)
         }
         clients[id].flags.insert(.waiting)
         return false
-    }
-
-    private func isFree(_ client: Client) -> Bool {
-        client.depth < pipelineLimit(of: client) && client.output.count < Self.outputHighWater && client.blockers == 0
-            && !client.flags.contains(.exclusive)
     }
 
     /// Puts a waiting client on the list to be fed again, once there is room for more than one request.
@@ -137,7 +154,7 @@ extension Engine {
             guard mayStreamMore(client) else { return }
         } else {
             guard client.flags.isDisjoint(with: [.ending, .exclusive]), client.blockers == 0,
-                client.depth <= pipelineLimit(of: client) / 2, client.output.count <= Self.outputHighWater / 2
+                client.depth <= client.pipelineLimit / 2, client.output.count <= Self.outputHighWater / 2
             else { return }
         }
         clients[id].flags.insert(.resuming)
@@ -161,10 +178,7 @@ extension Engine {
     /// Connections in use.
     public var clientCount: Int { clients.count }
 
-    private func pipelineLimit(of client: Client) -> UInt32 {
-        unsafe pools[Int(client.pool)]._withUnsafeGuaranteedRef { $0.pipelineLimit }
-    }
-
+    @inline(__always)
     private func parse(_ bytes: RawSpan, of id: UInt32) -> RequestStep {
         unsafe pools[Int(clients[id].pool)]._withUnsafeGuaranteedRef {
             parser.parse(bytes, scan: &clients[id].scan, limits: $0.protocolLimits)

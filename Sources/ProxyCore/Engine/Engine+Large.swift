@@ -179,17 +179,16 @@ extension Engine {
         if clients[client].flags.contains(.waiting) { considerResuming(client) }
     }
 
-    /// The call is over. What its client still sends of the block is thrown away; a node that answered early, before
-    /// it had all of the block, is not spoken to again on this connection.
-    func endUpload(of call: UInt32) {
+    /// The call is over. What its client still sends of the block is thrown away. Returns whether there is such a rest:
+    /// then the node waits for it, and its connection is of no use any more.
+    func endUpload(of call: UInt32) -> Bool {
         let client = requests[calls[call].request].client
         calls[call].flags.remove(.streaming)
-        guard client != none else { return }
+        guard client != none else { return false }
         clients[client].flags.remove(.exclusive)
-        if clients[client].collecting == call {
-            clients[client].collecting = none
-            condemn(link: calls[call].link)
-        }
+        let isCut = clients[client].collecting == call
+        if isCut { clients[client].collecting = none }
         if clients[client].flags.contains(.waiting) { considerResuming(client) }
+        return isCut
     }
 }

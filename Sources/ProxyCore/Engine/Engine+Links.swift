@@ -25,13 +25,18 @@ extension Engine {
             _ = liveLinks.pop()
             break
         }
+        for index in 0..<condemned.count where condemned[index] == id { condemned[index] = none }
         links.free(id)
     }
 
-    /// What may be sent on the link: the question for the version until it is answered, then the calls.
-    public func output(ofLink id: UInt32) -> ByteQueue { links[id].output }
-
-    public func unmark(link id: UInt32) { links[id].flags.remove(.dirty) }
+    /// What may be sent on the link: the question for the version until it is answered, then the calls. The shell has
+    /// taken its entry off `work.links`.
+    public func beginSending(toLink id: UInt32) -> ByteQueue {
+        links.update(id) {
+            $0.flags.remove(.dirty)
+            return $0.output
+        }
+    }
 
     /// The connection is made; what the node says to `version` decides whether it is used.
     public func linkConnected(_ id: UInt32) {
@@ -48,16 +53,23 @@ extension Engine {
             call = calls[call].next
         }
         markDirty(link: id)
+        // What it was opened for may have run out of time.
+        if links[id].flags.contains(.dedicated), links[id].count == 0 { rejoin(link: id) }
     }
 
-    public func sent(toLink id: UInt32, _ count: Int) {
-        queues.consume(count, from: &links[id].output)
-        nodeStats[Int(links[id].node)].bytesOut &+= UInt64(count)
-        queues.rewind(&links[id].open)
-        let call = links[id].first
-        guard call != none, calls[call].flags.contains(.streaming) else { return }
-        links[id].progress = now
-        resumeUpload(of: call)
+    /// The link's socket took so many bytes. Returns what is left.
+    public func sent(toLink id: UInt32, _ count: Int) -> ByteQueue {
+        let (node, call) = links.update(id) {
+            queues.consume(count, from: &$0.output)
+            queues.rewind(&$0.open)
+            return (Int($0.node), $0.first)
+        }
+        nodeStats[node].bytesOut &+= UInt64(count)
+        if call != none, calls[call].flags.contains(.streaming) {
+            links[id].progress = now
+            resumeUpload(of: call)
+        }
+        return links[id].output
     }
 
     func markDirty(link id: UInt32) {
@@ -73,7 +85,9 @@ extension Engine {
 
     /// Before anything is written: ends what this turn could not finish.
     public func endReceiving() {
-        while let link = condemned.pop() { fail(link: link, .memoryLimit) }
+        while let link = condemned.pop() {
+            if link != none { fail(link: link, .memoryLimit) }
+        }
     }
 
     /// After everything is written: what was written can be written over.
@@ -127,7 +141,7 @@ extension Engine {
             return
         }
         let request = calls[call].request
-        if calls[call].flags.contains(.streaming) { endUpload(of: call) }
+        if calls[call].flags.contains(.streaming) { _ = endUpload(of: call) }
         let isPieced = requests[request].flags.contains(.pieced)
         let client = requests[request].client
         let isHead = client != none && clients[client].first == request
@@ -154,7 +168,8 @@ extension Engine {
     }
 
     private func canRepeat(_ call: UInt32) -> Bool {
-        calls[call].flags.contains(.repeatable) && calls[call].flags.isDisjoint(with: [.repeated, .started])
+        calls[call].flags.contains(.repeatable) && calls[call].commandChunk != none
+            && calls[call].flags.isDisjoint(with: [.repeated, .started])
             && nodes[calls[call].node].isUp && requests[calls[call].request].client != none
     }
 
@@ -205,16 +220,20 @@ extension Engine {
             return .max
         }
         // Calls have their own time; the attempt to connect goes on for those behind.
+        if let first = firstCall(of: link), now >= calls[first].sent + nodes[node].timeout { blame(node, .timeout) }
         while links[link].first != none, now >= calls[links[link].first].sent + nodes[node].timeout {
             let call = links[link].first
             take(call, from: link)
             calls[call].next = none
-            nodeStats[Int(node)].errors.count(.timeout)
             end(call, .timeout, midValue: false)
             if links[link].state == .closed { return .max }
         }
         guard links[link].first != none else { return connectDeadline }
         return min(connectDeadline, calls[links[link].first].sent + nodes[node].timeout)
+    }
+
+    private func firstCall(of link: UInt32) -> UInt32? {
+        links[link].first == none ? nil : links[link].first
     }
 
     private func checkReady(_ link: UInt32) -> UInt64 {

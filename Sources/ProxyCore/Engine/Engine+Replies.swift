@@ -22,13 +22,18 @@ extension Engine {
 
     /// Takes at most one element of a reply: a line, a value's head with what has come of the value, or more of one.
     private func takeReply(_ bytes: RawSpan, of id: UInt32) -> Int {
-        let call = links[id].first
-        if links[id].valueLeft > 0 { return takeValue(bytes, of: call, link: id) }
-        if links[id].state == .opening { return takeGreeting(bytes, of: id) }
+        let link = links[id]
+        let call = link.first
+        if link.valueLeft > 0 { return takeValue(bytes, of: call, link: id) }
+        if link.state == .opening { return takeGreeting(bytes, of: id) }
         guard call != none else {
             // Nobody asked: the stream cannot be trusted any more.
             fail(link: id, .protocolError)
             return bytes.byteCount
+        }
+        if calls[call].flags.contains(.fenced), bytes.isEqual(to: "MN\r\n", at: 0) {
+            finish(call, .mn, bytes.extracting(0..<4), of: id)
+            return 4
         }
         switch ReplyParser.parse(bytes, for: calls[call].verb, rawKeyLength: calls[call].rawKeyLength) {
         case .needMore: return 0
@@ -51,10 +56,11 @@ extension Engine {
     /// A value's head, and what has come of the value itself.
     private func beginValue(_ head: ReplyHead, _ bytes: RawSpan, of call: UInt32, link id: UInt32) -> Int {
         let isMeta = calls[call].verb.isMeta
-        calls[call].flags.insert(.started)
+        let request = calls.update(call) {
+            $0.flags.formUnion(isMeta ? .started : [.started, .hit])
+            return $0.request
+        }
         if !isMeta {
-            calls[call].flags.insert(.hit)
-            let request = calls[call].request
             if requests[request].flags.contains(.pieced), matchPiece(of: call, key: head.key, in: bytes) == none {
                 fail(link: id, .protocolError)
                 return bytes.byteCount
@@ -88,7 +94,7 @@ extension Engine {
     }
 
     private func hasEnd(_ bytes: RawSpan, at offset: Int) -> Bool {
-        bytes.byteCount >= offset + 5 && bytes.isEqual(to: "END\r\n", at: offset)
+        bytes.word(at: offset) & 0xff_ffff_ffff == 0x0a_0d44_4e45
     }
 
     /// More of a value that did not come in one piece.
@@ -137,10 +143,14 @@ extension Engine {
     /// Adds bytes to the reply that the call is for, or throws them away if nobody wants them.
     func deliver(_ bytes: RawSpan, of call: UInt32) {
         let request = calls[call].request
-        guard requests[request].client != none || requests[request].report != .none else { return }
+        let row = requests[request]
+        guard row.client != none || row.report != .none else { return }
         let stored: Bool
-        if requests[request].flags.contains(.pieced), calls[call].piece != none {
+        if row.flags.contains(.pieced), calls[call].piece != none {
             stored = queues.append(bytes, to: &pieces[calls[call].piece].reply, through: &arena)
+        } else if row.report == .none, clients[row.client].first == request {
+            // All that came before is in the output already.
+            stored = queues.append(bytes, to: &clients[row.client].output, through: &arena)
         } else {
             stored = queues.append(bytes, to: &requests[request].reply, through: &arena)
         }
@@ -152,25 +162,34 @@ extension Engine {
         let request = calls[call].request
         let client = requests[request].client
         guard client != none, clients[client].first == request, requests[request].report == .none else { return }
-        if requests[request].flags.contains(.pieced) { collectPieces(of: request) }
-        guard !requests[request].reply.isEmpty else { return }
-        queues.move(&requests[request].reply, behind: &clients[client].output)
-        markDirty(client: client)
+        if requests[request].flags.contains(.pieced) {
+            collectPieces(of: request)
+            queues.move(&requests[request].reply, behind: &clients[client].output)
+        }
+        if !clients[client].output.isEmpty { markDirty(client: client) }
     }
 
     /// The call's reply is complete with these bytes.
     private func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
-        count(call, code)
-        let request = calls[call].request
-        let hidden = requests[request].flags.contains(.quiet) && ReplyCode.quietHides(calls[call].verb, code)
-        if !requests[request].flags.contains(.pieced) {
-            if !hidden { deliver(bytes, of: call) }
-        } else if code != .end || requests[request].report != .none {
+        let ended = calls[call]
+        let isFenced = ended.flags.contains(.fenced)
+        if isFenced, code != .mn {
+            deliver(bytes, of: call)
+            return
+        }
+        let request = requests[ended.request]
+        count(ended, code, pool: Int(request.pool))
+        if !request.flags.contains(.pieced) {
+            let isHidden = isFenced || request.flags.contains(.quiet) && ReplyCode.quietHides(ended.verb, code)
+            if !isHidden { deliver(bytes, of: call) }
+        } else if code != .end || request.report != .none {
             finishPiece(call, code, bytes)
         }
+        let isCut = ended.flags.contains(.streaming) && endUpload(of: call)
         take(call, from: id)
         release(call)
-        settleOne(request)
+        if isCut { fail(link: id, nil) }
+        settleOne(ended.request)
     }
 
     /// One node's part of a reply that is put together ended otherwise than by END.
@@ -183,31 +202,25 @@ extension Engine {
         }
     }
 
-    /// Hits and misses of a get, by key.
-    private func countKeys(of call: UInt32, _ verb: UInt8, _ pool: Int) {
-        if calls[call].flags.contains(.hit) {
-            poolStats[pool].hits.count(verb)
-        } else {
-            poolStats[pool].misses.count(verb)
-        }
-    }
-
-    private func count(_ call: UInt32, _ code: ReplyCode) {
-        let node = Int(calls[call].node)
-        nodeStats[node].latency.record(nanoseconds: now &- calls[call].sent)
+    /// Counts the call, which has been answered.
+    private func count(_ call: Call, _ code: ReplyCode, pool: Int) {
+        let node = Int(call.node)
+        nodeStats[node].latency.record(nanoseconds: now &- call.sent)
         nodeStats[node].inFlight &-= 1
-        if nodes[calls[call].node].isSuspect {
-            nodes[calls[call].node].isSuspect = false
-            work.reports.push(NodeReport(node: calls[call].node, failure: nil))
-        }
-        let verb = calls[call].verb.rawValue
-        let pool = Int(requests[calls[call].request].pool)
+        if nodes[call.node].isSuspect { clear(node: call.node) }
+        let verb = call.verb.rawValue
         switch code {
-        case .end: countKeys(of: call, verb, pool)
+        case .end where call.flags.contains(.hit): poolStats[pool].hits.count(verb)
         case .value, .hd, .stored, .deleted, .touched, .number: poolStats[pool].hits.count(verb)
-        case .en, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb)
+        case .end, .en, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb)
         case .error, .clientError, .serverError: nodeStats[node].errors.count(.serverError)
         default: break
         }
+    }
+
+    /// It answers again.
+    private func clear(node: UInt32) {
+        nodes[node].isSuspect = false
+        work.reports.push(NodeReport(node: node, failure: nil))
     }
 }

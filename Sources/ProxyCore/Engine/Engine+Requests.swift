@@ -26,12 +26,20 @@ extension Engine {
     /// One key, no data block: the line goes to the key's node as it came, but for what would keep the node silent.
     private func beginSingle(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let used = Int(head.lineLength)
+        let pool = clients[id].pool
         let request = newRequest(head, from: id)
-        let node = node(for: head, in: bytes, pool: clients[id].pool)
-        guard let call = newCall(for: request, verb: head.verb, to: node) else { return used }
-        if head.verb.isIdempotentRead || head.options.contains(.pureRead) { calls[call].flags.insert(.repeatable) }
-        calls[call].rawKeyLength = head.rawKeyLength
-        if calls[call].flags.contains(.repeatable), head.quiet.isEmpty {
+        let node = node(for: head, in: bytes, pool: pool)
+        let mayRepeat = head.verb.isIdempotentRead || head.options.contains(.pureRead)
+        guard
+            let call = newCall(
+                for: request, verb: head.verb, to: node, mayRepeat ? .repeatable : [], head.rawKeyLength)
+        else { return used }
+        if head.verb == .metaArithmetic, !head.quiet.isEmpty {
+            // `q` hides that a counter was changed but not that it was made, and the loud answers look alike.
+            calls[call].flags.insert(.fenced)
+            write(bytes.extracting(0..<used), of: call)
+            write("mn\r\n", of: call)
+        } else if mayRepeat, head.quiet.isEmpty {
             writeKept(bytes.extracting(0..<used), of: call)
         } else {
             writeLine(head, bytes, of: call)
@@ -87,43 +95,57 @@ extension Engine {
     func newRequest(verb: Verb, isQuiet: Bool, from id: UInt32) -> UInt32 {
         let request = requests.take(
             Request(client: id, verb: verb, flags: isQuiet ? .quiet : [], pool: clients[id].pool, started: now))
-        let last = clients[id].last
-        if last == none { clients[id].first = request } else { requests[last].next = request }
-        clients[id].last = request
-        clients[id].depth &+= 1
+        let last = clients.update(id) {
+            let last = $0.last
+            $0.last = request
+            if last == none { $0.first = request }
+            $0.depth &+= 1
+            return last
+        }
+        if last != none { requests[last].next = request }
         return request
     }
 
     /// A call to the node, at the end of its connection's line; nil, with the request answered, when the node is down.
-    func newCall(for request: UInt32, verb: Verb, to node: UInt32) -> UInt32? {
-        guard nodes[node].isUp else {
+    func newCall(
+        for request: UInt32, verb: Verb, to node: UInt32, _ flags: Call.Flags = [], _ rawKeyLength: UInt8 = 0
+    ) -> UInt32? {
+        let row = nodes[node]
+        guard row.isUp else {
             answerDown(request, node: node)
             return nil
         }
-        let call = calls.take(Call(request: request, node: node, verb: verb, flags: [], sent: now))
+        let call = calls.take(
+            Call(request: request, node: node, verb: verb, flags: flags, sent: now, rawKeyLength: rawKeyLength))
         requests[request].pending &+= 1
-        enqueue(call)
+        append(call, to: row.link == none ? open(node: node) : row.link)
         return call
     }
 
     /// Puts the call at the end of its node's connection, which is opened if there is none.
     func enqueue(_ call: UInt32) {
         let node = calls[call].node
-        var link = nodes[node].link
-        if link == none { link = open(node: node) }
-        append(call, to: link)
+        let link = nodes[node].link
+        append(call, to: link == none ? open(node: node) : link)
     }
 
     func append(_ call: UInt32, to link: UInt32) {
-        calls[call].link = link
-        let last = links[link].last
-        if last == none { links[link].first = call } else { calls[last].next = call }
-        links[link].last = call
-        links[link].count &+= 1
-        let node = Int(calls[call].node)
+        let node = calls.update(call) {
+            $0.link = link
+            return Int($0.node)
+        }
+        let (last, isListed) = links.update(link) {
+            let before = ($0.last, $0.flags.contains(.dirty))
+            $0.last = call
+            if before.0 == none { $0.first = call }
+            $0.count &+= 1
+            $0.flags.insert(.dirty)
+            return before
+        }
+        if last != none { calls[last].next = call }
+        if !isListed { work.links.push(link) }
         nodeStats[node].requests &+= 1
         nodeStats[node].inFlight &+= 1
-        markDirty(link: link)
     }
 
     /// The command's bytes, to the connection or, while that is not ready, to the call.
@@ -144,10 +166,13 @@ extension Engine {
             calls[call].flags.remove(.repeatable)
             return
         }
-        calls[call].commandChunk = links[link].open.id
-        calls[call].commandOffset = UInt32(links[link].open.position)
-        calls[call].commandLength = UInt32(bytes.byteCount)
-        queues.chunks.retain(links[link].open.id)
+        let open = links[link].open
+        calls.update(call) {
+            $0.commandChunk = open.id
+            $0.commandOffset = UInt32(truncatingIfNeeded: open.position)
+            $0.commandLength = UInt32(truncatingIfNeeded: bytes.byteCount)
+        }
+        queues.chunks.retain(open.id)
         write(bytes, of: call)
     }
 

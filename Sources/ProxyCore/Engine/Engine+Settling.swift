@@ -6,10 +6,14 @@ internal import Telemetry
 extension Engine {
     /// Takes the link's first call off its line.
     func take(_ call: UInt32, from link: UInt32) {
-        links[link].first = calls[call].next
-        if links[link].first == none { links[link].last = none }
-        links[link].count &-= 1
-        if links[link].flags.contains(.dedicated), links[link].count == 0 { rejoin(link: link) }
+        let next = calls[call].next
+        let isDone = links.update(link) {
+            $0.first = next
+            if next == none { $0.last = none }
+            $0.count &-= 1
+            return $0.count == 0 && $0.flags.contains(.dedicated)
+        }
+        if isDone { rejoin(link: link) }
     }
 
     /// Frees the call and what it kept.
@@ -20,52 +24,58 @@ extension Engine {
         discard(call)
     }
 
-    func releaseCommand(of call: UInt32) {
-        if calls[call].commandChunk != none { queues.chunks.release(calls[call].commandChunk) }
-        calls[call].commandChunk = none
-    }
-
     /// One of the request's calls is over.
     func settleOne(_ request: UInt32) {
-        requests[request].pending &-= 1
-        if requests[request].pending == 0 { settle(request) } else { passPieces(of: request) }
+        let left = requests.update(request) {
+            $0.pending &-= 1
+            return $0.pending
+        }
+        if left == 0 { settle(request) } else { passPieces(of: request) }
     }
 
     /// All calls of the request are over: its reply is complete.
     func settle(_ request: UInt32) {
-        requests[request].flags.insert(.done)
-        let client = requests[request].client
-        guard client != none else {
+        let row = requests.update(request) {
+            $0.flags.insert(.done)
+            return $0
+        }
+        guard row.client != none else {
             free(request: request)
             return
         }
-        if requests[request].flags.contains(.pieced) { closePieces(of: request) }
-        let pool = Int(requests[request].pool)
-        poolStats[pool].latency.record(nanoseconds: now &- requests[request].started)
-        if clients[client].first == request { advance(client) }
+        if row.flags.contains(.pieced) { closePieces(of: request) }
+        poolStats[Int(row.pool)].latency.record(nanoseconds: now &- row.started)
+        if clients[row.client].first == request { advance(row.client) }
     }
 
     /// Moves the replies that are complete, from the head of the client's line on, to its output.
     func advance(_ client: UInt32) {
         var head = clients[client].first
-        while head != none, requests[head].flags.contains(.done) {
-            queues.move(&requests[head].reply, behind: &clients[client].output)
-            let next = requests[head].next
+        var passed: UInt32 = 0
+        while head != none {
+            let row = requests[head]
+            guard row.flags.contains(.done) else { break }
+            if row.reply.count > 0 { queues.move(&requests[head].reply, behind: &clients[client].output) }
             requests.free(head)
-            clients[client].depth &-= 1
-            head = next
+            passed &+= 1
+            head = row.next
         }
-        clients[client].first = head
-        if head == none {
-            clients[client].last = none
-        } else if requests[head].report == .none {
-            if requests[head].flags.contains(.pieced) { collectPieces(of: head) }
-            if !requests[head].reply.isEmpty {
-                queues.move(&requests[head].reply, behind: &clients[client].output)
-            }
+        let isWaiting = clients.update(client) {
+            $0.first = head
+            if head == none { $0.last = none }
+            $0.depth &-= passed
+            return $0.flags.contains(.waiting)
         }
+        if head != none { runAhead(head, of: client) }
         markDirty(client: client)
-        if clients[client].flags.contains(.waiting) { considerResuming(client) }
+        if isWaiting { considerResuming(client) }
+    }
+
+    /// What has come for the new head of the line need not wait for the rest.
+    private func runAhead(_ head: UInt32, of client: UInt32) {
+        guard requests[head].report == .none else { return }
+        if requests[head].flags.contains(.pieced) { collectPieces(of: head) }
+        queues.move(&requests[head].reply, behind: &clients[client].output)
     }
 
     /// A request whose client is gone, or that was moved to the output.

@@ -26,9 +26,17 @@ extension Engine {
             settle(request)
         } else if argument.byteCount == 5, argument.isEqual(to: "reset", at: 0) {
             askAll(request, .reset, head, bytes)
+        } else if !isSafe(argument) {
+            answer(request, .error)
         } else {
             askAll(request, .stats(topic(of: argument)), head, bytes)
         }
+    }
+
+    /// `cachedump` and `detail dump` print keys as they are: one with a newline in it could pass for the end of the
+    /// reply, and everything behind it on the connection would go to the wrong client.
+    private func isSafe(_ argument: RawSpan) -> Bool {
+        !argument.isEqual(to: "cachedump", at: 0) && !argument.isEqual(to: "detail", at: 0)
     }
 
     /// Sends the command to every node of the pool that is up; `writeReport` puts the answers together.

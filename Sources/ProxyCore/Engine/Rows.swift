@@ -30,6 +30,8 @@ struct Client: BitwiseCopyable {
 
     var flags: Flags
     var pool: UInt16
+    /// Of its pool.
+    let pipelineLimit: UInt32
     /// Requests not yet answered.
     var depth: UInt32 = 0
     var first = none
@@ -38,6 +40,8 @@ struct Client: BitwiseCopyable {
     var blockers: UInt32 = 0
     /// The call whose data block is arriving, or none: with `bodyLeft` > 0 and none, the block is thrown away.
     var collecting = none
+    /// The request that is answered when its data block has been thrown away, or none.
+    var swallowing = none
     /// Bytes of the data block, its CR LF counted, that have not arrived yet.
     var bodyLeft: UInt64 = 0
     var output = ByteQueue()
@@ -87,6 +91,9 @@ struct Call: BitwiseCopyable {
         static let blocking = Flags(rawValue: 1 << 3)
         /// Its data block is passed on while it arrives.
         static let streaming = Flags(rawValue: 1 << 4)
+        /// Asked quietly, because only the node knows what its quiet answer is; the answer to a `mn` sent behind it
+        /// says that there is, or was, none.
+        static let fenced = Flags(rawValue: 1 << 7)
         /// A value has come in answer.
         static let hit = Flags(rawValue: 1 << 5)
         /// Some of its data block found no memory.

@@ -9,7 +9,7 @@ public final class Pool: Sendable {
     /// The pool's first node among all nodes.
     public let firstNode: Int
     /// Its nodes, among all nodes.
-    let nodes: Range<Int>
+    public let nodes: Range<Int>
     let hash: KeyHash
     let hashTag: HashTag?
     /// Over the nodes that take requests: with `when_down: rehash` those that are up, else all.

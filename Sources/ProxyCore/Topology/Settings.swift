@@ -47,14 +47,12 @@ public struct NodeSettings: Sendable, Equatable {
     /// What operators see.
     public var label: String { name ?? address.description }
 
-    /// What stands for the node in a ring: its name, else what libmemcached and twemproxy hash,
-    /// `host:port` without brackets, or the host alone at memcached's own port.
+    /// What stands for the node in a ring: its name, else what libmemcached and twemproxy hash of its address.
     public var ringName: String {
         if let name { return name }
         switch address {
-        case .tcp(let host, 11211): return host
-        case .tcp(let host, let port): return "\(host):\(port)"
-        case .unix(let path): return path
+        case .tcp(let host, let port): return Member.key(host: host, port: port)
+        case .unix(let path): return Member.key(path: path)
         }
     }
 }

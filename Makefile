@@ -1,0 +1,35 @@
+# make run    real memcacheds and Drover in front of them, on 127.0.0.1:11311
+# make test   everything that is tested; TESTS='--filter Name' for less
+# make lint   formatting, as CI checks it
+.PHONY: run build test lint format deps sanitize
+
+run:
+	@scripts/deps run
+	@echo "run: building (some minutes the first time)"
+	@swift build -c release --product drover
+	@exec "$$(swift build -c release --show-bin-path)/drover" dev
+
+build:
+	@scripts/deps build
+	@swift build -c release --product drover
+
+deps:
+	@scripts/deps test
+
+test: deps
+	@echo "test: building and running all tests"
+	@swift test $(TESTS)
+
+lint:
+	@swift format lint --strict --recursive Package.swift Sources Tests
+
+format:
+	@swift format --in-place --recursive Package.swift Sources Tests
+
+# What reads hostile bytes, under the sanitizers; each in a build folder of its own.
+SANITIZED = --filter 'BytesTests|MemcacheProtocolTests|ProxyCoreTests'
+sanitize: deps
+	@echo "sanitize: addresses"
+	@swift test --sanitize=address --scratch-path .build-asan $(SANITIZED)
+	@echo "sanitize: threads"
+	@swift test --sanitize=thread --scratch-path .build-tsan $(SANITIZED)

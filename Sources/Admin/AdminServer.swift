@@ -1,0 +1,18 @@
+public import Reactor
+public import Telemetry
+
+/// The HTTP side of a running proxy, for operators and their tools. It reads one `AdminView` a request, in a turn of
+/// the loop it is on.
+public final class AdminServer {
+    private let server: HTTPServer
+
+    /// The port that it listens on: the system's choice if 0 was asked for.
+    public var port: UInt16 { server.port }
+
+    /// - Parameter host: an IPv4 or IPv6 literal.
+    public init(
+        on loop: EventLoop, host: String, port: UInt16, view: @escaping () -> AdminView
+    ) throws(HTTPServerError) {
+        server = try HTTPServer(on: loop, host: host, port: port) { AdminPages.answer($0, view) }
+    }
+}

@@ -1,0 +1,82 @@
+internal import Logging
+internal import ProxyCore
+internal import Reactor
+internal import Telemetry
+
+/// One verdict for all workers: what they report goes through each pool's health, and what changes goes back to all.
+extension Control {
+    func judge(_ report: NodeReport) {
+        let node = Int(report.node)
+        if let cause = report.failure {
+            logger.debug("node failed", metadata: describe(node, ["cause": "\(cause.label)"]))
+            if cause == .connectFailed { resolveAgain(node) }
+            apply(.failed, to: node, because: "\(cause.label)")
+        } else {
+            apply(.succeeded, to: node, because: "answered")
+        }
+    }
+
+    func apply(_ event: NodeHealth.Event, to node: Int, because reason: String) {
+        let pool = topology.nodes[node].pool
+        let place = node - topology.pools[pool].firstNode
+        let outcome = health[pool].apply(event, to: place, now: loop.now, using: &generator)
+        if let isOpen = outcome.failOpen {
+            if isOpen {
+                logger.error(
+                    "most of the pool fails at once: more likely the network than the nodes; no more are ejected",
+                    metadata: ["pool": "\(topology.pools[pool].settings.name)"])
+            } else {
+                logger.notice(
+                    "the pool fails no longer as a whole", metadata: ["pool": "\(topology.pools[pool].settings.name)"])
+            }
+        }
+        switch outcome.decision {
+        case .stay, .waitForProbe: break
+        case .declareDown:
+            logger.warning("node is down", metadata: describe(node, ["reason": "\(reason)"]))
+            publish()
+        case .declareUp:
+            logger.notice("node is up", metadata: describe(node, [:]))
+            publish()
+        }
+    }
+
+    /// Every worker gets the same new topology; each takes it over between two events of its loop.
+    private func publish() {
+        topology = topology.with { node in
+            let pool = self.topology.nodes[node].pool
+            return self.health[pool].isUp(node - self.topology.pools[pool].firstNode)
+        }
+        for worker in workers { worker.send(.adopt(topology)) }
+    }
+
+    func startDueProbes() {
+        for pool in health.indices {
+            for place in health[pool].startProbes(now: loop.now) {
+                let node = topology.pools[pool].firstNode + place
+                let settings = topology.pools[pool].settings
+                probes.start(
+                    node, at: addresses[node], deadline: loop.now + settings.connectTimeout + settings.timeout, on: loop
+                )
+            }
+        }
+        for result in probes.takeResults(now: loop.now, on: loop) {
+            if !result.isAnswered { resolveAgain(result.node) }
+            apply(result.isAnswered ? .probeAnswered : .probeFailed, to: result.node, because: "probe")
+        }
+    }
+
+    /// When the control thread has to look at probes again.
+    var nextProbeTime: UInt64 {
+        min(health.compactMap(\.probeTime).min() ?? .max, probes.nextDeadline)
+    }
+
+    func describe(_ node: Int, _ more: Logger.Metadata) -> Logger.Metadata {
+        let settings = topology.nodes[node].settings
+        var metadata = more
+        metadata["pool"] = "\(topology.pools[topology.nodes[node].pool].settings.name)"
+        metadata["node"] = "\(settings.label)"
+        if settings.name != nil { metadata["address"] = "\(settings.address)" }
+        return metadata
+    }
+}

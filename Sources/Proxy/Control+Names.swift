@@ -1,0 +1,42 @@
+internal import Logging
+internal import ProxyCore
+internal import Reactor
+internal import Sockets
+
+/// Nodes that are named by host: resolved without blocking, at the start and again when connecting fails.
+extension Control {
+    /// The least time between two questions for the same node's name, in nanoseconds.
+    private static var resolvePause: UInt64 { 1_000_000_000 }
+
+    func resolveNames() {
+        for node in topology.nodes.indices where addresses[node] == nil { resolve(node) }
+    }
+
+    func resolveAgain(_ node: Int) {
+        guard case .tcp(let host, _) = topology.nodes[node].settings.address,
+            SocketAddress(literal: host, port: 0) == nil, EventLoop.monotonicNow() >= resolvableAt[node]
+        else { return }
+        resolve(node)
+    }
+
+    private func resolve(_ node: Int) {
+        guard case .tcp(let host, let port) = topology.nodes[node].settings.address else { return }
+        resolvableAt[node] = EventLoop.monotonicNow() + Self.resolvePause
+        resolver.resolve(host) { [unowned self] result in
+            switch result {
+            case .success(let literals): use(literals.compactMap { SocketAddress(literal: $0, port: port) }, for: node)
+            case .failure(let error):
+                logger.warning("cannot resolve the node's name", metadata: describe(node, ["reason": "\(error)"]))
+            }
+        }
+    }
+
+    /// Keeps to the address in use as long as the name still has it.
+    private func use(_ found: [SocketAddress], for node: Int) {
+        guard let first = found.first else { return }
+        if let current = addresses[node], found.contains(current) { return }
+        addresses[node] = first
+        logger.info("node's name resolved", metadata: describe(node, ["to": "\(first.host)"]))
+        for worker in workers { worker.send(.address(node: node, first)) }
+    }
+}

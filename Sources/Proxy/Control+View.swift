@@ -1,0 +1,51 @@
+internal import Glibc
+internal import MemcacheProtocol
+internal import ProxyCore
+internal import Reactor
+public import Telemetry
+
+/// What operators see: snapshots of the workers' counters, put together.
+extension Control {
+    /// How long this thread waits for the workers' figures, in nanoseconds. A worker answers between two turns of its
+    /// loop; one that does not is shown as it was.
+    private static var patience: UInt64 { 200_000_000 }
+
+    private func gatherSnapshots() {
+        let deadline = EventLoop.monotonicNow() + Self.patience
+        missing = Set(workers.indices)
+        for worker in workers { worker.send(.snapshot) }
+        while !missing.isEmpty {
+            let now = EventLoop.monotonicNow()
+            guard now < deadline, mailbox.wait(milliseconds: Int32((deadline - now) / 1_000_000 + 1)) else { return }
+            for message in mailbox.takeAll() { receive(message) }
+        }
+    }
+
+    /// Everything at this moment.
+    public func view(version: String) -> AdminView {
+        gatherSnapshots()
+        let up = loop.now &- startedAt
+        return AdminView(
+            version: version, startTime: UInt64(time(nil)) &- up / 1_000_000_000,
+            uptime: Double(up) / 1_000_000_000, workers: workers.count, residentBytes: Self.residentBytes(),
+            verbs: Verb.allCases.map { "\($0.spelling)" },
+            pools: topology.pools.map { pool in
+                PoolView(
+                    name: pool.settings.name,
+                    nodes: topology.nodes[pool.nodes].map {
+                        NodeView(name: $0.settings.label, state: $0.isUp ? .up : .down)
+                    }, memoryLimit: pool.settings.limits.memory)
+            }, totals: WorkerSnapshot.merged(snapshots))
+    }
+
+    /// The second field of /proc/self/statm, in bytes.
+    private static func residentBytes() -> UInt64 {
+        guard let file = unsafe fopen("/proc/self/statm", "r") else { return 0 }
+        defer { unsafe fclose(file) }
+        var line = [CChar](repeating: 0, count: 128)
+        guard unsafe fgets(&line, 128, file) != nil else { return 0 }
+        let fields = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self).split(
+            separator: " ")
+        return fields.count > 1 ? (UInt64(fields[1]) ?? 0) * UInt64(sysconf(Int32(_SC_PAGESIZE))) : 0
+    }
+}

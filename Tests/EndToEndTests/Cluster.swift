@@ -1,0 +1,69 @@
+import DroverTesting
+
+/// Nodes and a Drover over them, with one pool `main`.
+struct Cluster {
+    let nodes: [MemcachedServer]
+    let drover: DroverProcess
+    /// Where the pool listens.
+    let address: ServerAddress
+    let admin: ServerAddress
+
+    /// - Parameters:
+    ///   - nodes: their addresses go into the pool as they are.
+    ///   - pool: more keys of the pool, each a line without indentation.
+    ///   - top: more keys of the file.
+    init(
+        nodes: [MemcachedServer], pool: [String] = [], top: [String] = ["workers: 2"], listen: ServerAddress? = nil,
+        nodeLines: [String]? = nil
+    ) throws {
+        self.nodes = nodes
+        let address = try listen ?? .tcp(host: "127.0.0.1", port: ServerAddress.freePort())
+        let admin = ServerAddress.tcp(host: "127.0.0.1", port: try ServerAddress.freePort())
+        let lines = nodeLines ?? nodes.map(\.address.description)
+        let config = """
+            \((top + ["admin: \(admin)"]).joined(separator: "\n"))
+            pools:
+              main:
+                listen: ["\(address)"]
+                nodes: [\(lines.map { "\"\($0)\"" }.joined(separator: ", "))]
+            \(pool.map { "    " + $0 }.joined(separator: "\n"))
+            """
+        drover = try DroverProcess(config: config, addresses: [address])
+        (self.address, self.admin) = (address, admin)
+    }
+
+    /// Over that many newer memcacheds.
+    init(_ count: Int = 3, pool: [String] = [], options: MemcachedServer.Options = .init()) throws {
+        try self.init(nodes: (0..<count).map { _ in try MemcachedServer(.newer, options: options) }, pool: pool)
+    }
+
+    func client(patience: Double = 10) throws -> RawClient {
+        try RawClient(address, patience: patience)
+    }
+
+    /// A key of each node, in the nodes' order: found by asking each node which of some keys it got.
+    func keyOfEachNode(prefix: String = "route") throws -> [String] {
+        let client = try client()
+        let names = (0..<200).map { "\(prefix)\($0)" }
+        for name in names { _ = try client.roundTrip("set \(name) 0 0 1\r\nx\r\n") }
+        return try nodes.map { node in
+            let own = try node.client()
+            for name in names where try own.roundTrip("mg \(name)\r\n") == "HD\r\n" { return name }
+            throw TestFailure("no key of \(names.count) went to \(node.address)")
+        }
+    }
+
+    /// The body of a GET at the admin address.
+    func http(_ path: String) throws -> String {
+        let client = try RawClient(admin)
+        try client.send("GET \(path) HTTP/1.0\r\n\r\n")
+        return String(decoding: try client.readToEnd(), as: UTF8.self)
+    }
+
+    /// The value of a metric whose name and labels start so; the sum when several do, nil when none.
+    func metric(_ start: String) throws -> Double? {
+        let values = try http("/metrics").split(whereSeparator: \.isNewline)
+            .filter { $0.hasPrefix(start) }.compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }
+        return values.isEmpty ? nil : values.reduce(0, +)
+    }
+}

@@ -1,0 +1,89 @@
+import DroverTesting
+import Testing
+
+/// P9: what one memcached answers, Drover answers over three, byte for byte.
+@Suite(.serialized)
+struct DifferentialTests {
+    private let seed = SeededGenerator.fromEnvironment().seed
+
+    /// DROVER_STREAMS asks for a longer run than the tests' own.
+    private func count(_ usual: Int) -> Int {
+        environment("DROVER_STREAMS").flatMap(Int.init) ?? usual
+    }
+
+    private func server(_ version: MemcachedServer.Version) throws -> MemcachedServer {
+        var options = MemcachedServer.Options()
+        options.memory = 1024
+        // The LRU thread's bumps would make some replies a matter of time.
+        options.more = ["-o", "no_lru_maintainer"]
+        return try MemcachedServer(version, options: options)
+    }
+
+    private static func newer(_ seed: UInt64) -> Stream {
+        var generator = StreamGenerator(seed: seed)
+        return generator.stream()
+    }
+
+    private static func wellFormed(_ seed: UInt64) -> Stream {
+        var generator = StreamGenerator(seed: seed)
+        (generator.malformed, generator.newer) = (false, false)
+        return generator.stream()
+    }
+
+    private static func withoutFlushes(_ seed: UInt64) -> Stream {
+        var generator = StreamGenerator(seed: seed)
+        generator.flushes = false
+        return generator.stream()
+    }
+
+    /// Else a difference would say nothing about Drover.
+    @Test func twoMemcachedsAnswerTheStreamsAlike() throws {
+        let servers = [try server(.newer), try server(.newer)]
+        let differential = Differential(
+            reference: servers[0].address, tested: servers[1].address, makeStream: Self.newer)
+        let difference = try differential.differences(seed: seed, streams: count(500))
+        #expect(difference == nil, "\(difference ?? "")")
+    }
+
+    /// Else the test could not fail.
+    @Test func twoVersionsOfMemcachedAreToldApart() throws {
+        let servers = [try server(.newer), try server(.debian)]
+        let differential = Differential(
+            reference: servers[0].address, tested: servers[1].address, makeStream: Self.newer)
+        #expect(try differential.differences(seed: seed, streams: 200) != nil)
+    }
+
+    @Test func droverAnswersAsTheNewerMemcached() throws {
+        let reference = try server(.newer)
+        let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.newer) })
+        let differential = Differential(
+            reference: reference.address, tested: cluster.address, makeStream: Self.newer)
+        let difference = try differential.differences(seed: seed, streams: count(3000))
+        #expect(difference == nil, "\(difference ?? "")")
+    }
+
+    @Test func droverAnswersAsDebiansMemcachedWhatIsWellFormed() throws {
+        let reference = try server(.debian)
+        let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.debian) })
+        let differential = Differential(
+            reference: reference.address, tested: cluster.address, makeStream: Self.wellFormed)
+        let difference = try differential.differences(seed: seed, streams: count(1000))
+        #expect(difference == nil, "\(difference ?? "")")
+    }
+
+    /// Replies of many clients share the node connections: none may get another's.
+    @Test func manyClientsAtOnceGetTheirOwnReplies() throws {
+        let reference = try server(.newer)
+        let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.newer) })
+        let differential = Differential(
+            reference: reference.address, tested: cluster.address, makeStream: Self.withoutFlushes)
+        let (seed, streams) = (seed, count(200))
+        let threads = (0..<UInt64(8)).map { number in
+            TestThread { try differential.differences(seed: seed &+ number << 32, streams: streams) }
+        }
+        for thread in threads {
+            let difference = try thread.join()
+            #expect(difference == nil, "\(difference ?? "")")
+        }
+    }
+}

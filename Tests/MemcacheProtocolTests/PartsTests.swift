@@ -1,0 +1,59 @@
+import Bytes
+import MemcacheProtocol
+import Testing
+
+@Suite("Parts of the parsers")
+struct PartsTests {
+    private func decode(_ text: String) -> [UInt8]? {
+        var key = InlineArray<192, UInt8>(repeating: 0)
+        let bytes = Array(text.utf8)
+        let length = unsafe Base64.decode(bytes.span.bytes, into: &key)
+        return length == 0 ? nil : (0..<length).map { key[$0] }
+    }
+
+    @Test("Base64 as memcached reads it")
+    func base64() {
+        #expect(decode("YWJj") == Array("abc".utf8))
+        #expect(decode("YWI=") == Array("ab".utf8))
+        #expect(decode("YQ==") == Array("a".utf8))
+        #expect(decode("AAEC/+8=") == [0, 1, 2, 255, 239])
+        #expect(decode("Y\u{1}W-J_j") == Array("abc".utf8))
+        #expect(decode("YQ==YQ==") == Array("a".utf8))
+        #expect(decode("=AAA") == [0, 0])
+        for bad in ["", "Y", "YWJ", "YWJjZ", "A===", "====", "....", "YWJ."] { #expect(decode(bad) == nil, "\(bad)") }
+        #expect(decode(String(repeating: "YWJj", count: 62))?.count == 186)
+    }
+
+    @Test("A word never reads past its span")
+    func words() {
+        let bytes: [UInt8] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+        for count in 0...bytes.count {
+            let window = Array(bytes[..<count])
+            for offset in 0...count + 3 {
+                var expected: UInt64 = 0
+                for index in 0..<8 where offset + index < count {
+                    expected |= UInt64(bytes[offset + index]) << UInt64(8 * index)
+                }
+                let word = unsafe window.span.bytes.word(at: offset)
+                #expect(word == expected, "\(count) bytes, at \(offset)")
+            }
+        }
+    }
+
+    @Test("Decimal numbers of a word")
+    func decimals() {
+        func read(_ text: String) -> [Int] {
+            let (value, count) = unsafe ASCII.decimal(Array(text.utf8).span.bytes.word(at: 0))
+            return [Int(value), count]
+        }
+        #expect(read("0 ") == [0, 1])
+        #expect(read("7") == [7, 1])
+        #expect(read("42\r\n") == [42, 2])
+        #expect(read("1234567 ") == [1_234_567, 7])
+        #expect(read("007:") == [7, 3])
+        for none in ["", " 1", "/", ":", "-1", "x", "\u{ff}", "12345678"] { #expect(read(none)[1] == 0, "\(none)") }
+        for number in stride(from: 0, to: 9_999_999, by: 7919) {
+            #expect(read("\(number)é") == [number, "\(number)".utf8.count])
+        }
+    }
+}

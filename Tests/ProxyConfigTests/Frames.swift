@@ -1,0 +1,58 @@
+import ProxyConfig
+import ProxyCore
+
+/// Right configs with one gap, for texts that are wrong or right in that gap.
+enum Frame {
+    static func pool(_ line: String) -> String {
+        """
+        pools:
+          main:
+            listen: 127.0.0.1:11311
+            nodes: [10.0.0.1:11211, 10.0.0.2:11211]
+            \(line)
+
+        """
+    }
+
+    static func node(_ node: String) -> String {
+        """
+        pools:
+          main:
+            listen: 127.0.0.1:11311
+            nodes:
+              - 10.0.0.1:11211
+              - \(node)
+
+        """
+    }
+
+    static func listen(_ listen: String) -> String {
+        """
+        pools:
+          main:
+            listen: \(listen)
+            nodes: [10.0.0.1:11211, 10.0.0.2:11211]
+
+        """
+    }
+}
+
+/// The errors of a text as `LINE:COLUMN: message`; none if it is right.
+func errors(of text: String) -> [String] {
+    do {
+        _ = try ConfigFile.parse(text: text, file: "c")
+        return []
+    } catch {
+        return error.errors.map { String($0.description.dropFirst(2)) }
+    }
+}
+
+/// The warnings of a right text as `LINE:COLUMN: message`.
+func warnings(of text: String) throws -> [String] {
+    try ConfigFile.parse(text: text, file: "c").warnings.map { String($0.description.dropFirst(2)) }
+}
+
+/// The only pool of a right text.
+func pool(of text: String) throws -> PoolSettings {
+    try ConfigFile.parse(text: text, file: "c").settings.pools[0]
+}

@@ -1,0 +1,142 @@
+import Bytes
+import DroverTesting
+import Telemetry
+import Testing
+
+@testable import ProxyCore
+
+@Suite struct EngineLargeTests {
+    private static let size = 1_000_000
+    private static let value = String(repeating: "0123456789", count: size / 10)
+
+    private func worldWithLargeItem(memory: Int = 64 << 20) -> (World, UInt32) {
+        let world = World(nodes: 1, memory: memory)
+        let client = world.connect()
+        #expect(world.ask("set big 0 0 \(Self.size)\r\n\(Self.value)\r\n", from: client) == "STORED\r\n")
+        #expect(world.ask("set a 0 0 1\r\nx\r\n", from: client) == "STORED\r\n")
+        return (world, client)
+    }
+
+    @Test func largeValuesPassBothWays() {
+        let (world, client) = worldWithLargeItem()
+        world.mostBytes = 50_000
+        #expect(
+            world.ask("get big\r\nget a\r\nget a big a\r\n", from: client)
+                == "VALUE big 0 \(Self.size)\r\n\(Self.value)\r\nEND\r\nVALUE a 0 1\r\nx\r\nEND\r\n"
+                + "VALUE a 0 1\r\nx\r\nVALUE big 0 \(Self.size)\r\n\(Self.value)\r\nVALUE a 0 1\r\nx\r\nEND\r\n")
+        world.expectRest()
+    }
+
+    @Test func aClientThatDoesNotReadStopsOnlyItsOwnConnection() {
+        let (world, client) = worldWithLargeItem()
+        world.mostBytes = 50_000
+        let slow = world.connect()
+        world.update(client: slow) { $0.isReading = false }
+        world.send("get big\r\n", from: slow)
+        world.run()
+        #expect(world.links.values.contains { $0.isPaused })
+        #expect(world.engine.queues.memoryInUse < 512 * 1024)
+        #expect(world.ask("get a\r\n", from: client) == "VALUE a 0 1\r\nx\r\nEND\r\n")
+        world.now += 10_000_000_000
+        world.run()
+        #expect(world.engine.nodeStats[0].errors[.timeout] == 0, "a paused connection is not late")
+        world.startReading(slow)
+        world.run()
+        #expect(world.take(slow) == "VALUE big 0 \(Self.size)\r\n\(Self.value)\r\nEND\r\n")
+        world.expectRest()
+    }
+
+    @Test func aClientThatGoesAwayFreesThePausedConnection() {
+        let (world, client) = worldWithLargeItem()
+        world.mostBytes = 50_000
+        let slow = world.connect()
+        world.update(client: slow) { $0.isReading = false }
+        world.send("get big\r\n", from: slow)
+        world.run()
+        world.close(client: slow)
+        world.run()
+        #expect(!world.links.values.contains { $0.isPaused })
+        #expect(world.ask("get a\r\n", from: client) == "VALUE a 0 1\r\nx\r\nEND\r\n")
+        world.expectRest()
+    }
+
+    @Test func aNodeThatDiesInAValueCutsItsClientOff() {
+        let (world, client) = worldWithLargeItem()
+        world.mostBytes = 10_000
+        world.send("get big\r\n", from: client)
+        for _ in 0..<8 { world.turn() }
+        world.breakLinks(to: 0)
+        world.run()
+        #expect(world.take(client).hasPrefix("VALUE big 0 \(Self.size)\r\n0123"))
+        #expect(!world.isOpen(client), "half a value cannot be followed by anything")
+        world.expectRest()
+    }
+
+    @Test func aClientThatDiesInALargeBlockTakesItsConnectionAlong() {
+        let (world, client) = worldWithLargeItem()
+        let other = world.connect()
+        world.send("set big2 0 0 \(Self.size)\r\n\(Self.value.prefix(600_000))", from: client)
+        world.run()
+        world.close(client: client)
+        world.run()
+        #expect(world.nodes[0].items["big2"] == nil)
+        #expect(world.ask("get a\r\n", from: other) == "VALUE a 0 1\r\nx\r\nEND\r\n")
+        world.expectRest()
+    }
+
+    @Test func aLargeBlockThatTheNodeDoesNotTakeWaits() {
+        let world = World(nodes: 1)
+        let client = world.connect()
+        world.refusing = [0]
+        #expect(
+            world.ask("set big 0 0 \(Self.size)\r\n\(Self.value)\r\nmn\r\n", from: client)
+                == "SERVER_ERROR node connection failed\r\nMN\r\n")
+        world.expectRest()
+    }
+
+    @Test func aNodeThatAnswersBeforeItHasTheWholeBlockIsNotSpokenToAgainThere() {
+        let (world, client) = worldWithLargeItem()
+        world.send("set big2 0 0 \(Self.size)\r\n\(Self.value.prefix(600_000))", from: client)
+        world.run()
+        world.inject("SERVER_ERROR out of memory storing object\r\n", fromNode: 0)
+        world.run()
+        world.send("\(Self.value.dropFirst(600_000))\r\nget a\r\n", from: client)
+        world.run()
+        #expect(
+            world.take(client)
+                == "SERVER_ERROR out of memory storing object\r\nVALUE a 0 1\r\nx\r\nEND\r\n")
+        world.expectRest()
+    }
+
+    @Test func tooLargeABlockIsSwallowed() {
+        let world = World(nodes: 1)
+        let client = world.connect()
+        world.mostBytes = 100_000
+        let size = 2 << 20
+        let block = String(repeating: "x", count: size)
+        #expect(
+            world.ask("set big 0 0 \(size)\r\n\(block)\r\nmn\r\n", from: client)
+                == "SERVER_ERROR object too large for cache\r\nMN\r\n")
+        world.expectRest()
+    }
+
+    @Test func theMemoryLimitIsAnErrorAndNotTheEnd() {
+        let world = World(nodes: 1, memory: 1 << 20)
+        let reader = world.connect()
+        let value = String(repeating: "y", count: 200_000)
+        #expect(world.ask("set v 0 0 200000\r\n\(value)\r\n", from: reader) == "STORED\r\n")
+        let slow = (0..<12).map { _ in world.connect() }
+        for client in slow {
+            world.update(client: client) { $0.isReading = false }
+            world.send("get v\r\n", from: client)
+        }
+        world.run()
+        #expect(world.engine.queues.memoryInUse <= 1 << 20)
+        let errors = world.engine.poolStats[0].errors[.memoryLimit] + world.engine.nodeStats[0].errors[.memoryLimit]
+        #expect(errors > 0)
+        for client in slow { world.close(client: client) }
+        world.run()
+        #expect(world.ask("get v\r\n", from: reader) == "VALUE v 0 200000\r\n\(value)\r\nEND\r\n")
+        world.expectRest()
+    }
+}

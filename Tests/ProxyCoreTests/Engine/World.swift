@@ -1,0 +1,239 @@
+import Bytes
+import DroverTesting
+import ProxyCore
+import Telemetry
+
+/// An engine between clients and fake nodes, without sockets: what a worker does in a turn, on arrays.
+///
+/// Everything that a socket may do is a switch here: bytes come in pieces, sockets take only some bytes, nobody reads.
+final class World {
+    /// One end of a connection: bytes on their way to the engine, and those that it has left for later.
+    struct End {
+        var arriving: [UInt8] = []
+        var unread: [UInt8] = []
+        /// What the engine has sent: a client's replies, a node's commands.
+        var received: [UInt8] = []
+        var isReading = true
+        var isPaused = false
+        var isOpen = true
+        var hasEnded = false
+        var node = 0
+    }
+
+    let engine: Engine
+    var nodes: [FakeNode]
+    private(set) var clients: [UInt32: End] = [:]
+    private(set) var links: [UInt32: End] = [:]
+    /// Links that ever were, in order.
+    private(set) var linksOpened = 0
+    private(set) var reports: [NodeReport] = []
+    var now: UInt64 = 1_000_000_000
+    /// Nodes that refuse connections.
+    var refusing: Set<Int> = []
+    /// Nil: all that there is moves at once. Else the most bytes that move at once, and the number is drawn.
+    var mostBytes: Int?
+    private var generator: SeededGenerator
+
+    init(
+        nodes count: Int = 3, memory: Int = 64 << 20, seed: UInt64 = 1, isUp: (Int) -> Bool = { _ in true },
+        change: (inout PoolSettings) -> Void = { _ in }
+    ) {
+        let list = (0..<count).map { NodeSettings(address: .tcp(host: "127.0.0.1", port: UInt16(11_211 + $0))) }
+        var pool = PoolSettings(name: "test", listen: [], nodes: list)
+        change(&pool)
+        engine = Engine(
+            Topology([pool], isUp: isUp), limits: Engine.Limits(memory: memory, clients: [1000]), seed: seed)
+        nodes = [FakeNode](repeating: FakeNode(), count: count)
+        generator = SeededGenerator(seed: seed)
+    }
+
+    // MARK: - What tests do
+
+    func connect() -> UInt32 {
+        guard let id = engine.clientOpened(pool: 0) else { fatalError("the pool takes no more clients") }
+        clients[id] = End()
+        return id
+    }
+
+    func send(_ text: String, from id: UInt32) { clients[id]?.arriving += Array(text.utf8) }
+
+    /// Sends, runs, and returns what came.
+    func ask(_ text: String, from id: UInt32) -> String {
+        send(text, from: id)
+        run()
+        return take(id)
+    }
+
+    /// What the client has received since the last call.
+    func take(_ id: UInt32) -> String {
+        defer { clients[id]?.received = [] }
+        return String(decoding: clients[id]?.received ?? [], as: UTF8.self)
+    }
+
+    func update(client id: UInt32, _ body: (inout End) -> Void) { if clients[id] != nil { body(&clients[id]!) } }
+
+    func isOpen(_ id: UInt32) -> Bool { clients[id]?.isOpen ?? false }
+
+    func close(client id: UInt32) {
+        guard clients[id]?.isOpen == true else { return }
+        clients[id]?.isOpen = false
+        engine.clientClosed(id)
+    }
+
+    /// Bytes that the node says on its own, on the connection that was opened last.
+    func inject(_ text: String, fromNode node: Int) {
+        guard let id = links.filter({ $0.value.node == node }).keys.max() else { return }
+        links[id]?.arriving += Array(text.utf8)
+    }
+
+    /// The node's connections end, as when it is killed.
+    func breakLinks(to node: Int) {
+        for (id, end) in links.sorted(by: { $0.key < $1.key }) where end.node == node {
+            engine.linkLost(id, .connectionLost)
+        }
+    }
+
+    /// Turns until nothing moves any more.
+    func run() {
+        for _ in 0..<1_000_000 where !turn() { return }
+        fatalError("the world does not come to rest")
+    }
+
+    // MARK: - A turn
+
+    /// Returns whether anything moved.
+    @discardableResult
+    func turn() -> Bool {
+        engine.beginTurn(at: now)
+        var moved = false
+        for id in clients.keys.sorted() where receive(fromClient: id) { moved = true }
+        for id in links.keys.sorted() where receive(fromLink: id) { moved = true }
+        _ = engine.tick()
+        if writeAll() { moved = true }
+        for id in links.keys.sorted() where answer(onLink: id) { moved = true }
+        return moved
+    }
+
+    private func drawn(_ count: Int) -> Int {
+        guard let mostBytes, count > 0 else { return count }
+        return min(count, Int.random(in: 1...mostBytes, using: &generator))
+    }
+
+    private func receive(fromClient id: UInt32) -> Bool {
+        guard let end = clients[id], end.isOpen, !end.isPaused, !end.arriving.isEmpty else { return false }
+        let count = drawn(end.arriving.count)
+        clients[id]?.unread += end.arriving.prefix(count)
+        clients[id]?.arriving.removeFirst(count)
+        offer(client: id)
+        return true
+    }
+
+    private func offer(client id: UInt32) {
+        guard let unread = clients[id]?.unread, !unread.isEmpty else { return }
+        let used = unsafe engine.received(fromClient: id, unread.span.bytes)
+        clients[id]?.unread.removeFirst(used)
+        if engine.isEnding(client: id) { clients[id]?.unread = [] }
+        clients[id]?.isPaused = engine.isWaiting(client: id) || engine.isEnding(client: id)
+    }
+
+    private func receive(fromLink id: UInt32) -> Bool {
+        guard let end = links[id], end.isOpen, !end.isPaused, !end.arriving.isEmpty else { return false }
+        let count = drawn(end.arriving.count)
+        links[id]?.arriving.removeFirst(count)
+        let unread = end.unread + end.arriving.prefix(count)
+        let used = unsafe engine.received(fromLink: id, unread.span.bytes)
+        links[id]?.unread = Array(unread.dropFirst(used))
+        return true
+    }
+
+    private func writeAll() -> Bool {
+        var moved = false
+        repeat {
+            engine.endReceiving()
+            while let id = engine.work.resuming.pop() {
+                feed(id)
+                moved = true
+            }
+            while let id = engine.work.opening.pop() { open(link: id) }
+            while let id = engine.work.links.pop() { moved = write(link: id) || moved }
+            while let id = engine.work.pausing.pop() { links[id]?.isPaused = true }
+            while let id = engine.work.unpausing.pop() {
+                links[id]?.isPaused = false
+                moved = true
+            }
+            while let id = engine.work.closing.pop() {
+                links[id] = nil
+                engine.released(link: id)
+            }
+            while let id = engine.work.clients.pop() { moved = write(client: id) || moved }
+            while let report = engine.work.reports.pop() { reports.append(report) }
+        } while !engine.work.isEmpty
+        engine.endTurn()
+        return moved
+    }
+
+    private func feed(_ id: UInt32) {
+        guard clients[id]?.isOpen == true else { return }
+        engine.resumed(client: id)
+        clients[id]?.isPaused = false
+        offer(client: id)
+        if clients[id]?.hasEnded == true, !engine.isWaiting(client: id) { engine.clientEnded(id) }
+    }
+
+    private func open(link id: UInt32) {
+        guard !engine.isClosed(link: id) else { return }
+        let node = engine.node(ofLink: id)
+        if refusing.contains(node) {
+            engine.linkLost(id, .connectFailed)
+            return
+        }
+        links[id] = End()
+        links[id]?.node = node
+        linksOpened += 1
+        engine.linkConnected(id)
+    }
+}
+
+/// The sending half.
+extension World {
+    private func write(link id: UInt32) -> Bool {
+        guard !engine.isClosed(link: id) else { return false }
+        let bytes = bytes(of: engine.beginSending(toLink: id))
+        guard links[id] != nil else { return false }
+        links[id]?.received += bytes
+        if !bytes.isEmpty { _ = engine.sent(toLink: id, bytes.count) }
+        return !bytes.isEmpty
+    }
+
+    private func write(client id: UInt32) -> Bool {
+        let bytes = bytes(of: engine.beginSending(toClient: id))
+        guard let end = clients[id], end.isOpen, end.isReading else { return false }
+        clients[id]?.received += bytes
+        if !bytes.isEmpty { _ = engine.sent(toClient: id, bytes.count) }
+        if engine.isFinished(client: id) { close(client: id) }
+        return !bytes.isEmpty
+    }
+
+    /// The client's socket takes bytes again.
+    func startReading(_ id: UInt32) {
+        update(client: id) { $0.isReading = true }
+        _ = write(client: id)
+    }
+
+    private func answer(onLink id: UInt32) -> Bool {
+        guard var input = links[id]?.received, !input.isEmpty, let node = links[id]?.node else { return false }
+        let before = input.count
+        links[id]?.arriving += nodes[node].answer(&input)
+        links[id]?.received = input
+        return input.count != before
+    }
+
+    private func bytes(of queue: ByteQueue) -> [UInt8] {
+        var bytes: [UInt8] = []
+        engine.queues.forEachRun(of: queue) { run in
+            unsafe run.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+            return true
+        }
+        return bytes
+    }
+}
