@@ -10,8 +10,10 @@ public enum KeyHash: String, Sendable, CaseIterable {
     case oneAtATime = "one_at_a_time"
     case md5
     case crc16, crc32, crc32a
+    // swift-format-ignore: AlwaysUseLowerCamelCase
     case fnv1_64
     case fnv1a64 = "fnv1a_64"
+    // swift-format-ignore: AlwaysUseLowerCamelCase
     case fnv1_32
     case fnv1a32 = "fnv1a_32"
     case hsieh, murmur, jenkins
