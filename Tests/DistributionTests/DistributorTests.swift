@@ -159,7 +159,14 @@ struct Spread {
     }
 
     /// Sixteen keys over seven members, by kind.
-    private let placements: [DistributionKind: [Int]] = [:]
+    private let placements: [DistributionKind: [Int]] = [
+        .ketama: [2, 4, 1, 1, 5, 6, 5, 0, 2, 5, 3, 5, 1, 2, 2, 2],
+        .modula: [3, 2, 6, 2, 2, 1, 3, 5, 5, 5, 1, 2, 0, 5, 1, 3],
+        .jump: [0, 1, 6, 5, 4, 4, 2, 6, 1, 5, 4, 5, 5, 2, 5, 4],
+        .rendezvous: [3, 1, 5, 2, 1, 1, 4, 4, 2, 3, 4, 5, 2, 2, 5, 4],
+        .maglev: [2, 6, 4, 5, 2, 4, 5, 2, 5, 2, 2, 2, 3, 5, 2, 5],
+        .leastLoaded: [2, 4, 1, 1, 5, 6, 5, 0, 2, 5, 3, 5, 1, 2, 2, 2],
+    ]
 
     @Test(arguments: DistributionKind.allCases)
     func oneMemberHasAll(_ kind: DistributionKind) {
