@@ -89,6 +89,7 @@ let package = Package(
             dependencies: [
                 "Loadgen", "Sockets", "Bytes", "Reactor", .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
+        .testTarget(name: "HouseTests", dependencies: ["Telemetry"]),
         .testTarget(name: "EndToEndTests", dependencies: ["DroverTesting"], exclude: ["Clients"]),
     ],
     swiftLanguageModes: [.v6]

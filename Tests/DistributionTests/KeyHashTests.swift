@@ -15,7 +15,7 @@ import Testing
     /// What twemproxy's own test expects of "apple".
     static let apple: [KeyHash: UInt64] = [
         .oneAtATime: 2_297_466_611, .md5: 3_195_025_439, .crc16: 3_662_830_516, .crc32: 10_542,
-        .crc32a: 2_838_417_488, .fnv1_32: 67_176_023, .fnv1a32: 280_767_167, .fnv1_64: 473_199_127,
+        .crc32a: 2_838_417_488, .fnv1of32: 67_176_023, .fnv1a32: 280_767_167, .fnv1of64: 473_199_127,
         .fnv1a64: 1_488_911_807, .hsieh: 3_738_850_110, .jenkins: 1_442_444_624, .murmur: 4_142_305_122,
         .xxh3: 0x517a_430d_cf1f_8a00,
     ]

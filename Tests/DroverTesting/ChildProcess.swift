@@ -107,7 +107,7 @@ private final class Spawner: Sendable {
         unsafe posix_spawn_file_actions_adddup2(&actions, keepOpen.number, 200)
 
         // The thread's mask and the process's ignored signals would pass to the child: it starts with neither.
-        var attributes = unsafe posix_spawnattr_t()
+        var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe posix_spawnattr_destroy(&attributes) }
         var signals = sigset_t()

@@ -10,9 +10,9 @@ public enum KeyHash: String, Sendable, CaseIterable {
     case oneAtATime = "one_at_a_time"
     case md5
     case crc16, crc32, crc32a
-    case fnv1_64
+    case fnv1of64 = "fnv1_64"
     case fnv1a64 = "fnv1a_64"
-    case fnv1_32
+    case fnv1of32 = "fnv1_32"
     case fnv1a32 = "fnv1a_32"
     case hsieh, murmur, jenkins
     /// All 64 bits of XXH3 with seed 0. Where a distribution is 32 bits wide, as ketama is, the low half counts.
@@ -28,8 +28,8 @@ public enum KeyHash: String, Sendable, CaseIterable {
         switch self {
         case .fnv1a64: UInt64(FNV.fnv1a64(key))
         case .fnv1a32: UInt64(FNV.fnv1a32(key))
-        case .fnv1_64: UInt64(FNV.fnv1of64(key))
-        case .fnv1_32: UInt64(FNV.fnv1of32(key))
+        case .fnv1of64: UInt64(FNV.fnv1of64(key))
+        case .fnv1of32: UInt64(FNV.fnv1of32(key))
         case .xxh3: XXH3.hash(key)
         case .murmur: UInt64(Murmur2.hash(key))
         case .jenkins: UInt64(Jenkins.lookup3(key))
