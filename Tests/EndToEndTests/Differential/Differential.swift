@@ -9,6 +9,7 @@ struct Differential: Sendable {
     let makeStream: @Sendable (_ seed: UInt64) -> Stream
     /// Others use the servers too: they may not be emptied, so a failing stream is shown as it is.
     var isShared = false
+    var isBetweenMemcacheds = false
 
     /// What differs among that many streams, shrunk and with its seed; nil when nothing does. It stops at the first
     /// difference, or at as many as DROVER_DIFFERENCES says.
@@ -30,7 +31,7 @@ struct Differential: Sendable {
     }
 
     private func difference(_ stream: Stream) throws -> String? {
-        var comparison = ReplyComparison()
+        var comparison = ReplyComparison(isBetweenMemcacheds: isBetweenMemcacheds)
         return comparison.difference(try play(stream, on: reference), try play(stream, on: tested), of: stream)
     }
 

@@ -40,7 +40,8 @@ struct DifferentialTests {
     @Test func twoMemcachedsAnswerTheStreamsAlike() throws {
         let servers = [try server(.newer), try server(.newer)]
         let differential = Differential(
-            reference: servers[0].address, tested: servers[1].address, makeStream: Self.newer)
+            reference: servers[0].address, tested: servers[1].address, makeStream: Self.newer,
+            isBetweenMemcacheds: true)
         let difference = try differential.differences(seed: seed, streams: count(500))
         #expect(difference == nil, "\(difference ?? "")")
     }
@@ -55,7 +56,7 @@ struct DifferentialTests {
 
     @Test func droverAnswersAsTheNewerMemcached() throws {
         let reference = try server(.newer)
-        let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.newer) })
+        let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.newer) }, pool: ["timeout: 5s"])
         let differential = Differential(
             reference: reference.address, tested: cluster.address, makeStream: Self.newer)
         let difference = try differential.differences(seed: seed, streams: count(3000))
@@ -64,7 +65,7 @@ struct DifferentialTests {
 
     @Test func droverAnswersAsDebiansMemcachedWhatIsWellFormed() throws {
         let reference = try server(.debian)
-        let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.debian) })
+        let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.debian) }, pool: ["timeout: 5s"])
         let differential = Differential(
             reference: reference.address, tested: cluster.address, makeStream: Self.wellFormed)
         let difference = try differential.differences(seed: seed, streams: count(1000))
@@ -74,7 +75,7 @@ struct DifferentialTests {
     /// Replies of many clients share the node connections: none may get another's.
     @Test func manyClientsAtOnceGetTheirOwnReplies() throws {
         let reference = try server(.newer)
-        let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.newer) })
+        let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.newer) }, pool: ["timeout: 5s"])
         let differential = Differential(
             reference: reference.address, tested: cluster.address, makeStream: Self.withoutFlushes, isShared: true)
         let (seed, streams) = (seed, count(200))

@@ -201,7 +201,7 @@ struct StreamGenerator {
         if random.once(in: 2) { flags.append(random.pick(["MI", "MD", "M+", "M-", "Mi", "Mdecr"])) }
         // The counter starts with ten digits.
         if random.once(in: 3) && numbers.contains(key) { flags += ["N\(random.pick(["0", "100"]))", "J5000000000"] }
-        if random.once(in: 5) { flags.append("T\(time())") }
+        // No T: memcached loses it when a reply that is not yet written holds the item.
         return meta("ma \(key)", flags + opaque(), casOf: random.once(in: 5) ? key : nil)
     }
 
