@@ -42,7 +42,7 @@ struct DifferentialTests {
         let differential = Differential(
             reference: servers[0].address, tested: servers[1].address, makeStream: Self.newer,
             isBetweenMemcacheds: true)
-        let difference = try differential.differences(seed: seed, streams: count(500))
+        let difference = try differential.differences(seed: seed, streams: count(300))
         #expect(difference == nil, "\(difference ?? "")")
     }
 
@@ -59,7 +59,7 @@ struct DifferentialTests {
         let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.newer) }, pool: ["timeout: 5s"])
         let differential = Differential(
             reference: reference.address, tested: cluster.address, makeStream: Self.newer)
-        let difference = try differential.differences(seed: seed, streams: count(3000))
+        let difference = try differential.differences(seed: seed, streams: count(2000))
         #expect(difference == nil, "\(difference ?? "")")
     }
 
