@@ -49,6 +49,9 @@ public final class Control {
     public func start() throws(StartError) {
         let count = settings.workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         _ = signal(SIGPIPE, SIG_IGN)
+        // Before anybody can know that we run: a signal that comes early must drain too.
+        _ = loop.watchSignal(SIGTERM, token: Self.stop)
+        _ = loop.watchSignal(SIGINT, token: Self.stop)
         let listeners = try ListenerSet.open(settings.pools, workers: count)
         for number in 0..<count {
             let mailbox = Mailbox<ToWorker>()
@@ -82,8 +85,6 @@ public final class Control {
     /// - Returns: false when clients had to be cut off at the end.
     public func run(drain: UInt64 = 5_000_000_000) -> Bool {
         _ = loop.watchReadable(mailbox.descriptor, token: Self.mail)
-        _ = loop.watchSignal(SIGTERM, token: Self.stop)
-        _ = loop.watchSignal(SIGINT, token: Self.stop)
         while running > 0 {
             loop.turn(until: nextProbeTime == .max ? nil : nextProbeTime)
             for index in 0..<loop.readyCount {
