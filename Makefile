@@ -31,6 +31,6 @@ format:
 SANITIZED = --filter 'BytesTests|MemcacheProtocolTests|ProxyCoreTests'
 sanitize: deps
 	@echo "sanitize: addresses"
-	@ASAN_OPTIONS=detect_leaks=0 swift test --sanitize=address --scratch-path .build-asan $(SANITIZED)
+	@ASAN_OPTIONS=detect_leaks=0 DROVER_ROUNDS=200 swift test --sanitize=address --scratch-path .build-asan $(SANITIZED)
 	@echo "sanitize: threads"
-	@swift test --sanitize=thread --scratch-path .build-tsan $(SANITIZED)
+	@DROVER_ROUNDS=200 swift test --sanitize=thread --scratch-path .build-tsan $(SANITIZED)
