@@ -17,6 +17,13 @@ public enum ASCII {
         (word &- 0x2121_2121_2121_2121) & ~word & 0x8080_8080_8080_8080
     }
 
+    /// One bit per byte of `word`, in the byte's top bit: set for every byte that is below 0x21.
+    @inlinable
+    public static func controlsAndSpaces(in word: UInt64) -> UInt64 {
+        // The top bits are kept out of the sum, so that no byte carries into the next.
+        ~(((word & 0x7f7f_7f7f_7f7f_7f7f) &+ 0x5f5f_5f5f_5f5f_5f5f) | word) & 0x8080_8080_8080_8080
+    }
+
     /// The decimal number that a word begins with, and how many digits it has: 1 to 7. A count of 0 says that there is
     /// none, or that there may be more digits behind the word.
     @inlinable

@@ -163,6 +163,24 @@ public final class ByteQueues {
         link(chunk, UInt32(offset), UInt32(count), &queue)
     }
 
+    /// Segments are running out: what would need many more of them has to stop.
+    @inlinable public var isCrowded: Bool { segments.count >= Self.segmentLimit - 4096 }
+
+    /// Copies `bytes` into the open chunk, where there must be room for them, without adding them to a queue. The
+    /// caller takes a count of the chunk for each part that it will hand to `give`.
+    @inlinable
+    public func store(_ bytes: RawSpan, through open: inout OpenChunk) {
+        chunks.write(bytes, to: open.chunk, at: open.position)
+        open.fill &+= UInt32(truncatingIfNeeded: bytes.byteCount)  // `write` has checked that it fits
+    }
+
+    /// Tells where writing goes on in the open chunk, behind bytes that were written there directly.
+    @inlinable
+    public func advance(_ open: inout OpenChunk, to position: Int) {
+        precondition(position >= open.position && position <= Self.chunkSize)
+        open.fill = UInt32(truncatingIfNeeded: position)
+    }
+
     /// Moves all of `source` behind `target`; no byte is touched.
     @inlinable
     public func move(_ source: inout ByteQueue, behind target: inout ByteQueue) {

@@ -83,13 +83,29 @@ public final class ChunkStore {
 
     @inlinable
     public func retain(_ chunk: UInt32) {
-        chunks[chunk].count &+= 1  // each count is a segment or a call, of which there are far fewer than 2^32
+        chunks[chunk].count &+= 1  // each count is a segment, call or piece, of which there are far fewer than 2^32
+    }
+
+    /// Takes several counts at once.
+    @inlinable
+    public func retain(_ chunk: UInt32, count: UInt32) {
+        chunks[chunk].count &+= count
     }
 
     @inlinable
     public func release(_ chunk: UInt32) {
         let isLast = chunks.update(chunk) {
             $0.count -= 1
+            return $0.count == 0
+        }
+        if isLast { recycle(chunk) }
+    }
+
+    /// Gives several counts back at once.
+    @inlinable
+    public func release(_ chunk: UInt32, count: UInt32) {
+        let isLast = chunks.update(chunk) {
+            $0.count -= count
             return $0.count == 0
         }
         if isLast { recycle(chunk) }
@@ -122,6 +138,15 @@ public final class ChunkStore {
             guard let base = source.baseAddress else { return }
             unsafe copyRun(to: memory + offset, from: base, count)
         }
+    }
+
+    /// Copies bytes of one chunk to another, or to a place behind them in the same.
+    @inlinable @inline(__always)
+    public func copy(_ source: UInt32, offset: Int, count: Int, to target: UInt32, at position: Int) {
+        precondition(position >= 0 && position <= Self.chunkSize - count)
+        let from = unsafe pointer(to: source, offset: offset, count: count)
+        guard let memory = unsafe chunks[target].memory else { return }
+        unsafe (memory + position).copyMemory(from: from, byteCount: count)
     }
 
     /// Command lines and short replies are most of what is copied: for those a call would cost more than the copy. Two

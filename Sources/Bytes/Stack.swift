@@ -30,6 +30,8 @@ public struct Stack<Element: BitwiseCopyable>: ~Copyable {
     }
 
     @inlinable public var count: Int { unsafe state.pointee.count }
+    /// Elements that there is memory for.
+    @inlinable public var capacity: Int { unsafe state.pointee.capacity }
 
     /// All elements, for reading while `body` runs.
     @inlinable

@@ -1,4 +1,4 @@
-import Bytes
+public import Bytes
 
 extension ReplyParser {
     /// `VALUE <key> <flags> <bytes> [<cas>]`, END, or an error.
@@ -25,6 +25,16 @@ extension ReplyParser {
         }
         let keyEnd = index
         guard keyEnd > 6, keyEnd <= 6 + 250 else { return nil }
+        guard let (data, cas) = numbers(bytes, &index) else { return nil }
+        return ReplyHead(
+            headerLength: UInt32(truncatingIfNeeded: index), dataLength: UInt32(truncatingIfNeeded: data),
+            key: ByteRange(offset: 6, length: keyEnd &- 6), cas: cas)
+    }
+
+    /// What stands behind the key in a VALUE header, ` <flags> <bytes> [<cas>]` and the newline; `index` moves from the
+    /// key's end behind it.
+    @inline(__always)
+    private static func numbers(_ bytes: RawSpan, _ index: inout Int) -> (data: UInt64, cas: UInt64)? {
         if bytes.word(at: index) & 0xff_ffff == 0x20_3020 {
             index &+= 3  // ` 0 `: most of the world has no flags
         } else {
@@ -39,9 +49,35 @@ extension ReplyParser {
             cas = number
         }
         guard bytes.word(at: index) & 0xffff == 0x0a0d else { return nil }
-        return ReplyHead(
-            headerLength: UInt32(truncatingIfNeeded: index &+ 2), dataLength: UInt32(truncatingIfNeeded: data),
-            key: ByteRange(offset: 6, length: keyEnd &- 6), cas: cas)
+        index &+= 2
+        return (data, cas)
+    }
+
+    /// `VALUE ` stands at `offset`.
+    @inlinable
+    public static func isValue(_ bytes: RawSpan, at offset: Int) -> Bool {
+        bytes.word(at: offset) & 0xffff_ffff_ffff == 0x2045_554c_4156
+    }
+
+    /// For a VALUE header whose key is known by its bytes: where the value's CR LF ends, which may be past the end of
+    /// `bytes`. Nil where `parse` has to tell what it is.
+    @inlinable @inline(__always)
+    public static func valueEnd(_ bytes: RawSpan, keyEnd: Int) -> Int? {
+        if bytes.word(at: keyEnd) & 0xff_ffff == 0x20_3020 {
+            let word = bytes.word(at: keyEnd &+ 3)
+            let (data, count) = ASCII.decimal(word)
+            if count > 0, count <= 6, word &>> UInt64(truncatingIfNeeded: 8 &* count) & 0xffff == 0x0a0d {
+                return keyEnd &+ 7 &+ count &+ Int(truncatingIfNeeded: data)
+            }
+        }
+        return anyValueEnd(bytes, keyEnd: keyEnd)
+    }
+
+    @usableFromInline
+    static func anyValueEnd(_ bytes: RawSpan, keyEnd: Int) -> Int? {
+        var index = keyEnd
+        guard let (data, _) = numbers(bytes, &index) else { return nil }
+        return index &+ Int(truncatingIfNeeded: data) &+ 2
     }
 
     private static func value(_ line: RawSpan, _ length: Int) -> ReplyStep {

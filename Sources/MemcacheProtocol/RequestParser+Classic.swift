@@ -27,20 +27,26 @@ extension RequestParser {
     ) -> RequestStep {
         var head = head
         var reserved = false
-        if keys.capacity > 1 << 14 { keys = [] }  // one giant multi-get must not hold its memory for ever
-        keys.removeAll(keepingCapacity: true)
-        for index in first..<tokenCount { keys.append(tokens.span[index]) }
+        forgetKeys()
+        for index in first..<tokenCount { keys.push(tokens.span[index]) }
         if tokenCount == Self.tokenLimit {
             var index = rest
-            while let token = Self.nextToken(bytes, from: &index, end: contentEnd) { keys.append(token) }
+            while let token = Self.nextToken(bytes, from: &index, end: contentEnd) { keys.push(token) }
         }
-        for key in keys {
+        for index in 0..<keys.count {
+            let key = keys[index]
             guard key.count <= limits.key else { return refuse(.badCommandLine) }
             if isReserved(bytes, key) { reserved = true }
         }
         guard !reserved else { return refuse(.reservedKey) }
         head.keyCount = UInt32(keys.count)
         return .request(head)
+    }
+
+    /// Empties the key list. One giant multi-get must not hold its memory for ever.
+    mutating func forgetKeys() {
+        if keys.capacity > 1 << 14 { keys = Stack() }
+        keys.removeAll()
     }
 
     /// set, add, replace, append, prepend, cas. A line refused before its length is believed leaves the data block to

@@ -15,6 +15,43 @@ extension RequestParser {
         return head
     }
 
+    /// `get <key> <key>...\r\n`, whole, with single spaces and no key that is too long or perhaps reserved. The keys go
+    /// to the key list as they are found.
+    mutating func shortMultiget(_ bytes: RawSpan, limits: borrowing ProtocolLimits) -> RequestHead? {
+        forgetKeys()
+        let longest = limits.key
+        var start = 4
+        var index = 4
+        while index < bytes.byteCount {
+            var hits = ASCII.controlsAndSpaces(in: bytes.word(at: index))
+            while hits != 0 {
+                let end = index &+ hits.trailingZeroBitCount &>> 3
+                let count = end &- start
+                guard end < bytes.byteCount, count > 0, count <= longest, bytes.byte(at: start) != 0x5f else {
+                    return nil
+                }
+                keys.push(ByteRange(offset: start, length: count))
+                start = end &+ 1
+                guard bytes.byte(at: end) == ASCII.space else {
+                    return endOfShortMultiget(bytes, at: end, limits: limits)
+                }
+                hits &= hits &- 1
+            }
+            index &+= 8
+        }
+        return nil
+    }
+
+    private func endOfShortMultiget(_ bytes: RawSpan, at end: Int, limits: borrowing ProtocolLimits) -> RequestHead? {
+        guard bytes.word(at: end) & 0xffff == 0x0a0d, keys.count > 1, end &+ 2 <= limits.multigetLine else {
+            return nil
+        }
+        var head = RequestHead(verb: .get, lineLength: UInt32(truncatingIfNeeded: end &+ 2))
+        head.key = keys[0]
+        head.keyCount = UInt32(truncatingIfNeeded: keys.count)
+        return head
+    }
+
     /// `set <key> <flags> <exptime> <length>[ noreply]\r\n`, whole, with single spaces and numbers of one to seven digits.
     @inline(__always)
     static func shortSet(_ bytes: RawSpan, limits: borrowing ProtocolLimits) -> RequestHead? {

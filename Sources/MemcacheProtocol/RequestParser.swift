@@ -29,7 +29,7 @@ public struct RequestParser: ~Copyable {
     var contentEnd = 0
     /// Bytes of the line with its newline.
     var lineLength = 0
-    var keys: [ByteRange] = []
+    @usableFromInline var keys = Stack<ByteRange>()
     /// The key of the last `.base64Key` request, decoded: its first `decodedLength` bytes are what the ring hashes.
     public internal(set) var decodedKey = InlineArray<192, UInt8>(repeating: 0)
     public internal(set) var decodedLength = 0
@@ -38,7 +38,7 @@ public struct RequestParser: ~Copyable {
 
     /// The `index`th key of the last request, as a range of its line; valid for `0 ..< head.keyCount` where that is
     /// more than 1.
-    public func key(at index: Int) -> ByteRange { keys[index] }
+    @inlinable public func key(at index: Int) -> ByteRange { keys[index] }
 
     /// Looks for one command at the start of `bytes`, the connection's unread window.
     ///
@@ -50,6 +50,11 @@ public struct RequestParser: ~Copyable {
         switch UInt32(truncatingIfNeeded: bytes.word(at: 0)) {
         case UInt32(Spelling.getSpace):
             if let head = Self.shortGet(bytes, limit: limits.key) {
+                scan = LineScan(spoken: true)
+                return .request(head)
+            }
+            // Only with a new line: one that comes in many parts is not to be read from its start each time.
+            if scan.scanned == 0, let head = shortMultiget(bytes, limits: limits) {
                 scan = LineScan(spoken: true)
                 return .request(head)
             }

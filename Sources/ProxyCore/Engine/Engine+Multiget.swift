@@ -9,44 +9,47 @@ internal import Telemetry
 extension Engine {
     func beginMultiget(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let request = newRequest(head, from: id)
-        requests[request].flags.insert(.pieced)
-        requests[request].pending = 1  // this function, so that no early failure ends the request
+        let pool = clients[id].pool
+        var last = none
         for index in 0..<Int(head.keyCount) {
-            addKey(parser.key(at: index), of: request, head, bytes, pool: clients[id].pool)
+            last = addKey(parser.key(at: index), of: request, behind: last, head, bytes, pool: pool)
         }
-        while let node = building.pop() { finishBuilding(node: node) }
-        requests[request].pending &-= 1
+        requests.update(request) {
+            $0.flags.insert(.pieced)
+            $0.lastPiece = last
+        }
+        while let node = building.pop() { endLine(to: node) }
         if requests[request].pending == 0 { settle(request) }
         return Int(head.lineLength)
     }
 
-    private func addKey(_ key: ByteRange, of request: UInt32, _ head: RequestHead, _ bytes: RawSpan, pool: UInt16) {
+    /// Makes the key's piece and adds the key to its node's line. Nothing here can end a call or free a piece.
+    @inline(__always)
+    private func addKey(
+        _ key: ByteRange, of request: UInt32, behind last: UInt32, _ head: RequestHead, _ bytes: RawSpan, pool: UInt16
+    ) -> UInt32 {
         let node = node(for: key, in: bytes, pool: pool)
-        let piece = newPiece(of: request)
-        guard nodes[node].isUp else {
-            // A shard that is gone loses its own keys only.
-            pieces[piece].state = .settled
-            nodeStats[Int(node)].errors.count(.nodeDown)
-            return
+        var piece = Piece()
+        piece.keyLength = UInt8(truncatingIfNeeded: key.count)
+        let slot = pieces.take(piece)
+        if last == none { requests[request].firstPiece = slot } else { pieces[last].next = slot }
+        if nodes[node].building.room >= key.count &+ 3 {
+            pieces[nodes[node].building.lastPiece].nextOfCall = slot
+        } else if !startLine(to: node, from: slot, of: request, head, bytes) {
+            pieces[slot].state = .settled
+            return slot
         }
-        var call = nodes[node].building
-        if call == none || links[calls[call].link].open.room < key.count + 3 {
-            call = startBuilding(request, head, bytes, node: node)
+        let position = nodes.update(node) {
+            let position = $0.building.position
+            // The byte before a key is always a space, so key and space are copied in one go.
+            queues.chunks.write(
+                bytes.extracting((key.start &- 1)..<key.end), to: $0.building.chunk, at: position)
+            $0.building.position = position &+ key.count &+ 1
+            $0.building.lastPiece = slot
+            return position
         }
-        let (link, last) = calls.update(call) {
-            let last = $0.lastPiece
-            $0.lastPiece = piece
-            if last == none { $0.piece = piece }
-            return ($0.link, last)
-        }
-        if last != none { pieces[last].nextOfCall = piece }
-        let position = links[link].open.position
-        pieces.update(piece) {
-            $0.keyOffset = UInt16(truncatingIfNeeded: position &+ 1)  // below the 16,384 of a chunk
-            $0.keyLength = UInt8(truncatingIfNeeded: key.count)
-        }
-        // The byte before a key is always a space, so key and space are copied in one go.
-        write(bytes.extracting((key.start - 1)..<key.end), of: call)
+        pieces[slot].keyOffset = UInt16(truncatingIfNeeded: position &+ 1)  // below the 16,384 of a chunk
+        return slot
     }
 
     @inline(__always)
@@ -62,80 +65,65 @@ extension Engine {
         return piece
     }
 
-    /// Begins a line to the node. A line stays within one chunk, so that its keys can be compared with the answer and
-    /// the line be sent again; more keys than fit make another line.
-    private func startBuilding(_ request: UInt32, _ head: RequestHead, _ bytes: RawSpan, node: UInt32) -> UInt32 {
-        if nodes[node].building != none { endLine(of: nodes[node].building) } else { building.push(node) }
-        let call = calls.take(Call(request: request, node: node, verb: head.verb, flags: [], sent: now))
+    /// Begins a line to the node; false when there can be none. A line stays within one chunk, so that its keys can be
+    /// compared with the answer and the line be sent again; more keys than fit make another line.
+    private func startLine(
+        to node: UInt32, from piece: UInt32, of request: UInt32, _ head: RequestHead, _ bytes: RawSpan
+    ) -> Bool {
+        guard nodes[node].isUp else {
+            // A shard that is gone loses its own keys only.
+            nodeStats[Int(node)].errors.count(.nodeDown)
+            return false
+        }
+        if nodes[node].building.call == none { building.push(node) } else { endLine(to: node) }
+        let link = nodes[node].link == none ? open(node: node) : nodes[node].link
+        guard !queues.isCrowded, makeRoom(max(512, head.argument.count + 300), in: link) else {
+            nodeStats[Int(node)].errors.count(.memoryLimit)
+            condemn(link: link)
+            return false
+        }
+        let open = links[link].open
+        var call = Call(request: request, node: node, verb: head.verb, flags: [], sent: now)
+        if head.verb.isIdempotentRead { call.flags.insert(.repeatable) }
+        call.piece = piece
+        call.commandChunk = open.id
+        call.commandOffset = UInt32(truncatingIfNeeded: open.position)
+        queues.chunks.retain(open.id)
+        let slot = calls.take(call)
         requests[request].pending &+= 1
-        nodes[node].building = call
-        enqueue(call)
-        let link = calls[call].link
-        if !makeRoom(512, in: link) { condemn(link: link) }
-        calls[call].commandChunk = links[link].open.id
-        calls[call].commandOffset = UInt32(links[link].open.position)
-        if links[link].open.id != none { queues.chunks.retain(links[link].open.id) }
-        if head.verb.isIdempotentRead { calls[call].flags.insert(.repeatable) }
-        let prefix = head.argument.isEmpty ? head.key.start - 1 : head.argument.end
-        write(bytes.extracting(0..<prefix), of: call)
-        return call
-    }
-
-    private func finishBuilding(node: UInt32) {
-        endLine(of: nodes[node].building)
-        nodes[node].building = none
-    }
-
-    private func endLine(of call: UInt32) {
-        write("\r\n", of: call)
-        let position = links[calls[call].link].open.position
-        calls[call].commandLength = UInt32(position) &- calls[call].commandOffset
-    }
-
-    /// The piece that a VALUE with this key is for: those before it in the call were misses. None if the node names a
-    /// key that it was not asked for.
-    func matchPiece(of call: UInt32, key: ByteRange, in bytes: RawSpan) -> UInt32 {
-        let wanted = bytes.extracting(key.start..<key.end)
-        let row = calls[call]
-        var slot = row.piece
-        while slot != none {
-            let piece = pieces[slot]
-            if Int(piece.keyLength) == key.count,
-                queues.chunks.withBytes(
-                    of: row.commandChunk, offset: Int(piece.keyOffset), count: key.count, { $0.isEqual(to: wanted) })
-            {
-                break
-            }
-            pieces[slot].state = .settled
-            slot = piece.nextOfCall
+        append(slot, to: link)
+        nodes[node].building = LineBuild(call: slot, chunk: open.id, position: open.position)
+        addToLine(of: node, head.verb.spelling)
+        if !head.argument.isEmpty {
+            addToLine(of: node, bytes.extracting((head.argument.start - 1)..<head.argument.end))
         }
-        if slot != row.piece { calls[call].piece = slot }
-        return slot
+        return true
     }
 
-    /// The call is done with the piece, found or missing.
-    func pass(_ piece: UInt32, of call: UInt32) {
-        let next = pieces.update(piece) {
-            $0.state = .settled
-            return $0.nextOfCall
-        }
-        calls[call].piece = next
+    private func addToLine(of node: UInt32, _ text: StaticString) {
+        addToLine(of: node, unsafe RawSpan(_unsafeStart: text.utf8Start, byteCount: text.utf8CodeUnitCount))
     }
 
-    /// Moves what is ready of a request's pieces, in order, to its reply. The piece that is being received goes as far
-    /// as it has come.
-    func collectPieces(of request: UInt32) {
-        var slot = requests[request].firstPiece
-        while slot != none {
-            let piece = pieces[slot]
-            if !piece.reply.isEmpty { queues.move(&pieces[slot].reply, behind: &requests[request].reply) }
-            guard piece.state == .settled else { break }
-            pieces.free(slot)
-            slot = piece.next
+    private func addToLine(of node: UInt32, _ bytes: RawSpan) {
+        queues.chunks.write(bytes, to: nodes[node].building.chunk, at: nodes[node].building.position)
+        nodes[node].building.position += bytes.byteCount
+    }
+
+    /// The line goes to its connection or, while that is not ready, to its call.
+    private func endLine(to node: UInt32) {
+        guard nodes[node].building.call != none else { return }
+        addToLine(of: node, "\r\n")
+        let line = nodes[node].building
+        nodes[node].building = LineBuild()
+        let (link, offset) = calls.update(line.call) {
+            $0.commandLength = UInt32(truncatingIfNeeded: line.position) &- $0.commandOffset
+            return ($0.link, Int($0.commandOffset))
         }
-        requests.update(request) {
-            $0.firstPiece = slot
-            if slot == none { $0.lastPiece = none }
+        queues.advance(&links[link].open, to: line.position)
+        if links[link].state == .ready {
+            queues.share(line.chunk, offset: offset, count: line.position - offset, with: &links[link].output)
+        } else {
+            queues.share(line.chunk, offset: offset, count: line.position - offset, with: &calls[line.call].staged)
         }
     }
 }

@@ -38,6 +38,10 @@ extension Engine {
             finish(call, .mn, bytes.extracting(0..<4), of: id)
             return 4
         }
+        if calls[call].piece != none {
+            let used = takeValues(bytes, of: call)
+            if used > 0 { return used }
+        }
         switch ReplyParser.parse(bytes, for: calls[call].verb, rawKeyLength: calls[call].rawKeyLength) {
         case .needMore: return 0
         case .line(let code, let length):

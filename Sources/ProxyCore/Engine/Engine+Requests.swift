@@ -227,6 +227,7 @@ extension Engine {
         return unsafe node(for: ByteRange(offset: 0, length: parser.decodedLength), in: key.span.bytes, pool: pool)
     }
 
+    @inline(__always)
     func node(for key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt32 {
         let chance = nextRandom()
         return unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {

@@ -89,8 +89,7 @@ extension Engine {
         while requests[request].firstPiece != none {
             let piece = requests[request].firstPiece
             requests[request].firstPiece = pieces[piece].next
-            queues.clear(&pieces[piece].reply)
-            pieces.free(piece)
+            free(piece: piece)
         }
         requests.free(request)
     }

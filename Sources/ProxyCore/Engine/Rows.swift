@@ -114,9 +114,8 @@ struct Call: BitwiseCopyable {
     var commandLength: UInt32 = 0
     /// The bytes, while they cannot go to the connection yet.
     var staged = ByteQueue()
-    /// The next piece that a reply of this call can be for, and the last.
+    /// The next piece that a reply of this call can be for.
     var piece = none
-    var lastPiece = none
     /// See `RequestHead.rawKeyLength`.
     var rawKeyLength: UInt8 = 0
 }
@@ -133,7 +132,25 @@ struct Piece: BitwiseCopyable {
     var keyOffset: UInt16 = 0
     var keyLength: UInt8 = 0
     var state = State.waiting
+    /// A reply that came in one piece: a run of a chunk, of which the piece holds one count.
+    var chunk = none
+    var offset: UInt32 = 0
+    var length: UInt32 = 0
+    /// A reply that did not.
     var reply = ByteQueue()
+}
+
+/// A line of keys that is being written straight into the open chunk of its connection.
+struct LineBuild: BitwiseCopyable {
+    var call = none
+    var chunk = none
+    /// Where the next byte goes.
+    var position = ByteQueues.chunkSize
+    var lastPiece = none
+
+    /// None is left while there is no line.
+    @inline(__always)
+    var room: Int { ByteQueues.chunkSize &- position }
 }
 
 /// A connection to a node. Its calls form a list in the order in which the node will answer.
@@ -180,8 +197,8 @@ struct NodeRow: BitwiseCopyable {
     var link = none
     /// A connection that a large value has left, kept for the next.
     var spare = none
-    /// The call that keys of the multi-key get being taken apart are added to.
-    var building = none
+    /// The line that keys of the multi-key get being taken apart are added to.
+    var building = LineBuild()
     /// Its version as three numbers, once known.
     var version: UInt32 = 0
     var timeout: UInt64

@@ -1,0 +1,146 @@
+internal import Bytes
+internal import MemcacheProtocol
+internal import Telemetry
+
+/// The answers to a get of several keys: from a node's VALUEs to pieces, and from pieces to the reply.
+extension Engine {
+    /// Takes the values at the start of `bytes` that are whole and plainly spelled: copies them in one go, and tells
+    /// each piece where its own is. Returns how many bytes that was; whatever else stands there is for `takeReply`.
+    func takeValues(_ bytes: RawSpan, of call: UInt32) -> Int {
+        let row = calls[call]
+        guard row.commandChunk != none, ReplyParser.isValue(bytes, at: 0), requests[row.request].client != none,
+            arena.room >= min(bytes.byteCount, Self.usualValues) || queues.renew(&arena)
+        else { return 0 }
+        let limit = min(bytes.byteCount, arena.room)
+        let base = UInt32(truncatingIfNeeded: arena.position)
+        var (next, used, count) = (row.piece, 0, UInt32(0))
+        queues.chunks.withBytes(of: row.commandChunk, offset: 0, count: ByteQueues.chunkSize) { line in
+            while ReplyParser.isValue(bytes, at: used) {
+                let piece = pieceNamed(in: bytes, at: used &+ 6, from: next, line)
+                guard piece != none,
+                    let end = ReplyParser.valueEnd(bytes, keyEnd: used &+ 6 &+ Int(pieces[piece].keyLength)),
+                    end <= limit
+                else { break }
+                while next != piece { next = settle(piece: next) }  // misses
+                next = pieces.update(piece) {
+                    $0.state = .settled
+                    $0.chunk = arena.id
+                    $0.offset = base &+ UInt32(truncatingIfNeeded: used)
+                    $0.length = UInt32(truncatingIfNeeded: end &- used)
+                    return $0.nextOfCall
+                }
+                used = end
+                count &+= 1
+            }
+        }
+        guard used > 0 else { return 0 }
+        queues.chunks.retain(arena.id, count: count)
+        queues.store(bytes.extracting(0..<used), through: &arena)
+        calls.update(call) {
+            $0.piece = next
+            $0.flags.formUnion([.started, .hit])
+        }
+        return used
+    }
+
+    /// With less room than this, or than there are bytes, a new chunk is begun.
+    private static var usualValues: Int { 4096 }
+
+    /// The first piece from `slot` on whose key, in its command line, stands in the answer at `offset`; what ends it
+    /// there is for the caller to check.
+    @inline(__always)
+    private func pieceNamed(in bytes: RawSpan, at offset: Int, from slot: UInt32, _ line: RawSpan) -> UInt32 {
+        let first = bytes.word(at: offset)
+        var slot = slot
+        while slot != none {
+            let (start, count, next) = pieces.update(slot) {
+                (Int($0.keyOffset), Int($0.keyLength), $0.nextOfCall)
+            }
+            let difference = first ^ line.word(at: start)
+            if count < 8 {
+                if difference &<< UInt64(truncatingIfNeeded: 64 &- 8 &* count) == 0 { return slot }
+            } else if difference == 0, isRestEqual(bytes, at: offset, line, at: start, count) {
+                return slot
+            }
+            slot = next
+        }
+        return none
+    }
+
+    /// Whether keys of eight bytes or more whose first eight are equal are so altogether.
+    @inline(__always)
+    private func isRestEqual(
+        _ bytes: RawSpan, at offset: Int, _ line: RawSpan, at start: Int, _ count: Int
+    ) -> Bool {
+        if count <= 16 {
+            return bytes.word(at: offset &+ count &- 8) == line.word(at: start &+ count &- 8)
+        }
+        guard count <= bytes.byteCount &- offset else { return false }
+        return bytes.extracting(offset..<(offset &+ count)).isEqual(to: line.extracting(start..<(start &+ count)))
+    }
+
+    /// The piece that a VALUE with this key is for: those before it in the call were misses. None if the node names a
+    /// key that it was not asked for.
+    func matchPiece(of call: UInt32, key: ByteRange, in bytes: RawSpan) -> UInt32 {
+        let wanted = bytes.extracting(key.start..<key.end)
+        let row = calls[call]
+        var slot = row.piece
+        while slot != none {
+            let piece = pieces[slot]
+            if Int(piece.keyLength) == key.count,
+                queues.chunks.withBytes(
+                    of: row.commandChunk, offset: Int(piece.keyOffset), count: key.count, { $0.isEqual(to: wanted) })
+            {
+                break
+            }
+            slot = settle(piece: slot)
+        }
+        if slot != row.piece { calls[call].piece = slot }
+        return slot
+    }
+
+    /// The call is done with the piece, found or missing.
+    func pass(_ piece: UInt32, of call: UInt32) { calls[call].piece = settle(piece: piece) }
+
+    /// Returns the call's next piece.
+    @inline(__always)
+    private func settle(piece: UInt32) -> UInt32 {
+        pieces.update(piece) {
+            $0.state = .settled
+            return $0.nextOfCall
+        }
+    }
+
+    /// Moves what is ready of a request's pieces, in order, to its reply. The piece that is being received goes as far
+    /// as it has come.
+    func collectPieces(of request: UInt32) {
+        var slot = requests[request].firstPiece
+        var gathering = Gathering(behind: requests[request].reply, through: arena)
+        while slot != none {
+            let piece = pieces[slot]
+            if piece.chunk != none {
+                queues.give(piece.chunk, offset: piece.offset, count: piece.length, to: &gathering)
+            } else if !piece.reply.isEmpty {
+                queues.move(&pieces[slot].reply, into: &gathering)
+            }
+            guard piece.state == .settled else { break }
+            pieces.free(slot)
+            slot = piece.next
+        }
+        queues.finish(&gathering)
+        arena = gathering.open
+        requests.update(request) {
+            $0.reply = gathering.queue
+            $0.firstPiece = slot
+            if slot == none { $0.lastPiece = none }
+        }
+        if gathering.isCut { cutOff(request, .memoryLimit) }
+    }
+
+    /// Frees a piece that nobody wants any more, and the one's bytes.
+    func free(piece: UInt32) {
+        if pieces[piece].chunk != none { queues.chunks.release(pieces[piece].chunk) }
+        queues.clear(&pieces[piece].reply)
+        pieces.free(piece)
+    }
+}
