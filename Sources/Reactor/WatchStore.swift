@@ -56,6 +56,8 @@ struct WatchStore: ~Copyable {
             &entry.pointee.event, base, descriptor, what,
             { _, what, argument in
                 guard let entry = unsafe argument?.assumingMemoryBound(to: WatchStore.Entry.self) else { return }
+                // The loop's own alarm is nobody's event: waking up is all it is for.
+                guard unsafe entry.pointee.token != .max else { return }
                 unsafe ReadyList.append(entry.pointee.ready, token: entry.pointee.token, what: what)
             }, entry)
         precondition(failed == 0, "event_assign refused its arguments")

@@ -15,7 +15,7 @@ struct Bench: ParsableCommand {
             Every key has one value, told by its number, so any run can --verify what another has set.
 
             Exit codes: 0 all was answered well (a miss is no fault), 1 there were errors or wrong, lost or missing \
-            answers, 2 the target cannot be reached, 64 wrong options.
+            answers, 69 the target cannot be reached, 64 wrong options.
 
             Examples:
               drover bench 127.0.0.1:11311 --connections 50 --duration 10s --mix 10:1 --size 1k --verify
@@ -85,10 +85,10 @@ struct Bench: ParsableCommand {
             throw ValidationError(problem)
         case .failure(.notConnected(let reason)):
             display.complain("cannot connect to \(target): \(reason)")
-            throw ExitCode(2)
+            throw DroverExit.unavailable.code
         case .failure(.stuck):
             display.complain("a thread of the generator did not end its work in time")
-            throw ExitCode(2)
+            throw DroverExit.unavailable.code
         }
     }
 

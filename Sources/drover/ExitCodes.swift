@@ -12,8 +12,6 @@ enum DroverExit: Int32 {
     case noInput = 66
     /// What it needs is not there: an address to listen on, memcached for `dev`, a server for `bench`.
     case unavailable = 69
-    /// The kernel refused something: threads, descriptors, memory.
-    case osError = 71
     /// The config is wrong; starting again with the same file cannot help.
     case config = 78
 
@@ -27,7 +25,6 @@ enum DroverExit: Int32 {
           64  the command line is wrong
           66  a file cannot be read
           69  something needed is not there (an address is taken, no memcached)
-          71  the kernel refused threads, descriptors or memory
           78  the config is wrong; starting again cannot help
         """
 }

@@ -154,6 +154,7 @@ extension Engine {
             queues.clear(&pieces[calls[call].piece].reply)
         }
         requests[request].flags.insert(.failed)
+        poolStats[Int(requests[request].pool)].errors.count(cause)
         let hasValue = calls[call].flags.contains(.hit) && !midValue
         release(call)
         guard !isPieced else {

@@ -46,6 +46,7 @@ extension Engine {
                 bytes.extracting((key.start &- 1)..<key.end), to: $0.building.chunk, at: position)
             $0.building.position = position &+ key.count &+ 1
             $0.building.lastPiece = slot
+            $0.building.keys &+= 1
             return position
         }
         pieces[slot].keyOffset = UInt16(truncatingIfNeeded: position &+ 1)  // below the 16,384 of a chunk
@@ -117,6 +118,7 @@ extension Engine {
         nodes[node].building = LineBuild()
         let (link, offset) = calls.update(line.call) {
             $0.commandLength = UInt32(truncatingIfNeeded: line.position) &- $0.commandOffset
+            $0.keys = line.keys
             return ($0.link, Int($0.commandOffset))
         }
         queues.advance(&links[link].open, to: line.position)

@@ -66,6 +66,7 @@ extension Engine {
         let isMeta = calls[call].verb.isMeta
         let request = calls.update(call) {
             $0.flags.formUnion(isMeta ? .started : [.started, .hit])
+            $0.values &+= 1
             return $0.request
         }
         if !isMeta {
@@ -227,9 +228,12 @@ extension Engine {
         if nodes[call.node].isSuspect { clear(node: call.node) }
         let verb = call.verb.rawValue
         switch code {
-        case .end where call.flags.contains(.hit): poolStats[pool].hits.count(verb)
+        case .end where call.verb == .stats: break
+        case .end:
+            poolStats[pool].hits.add(UInt64(call.values), to: verb)
+            poolStats[pool].misses.add(UInt64(call.keys &- min(call.values, call.keys)), to: verb)
         case .value, .hd, .stored, .deleted, .touched, .number: poolStats[pool].hits.count(verb)
-        case .end, .en, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb)
+        case .en, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb)
         case .error, .clientError, .serverError: nodeStats[node].errors.count(.serverError)
         default: break
         }

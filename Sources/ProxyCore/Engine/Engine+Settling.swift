@@ -128,6 +128,7 @@ extension Engine {
     /// The request's node is down: what `when_down` says.
     func answerDown(_ request: UInt32, node: UInt32) {
         nodeStats[Int(node)].errors.count(.nodeDown)
+        poolStats[Int(requests[request].pool)].errors.count(.nodeDown)
         let verb = requests[request].verb
         let isMiss = unsafe pools[Int(requests[request].pool)]._withUnsafeGuaranteedRef { $0.whenDown == .miss }
         // Only reads: a write that goes nowhere must not look like one that found nothing.

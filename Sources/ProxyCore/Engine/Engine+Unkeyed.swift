@@ -34,9 +34,11 @@ extension Engine {
     }
 
     /// `cachedump` and `detail dump` print keys as they are: one with a newline in it could pass for the end of the
-    /// reply, and everything behind it on the connection would go to the wrong client.
+    /// reply, and everything behind it on the connection would go to the wrong client. `sizes_enable` can crash the
+    /// older servers.
     private func isSafe(_ argument: RawSpan) -> Bool {
         !argument.isEqual(to: "cachedump", at: 0) && !argument.isEqual(to: "detail", at: 0)
+            && !argument.isEqual(to: "sizes_", at: 0)
     }
 
     /// Sends the command to every node of the pool that is up; `writeReport` puts the answers together.
@@ -115,7 +117,7 @@ extension Engine {
         unsafe answer.count == text.bytes.utf8CodeUnitCount && answer.span.bytes.isEqual(to: text.bytes, at: 0)
     }
 
-    /// The first word of the argument.
+    /// By the argument without its spaces.
     private func topic(of argument: RawSpan) -> StatsTopic {
         var word: [UInt8] = []
         for index in 0..<argument.byteCount where argument.byte(at: index) != ASCII.space {

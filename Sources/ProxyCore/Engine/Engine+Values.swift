@@ -39,6 +39,7 @@ extension Engine {
         calls.update(call) {
             $0.piece = next
             $0.flags.formUnion([.started, .hit])
+            $0.values &+= count
         }
         return used
     }

@@ -116,6 +116,9 @@ struct Call: BitwiseCopyable {
     var staged = ByteQueue()
     /// The next piece that a reply of this call can be for.
     var piece = none
+    /// Keys asked for, and values that have come, of a classic get.
+    var keys: UInt32 = 1
+    var values: UInt32 = 0
     /// See `RequestHead.rawKeyLength`.
     var rawKeyLength: UInt8 = 0
 }
@@ -147,6 +150,8 @@ struct LineBuild: BitwiseCopyable {
     /// Where the next byte goes.
     var position = ByteQueues.chunkSize
     var lastPiece = none
+    /// Keys in the line.
+    var keys: UInt32 = 0
 
     /// None is left while there is no line.
     @inline(__always)
