@@ -94,7 +94,7 @@ extension Engine {
     func refuse(_ refusal: Refusal, _ bytes: RawSpan, from id: UInt32) -> Int {
         let pool = Int(clients[id].pool)
         poolStats[pool].errors.count(refusal.cause)
-        if !refusal.drops.isEmpty { dropOldValue(refusal, bytes, pool: clients[id].pool) }
+        if !refusal.drops.isEmpty, hasRoom { dropOldValue(refusal, bytes, pool: clients[id].pool) }
         let request = newRequest(verb: .get, isQuiet: refusal.silent, from: id)
         switch refusal.aftermath {
         case .proceed: answer(request, refusal.reply)

@@ -132,6 +132,7 @@ extension Engine {
         let isFree =
             client.flags.isDisjoint(with: [.ending, .broken, .exclusive]) && client.depth < client.pipelineLimit
             && client.output.count < Self.outputHighWater && client.blockers == 0
+            && (client.depth == 0 || hasRoom)
         return isFree || beginWaiting(id)
     }
 

@@ -9,6 +9,11 @@ internal import Telemetry
 extension Engine {
     func beginMultiget(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let request = newRequest(head, from: id)
+        guard hasRoom(for: Int(head.keyCount)) else {
+            poolStats[Int(clients[id].pool)].errors.count(.memoryLimit)
+            answer(request, .outOfMemory)
+            return Int(head.lineLength)
+        }
         let pool = clients[id].pool
         var last = none
         for index in 0..<Int(head.keyCount) {

@@ -43,6 +43,11 @@ extension Engine {
 
     /// Sends the command to every node of the pool that is up; `writeReport` puts the answers together.
     private func askAll(_ request: UInt32, _ report: StatsReport, _ head: RequestHead, _ bytes: RawSpan) {
+        guard hasRoom(for: nodes.count) else {
+            poolStats[Int(requests[request].pool)].errors.count(.memoryLimit)
+            answer(request, .outOfMemory)
+            return
+        }
         requests[request].flags.insert(.pieced)
         requests[request].report = report
         requests[request].pending = 1  // this function, so that no early failure ends the request

@@ -20,15 +20,13 @@ public final class Engine {
     static let outputHighWater = 256 * 1024
     /// A value from here on does not share a connection with requests that come after it.
     static let largeValue = 256 * 1024
-    /// Requests, calls and pieces there can be at once; well before, clients wait.
-    static let rowLimit = 1 << 20
 
     public let queues: ByteQueues
     let clients: Table<Client>
-    let requests = Table<Request>(limit: Engine.rowLimit)
-    let calls = Table<Call>(limit: Engine.rowLimit)
-    let pieces = Table<Piece>(limit: Engine.rowLimit)
-    let links = Table<Link>(limit: 1 << 16)
+    let requests: Table<Request>
+    let calls: Table<Call>
+    let pieces: Table<Piece>
+    let links: Table<Link>
 
     let nodes: Table<NodeRow>
     /// The pools of `topology`, which owns them, for use without counting references.
@@ -66,10 +64,14 @@ public final class Engine {
         public var memory: Int
         /// Connections by pool.
         public var clients: [Int]
+        /// Requests, calls, and keys of gets of several, that there can be at once. From three quarters of it on a
+        /// client has one request at a time.
+        public var rows: Int
 
-        public init(memory: Int, clients: [Int]) {
+        public init(memory: Int, clients: [Int], rows: Int = 1 << 20) {
             self.memory = memory
             self.clients = clients
+            self.rows = rows
         }
     }
 
@@ -82,8 +84,14 @@ public final class Engine {
         shortestTimeout =
             topology.pools.map { min($0.settings.timeout, $0.settings.connectTimeout) }.min() ?? 1_000_000_000
         queues = ByteQueues(limit: limits.memory)
-        clients = Table(limit: max(1, limits.clients.reduce(0, +)))
+        let clientLimit = limits.clients.reduce(1, +)
+        clients = Table(limit: clientLimit)
         nodes = Table(limit: max(1, topology.nodes.count))
+        // Room for a request of every client beyond what `hasRoom` allows, and for a large block of each.
+        requests = Table(limit: limits.rows + clientLimit)
+        calls = Table(limit: limits.rows + clientLimit)
+        pieces = Table(limit: limits.rows)
+        links = Table(limit: 4 * topology.nodes.count + clientLimit + 1024)
         for pool in topology.pools {
             unsafe pools.push(Unmanaged.passUnretained(pool))
             poolStats.push(PoolStats())
@@ -107,6 +115,14 @@ public final class Engine {
 
     /// The earliest that anything begun now can be late, in nanoseconds.
     public let shortestTimeout: UInt64
+
+    /// Clients may have more than one request under way.
+    var hasRoom: Bool { requests.count < limits.rows / 4 * 3 && calls.count < limits.rows / 4 * 3 }
+
+    /// A request may take so many calls and pieces.
+    func hasRoom(for count: Int) -> Bool {
+        pieces.count + count <= limits.rows && calls.count + count <= limits.rows
+    }
 
     /// Takes over another generation of the same pools and nodes.
     public func adopt(_ next: Topology) {

@@ -28,6 +28,26 @@ extension World {
         world.expectRest()
     }
 
+    /// More requests than there are rows once trapped: hostile pipelines could end the process.
+    @Test func pipelinesDeeperThanAllRowsWaitAndAreAnswered() {
+        let world = World(rows: 64)
+        let clients = (0..<20).map { _ in world.connect() }
+        for client in clients { world.send(String(repeating: "get a\r\n", count: 100), from: client) }
+        world.run()
+        for client in clients {
+            #expect(world.take(client) == String(repeating: "END\r\n", count: 100))
+        }
+        world.expectRest()
+    }
+
+    @Test func aGetOfMoreKeysThanThereAreRowsIsRefused() {
+        let world = World(rows: 64)
+        let client = world.connect()
+        let line = "get " + (0..<65).map { "key\($0)" }.joined(separator: " ") + "\r\n"
+        #expect(world.ask(line + "mn\r\n", from: client) == "SERVER_ERROR out of memory\r\nMN\r\n")
+        world.expectRest()
+    }
+
     @Test func quietCommandsAreSentAloudAndAnsweredSilently() {
         let world = World(nodes: 1)
         let client = world.connect()

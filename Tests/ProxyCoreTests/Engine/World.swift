@@ -35,14 +35,16 @@ final class World {
     private var generator: SeededGenerator
 
     init(
-        nodes count: Int = 3, memory: Int = 64 << 20, seed: UInt64 = 1, isUp: (Int) -> Bool = { _ in true },
+        nodes count: Int = 3, memory: Int = 64 << 20, rows: Int = 1 << 14, seed: UInt64 = 1,
+        isUp: (Int) -> Bool = { _ in true },
         change: (inout PoolSettings) -> Void = { _ in }
     ) {
         let list = (0..<count).map { NodeSettings(address: .tcp(host: "127.0.0.1", port: UInt16(11_211 + $0))) }
         var pool = PoolSettings(name: "test", listen: [], nodes: list)
         change(&pool)
         engine = Engine(
-            Topology([pool], isUp: isUp), limits: Engine.Limits(memory: memory, clients: [1000]), seed: seed)
+            Topology([pool], isUp: isUp), limits: Engine.Limits(memory: memory, clients: [1000], rows: rows), seed: seed
+        )
         nodes = [FakeNode](repeating: FakeNode(), count: count)
         generator = SeededGenerator(seed: seed)
     }
