@@ -26,7 +26,7 @@ public enum ASCII {
 
     /// The decimal number that a word begins with, and how many digits it has: 1 to 7. A count of 0 says that there is
     /// none, or that there may be more digits behind the word.
-    @inlinable
+    @inlinable @inline(__always)
     public static func decimal(_ word: UInt64) -> (value: UInt64, count: Int) {
         let digits = word ^ 0x3030_3030_3030_3030
         // A byte above 9 gets its top bit set; a carry spoils only the bytes above the first such one.
@@ -64,6 +64,18 @@ extension RawSpan {
             return unsafe UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
         }
         return lastWord(at: offset)
+    }
+
+    /// `word(at:)` without its checks, for where one check covers several loads: all eight bytes must lie inside.
+    @unsafe @inlinable @inline(__always)
+    public func word(known offset: Int) -> UInt64 {
+        unsafe UInt64(littleEndian: unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self))
+    }
+
+    /// `byte(at:)` without its check.
+    @unsafe @inlinable @inline(__always)
+    public func byte(known offset: Int) -> UInt8 {
+        unsafe unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)
     }
 
     /// `word(at:)` where fewer than eight bytes are left.

@@ -22,15 +22,16 @@ public struct ByteQueue: BitwiseCopyable, Sendable {
 /// contiguous and leaves as one segment.
 public struct OpenChunk: BitwiseCopyable, Sendable {
     @usableFromInline var chunk: UInt32 = .max
-    @usableFromInline var fill: UInt32 = 0
+    /// Where the next byte goes; while there is no chunk, the end of one, so that there is no room.
+    @usableFromInline var fill = UInt32(ByteQueues.chunkSize)
 
     @inlinable public init() {}
 
     /// The chunk; it holds what was written last.
     @inlinable public var id: UInt32 { chunk }
     /// Where the next byte goes.
-    @inlinable public var position: Int { Int(fill) }
-    @inlinable public var room: Int { chunk == .max ? 0 : ByteQueues.chunkSize - Int(fill) }
+    @inlinable public var position: Int { chunk == .max ? 0 : Int(fill) }
+    @inlinable public var room: Int { ByteQueues.chunkSize &- Int(fill) }
 }
 
 /// A run of bytes in one chunk: a queue is a list of these.
@@ -115,8 +116,11 @@ public final class ByteQueues {
     /// Lets go of the chunk that is open and opens an empty one; false at the memory limit.
     public func renew(_ open: inout OpenChunk) -> Bool {
         close(&open)
-        open.chunk = chunks.take()
-        return open.chunk != .max
+        let chunk = chunks.take()
+        guard chunk != .max else { return false }
+        open.chunk = chunk
+        open.fill = 0
+        return true
     }
 
     /// Starts the open chunk over when nobody reads it any more: between turns, so that the same warm lines are used.

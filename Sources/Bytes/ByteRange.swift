@@ -11,6 +11,15 @@ public struct ByteRange: BitwiseCopyable, Equatable, Sendable {
         self.length = UInt32(length)
     }
 
+    /// - Parameters:
+    ///   - start: of a window, below 2^32.
+    ///   - end: not before `start`.
+    @inlinable
+    public init(_ start: Int, upTo end: Int) {
+        offset = UInt32(truncatingIfNeeded: start)
+        length = UInt32(truncatingIfNeeded: end &- start)
+    }
+
     @inlinable public static var empty: ByteRange { ByteRange(offset: 0, length: 0) }
     @inlinable public var isEmpty: Bool { length == 0 }
     @inlinable public var start: Int { Int(offset) }

@@ -132,21 +132,19 @@ public final class ChunkStore {
     @inlinable @inline(__always)
     public func write(_ bytes: RawSpan, to chunk: UInt32, at offset: Int) {
         let count = bytes.byteCount
-        precondition(offset >= 0 && count <= Self.chunkSize - offset)
-        guard let memory = unsafe chunks[chunk].memory else { return }
+        let memory = unsafe pointer(to: chunk, offset: offset, count: count)
         unsafe bytes.withUnsafeBytes { source in
             guard let base = source.baseAddress else { return }
-            unsafe copyRun(to: memory + offset, from: base, count)
+            unsafe copyRun(to: memory, from: base, count)
         }
     }
 
     /// Copies bytes of one chunk to another, or to a place behind them in the same.
     @inlinable @inline(__always)
     public func copy(_ source: UInt32, offset: Int, count: Int, to target: UInt32, at position: Int) {
-        precondition(position >= 0 && position <= Self.chunkSize - count)
         let from = unsafe pointer(to: source, offset: offset, count: count)
-        guard let memory = unsafe chunks[target].memory else { return }
-        unsafe (memory + position).copyMemory(from: from, byteCount: count)
+        let to = unsafe pointer(to: target, offset: position, count: count)
+        unsafe to.copyMemory(from: from, byteCount: count)
     }
 
     /// Command lines and short replies are most of what is copied: for those a call would cost more than the copy. Two
@@ -174,7 +172,7 @@ public final class ChunkStore {
     /// The bytes of a range of the chunk, for reading while `body` runs.
     @inlinable
     public func withBytes<Result>(of chunk: UInt32, offset: Int, count: Int, _ body: (RawSpan) -> Result) -> Result {
-        precondition(offset >= 0 && count >= 0 && count <= Self.chunkSize - offset)
+        precondition(offset >= 0 && count >= 0 && offset &+ count <= Self.chunkSize)
         let memory = unsafe chunks[chunk].memory.unsafelyUnwrapped
         return body(unsafe RawSpan(_unsafeStart: memory + offset, byteCount: count))
     }
@@ -182,7 +180,7 @@ public final class ChunkStore {
     /// Where the bytes are, for an iovec that is used before the chunk is released.
     @inlinable
     func pointer(to chunk: UInt32, offset: Int, count: Int) -> UnsafeMutableRawPointer {
-        precondition(offset >= 0 && count >= 0 && count <= Self.chunkSize - offset)
+        precondition(offset >= 0 && count >= 0 && offset &+ count <= Self.chunkSize)
         return unsafe chunks[chunk].memory.unsafelyUnwrapped + offset
     }
 }

@@ -8,6 +8,9 @@ public struct Gathering: BitwiseCopyable {
     /// The chunk of the last runs and how many counts of it are to be given back.
     @usableFromInline var held = UInt32.max
     @usableFromInline var heldCount: UInt32 = 0
+    /// The last run, which the next may lengthen.
+    @usableFromInline var offset: UInt32 = 0
+    @usableFromInline var length: UInt32 = 0
     /// Something found no segment.
     public var isCut = false
 
@@ -29,24 +32,58 @@ extension ByteQueues {
     /// Adds a run of a chunk together with the caller's count of it.
     @inlinable @inline(__always)
     public func give(_ chunk: UInt32, offset: UInt32, count: UInt32, to gathering: inout Gathering) {
-        if count <= Self.cheapToCopy, Int(count) <= gathering.open.room {
-            let position = gathering.open.fill
-            chunks.copy(
-                chunk, offset: Int(offset), count: Int(count), to: gathering.open.chunk, at: Int(position))
-            gathering.open.fill = position &+ count
+        if chunk == gathering.held {
+            gathering.heldCount &+= 1
+            if offset == gathering.offset &+ gathering.length {
+                gathering.length &+= count
+                return
+            }
+            passRun(&gathering)
         } else {
-            giveWhole(chunk, offset: offset, count: count, to: &gathering)
-        }
-        if chunk != gathering.held {
-            letGo(&gathering)
+            passRun(&gathering)
+            // A copy, here and below, so that the original can stay in registers.
+            var all = gathering
+            letGo(&all)
+            gathering = all
             gathering.held = chunk
+            gathering.heldCount = 1
         }
-        gathering.heldCount &+= 1
+        gathering.offset = offset
+        gathering.length = count
     }
 
+    /// Copies or links the run that may still have grown.
+    @inlinable @inline(__always)
+    func passRun(_ gathering: inout Gathering) {
+        let count = gathering.length
+        guard count > 0 else { return }
+        let position = gathering.open.fill
+        if count <= Self.cheapToCopy, Int(position) &+ Int(count) <= Self.chunkSize {
+            chunks.copy(
+                gathering.held, offset: Int(gathering.offset), count: Int(count), to: gathering.open.chunk,
+                at: Int(position))
+            gathering.open.fill = position &+ count
+        } else {
+            var all = gathering
+            giveWhole(all.held, offset: all.offset, count: count, to: &all)
+            gathering = all
+        }
+        gathering.length = 0
+    }
+
+    /// What is large is linked; for what is small there was no room.
     @usableFromInline @inline(never)
     func giveWhole(_ chunk: UInt32, offset: UInt32, count: UInt32, to gathering: inout Gathering) {
         linkCopied(&gathering)
+        if count <= Self.cheapToCopy {
+            let isRenewed = renew(&gathering.open)
+            gathering.linked = gathering.open.fill
+            if isRenewed {
+                chunks.copy(chunk, offset: Int(offset), count: Int(count), to: gathering.open.chunk, at: 0)
+                gathering.open.fill = count
+                return
+            }
+        }
         if isCrowded {
             gathering.isCut = true
         } else {
@@ -56,12 +93,14 @@ extension ByteQueues {
 
     /// Adds all of `source`.
     public func move(_ source: inout ByteQueue, into gathering: inout Gathering) {
+        passRun(&gathering)
         linkCopied(&gathering)
         move(&source, behind: &gathering.queue)
     }
 
     /// The queue and the open chunk are the caller's again.
     public func finish(_ gathering: inout Gathering) {
+        passRun(&gathering)
         linkCopied(&gathering)
         letGo(&gathering)
     }

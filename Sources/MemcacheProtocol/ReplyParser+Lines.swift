@@ -1,4 +1,4 @@
-public import Bytes
+import Bytes
 
 extension ReplyParser {
     /// `VALUE <key> <flags> <bytes> [<cas>]`, END, or an error.
@@ -53,22 +53,20 @@ extension ReplyParser {
         return (data, cas)
     }
 
-    /// `VALUE ` stands at `offset`.
+    /// `VALUE ` stands at the start of the word.
     @inlinable
-    public static func isValue(_ bytes: RawSpan, at offset: Int) -> Bool {
-        bytes.word(at: offset) & 0xffff_ffff_ffff == 0x2045_554c_4156
-    }
+    public static func isValue(_ word: UInt64) -> Bool { word & 0xffff_ffff_ffff == 0x2045_554c_4156 }
 
     /// For a VALUE header whose key is known by its bytes: where the value's CR LF ends, which may be past the end of
     /// `bytes`. Nil where `parse` has to tell what it is.
+    /// - Parameter word: the eight bytes behind the key.
     @inlinable @inline(__always)
-    public static func valueEnd(_ bytes: RawSpan, keyEnd: Int) -> Int? {
-        if bytes.word(at: keyEnd) & 0xff_ffff == 0x20_3020 {
-            let word = bytes.word(at: keyEnd &+ 3)
-            let (data, count) = ASCII.decimal(word)
-            if count > 0, count <= 6, word &>> UInt64(truncatingIfNeeded: 8 &* count) & 0xffff == 0x0a0d {
-                return keyEnd &+ 7 &+ count &+ Int(truncatingIfNeeded: data)
-            }
+    public static func valueEnd(_ bytes: RawSpan, keyEnd: Int, _ word: UInt64) -> Int? {
+        // ` 0 `, three digits and CR LF make up a word: the usual value.
+        let three = (word &>> 24 ^ 0x30_3030) & 0xff_ffff
+        if word & 0xffff_0000_00ff_ffff == 0x0a0d_0000_0020_3020, (three &+ 0x76_7676 | three) & 0x80_8080 == 0 {
+            let sum = (three & 0xff) &* 100 &+ (three &>> 8 & 0xff) &* 10 &+ three &>> 16
+            return keyEnd &+ 10 &+ Int(truncatingIfNeeded: sum)
         }
         return anyValueEnd(bytes, keyEnd: keyEnd)
     }

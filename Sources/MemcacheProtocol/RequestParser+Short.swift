@@ -19,22 +19,24 @@ extension RequestParser {
     /// to the key list as they are found.
     mutating func shortMultiget(_ bytes: RawSpan, limits: borrowing ProtocolLimits) -> RequestHead? {
         forgetKeys()
-        let longest = limits.key
+        let longest = UInt(limits.key)
         var start = 4
         var index = 4
         while index < bytes.byteCount {
-            var hits = ASCII.controlsAndSpaces(in: bytes.word(at: index))
+            let word = bytes.word(at: index)
+            var hits = ASCII.controlsAndSpaces(in: word)
             while hits != 0 {
-                let end = index &+ hits.trailingZeroBitCount &>> 3
-                let count = end &- start
-                guard end < bytes.byteCount, count > 0, count <= longest, bytes.byte(at: start) != 0x5f else {
+                let bit = hits.trailingZeroBitCount
+                let end = index &+ bit &>> 3
+                guard UInt(bitPattern: end &- start &- 1) < longest, unsafe bytes.byte(known: start) != 0x5f else {
                     return nil
                 }
-                keys.push(ByteRange(offset: start, length: count))
-                start = end &+ 1
-                guard bytes.byte(at: end) == ASCII.space else {
+                keys.push(ByteRange(start, upTo: end))
+                // Past the end of the window there are zeros: no space.
+                guard word &>> UInt64(truncatingIfNeeded: bit &- 7) & 0xff == 0x20 else {
                     return endOfShortMultiget(bytes, at: end, limits: limits)
                 }
+                start = end &+ 1
                 hits &= hits &- 1
             }
             index &+= 8

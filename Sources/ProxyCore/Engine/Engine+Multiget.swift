@@ -98,39 +98,47 @@ extension Engine {
         let slot = calls.take(call)
         requests[request].pending &+= 1
         append(slot, to: link)
-        nodes[node].building = LineBuild(call: slot, chunk: open.id, position: open.position)
-        addToLine(of: node, head.verb.spelling)
-        if !head.argument.isEmpty {
-            addToLine(of: node, bytes.extracting((head.argument.start - 1)..<head.argument.end))
-        }
+        let position = writeStart(of: head, bytes, to: open)
+        nodes[node].building = LineBuild(call: slot, chunk: open.id, position: position)
         return true
     }
 
-    private func addToLine(of node: UInt32, _ text: StaticString) {
-        addToLine(of: node, unsafe RawSpan(_unsafeStart: text.utf8Start, byteCount: text.utf8CodeUnitCount))
+    /// The line up to its first key. Returns where that goes.
+    private func writeStart(of head: RequestHead, _ bytes: RawSpan, to open: OpenChunk) -> Int {
+        let name = head.verb.spelling
+        write(name, to: open.id, at: open.position)
+        let position = open.position + name.utf8CodeUnitCount
+        guard !head.argument.isEmpty else { return position }
+        // With the space before it, as the keys.
+        let argument = bytes.extracting((head.argument.start - 1)..<head.argument.end)
+        queues.chunks.write(argument, to: open.id, at: position)
+        return position + argument.byteCount
     }
 
-    private func addToLine(of node: UInt32, _ bytes: RawSpan) {
-        queues.chunks.write(bytes, to: nodes[node].building.chunk, at: nodes[node].building.position)
-        nodes[node].building.position += bytes.byteCount
+    private func write(_ text: StaticString, to chunk: UInt32, at position: Int) {
+        let bytes = unsafe RawSpan(_unsafeStart: text.utf8Start, byteCount: text.utf8CodeUnitCount)
+        queues.chunks.write(bytes, to: chunk, at: position)
     }
 
     /// The line goes to its connection or, while that is not ready, to its call.
     private func endLine(to node: UInt32) {
         guard nodes[node].building.call != none else { return }
-        addToLine(of: node, "\r\n")
         let line = nodes[node].building
         nodes[node].building = LineBuild()
+        write("\r\n", to: line.chunk, at: line.position)
+        let end = line.position + 2
         let (link, offset) = calls.update(line.call) {
-            $0.commandLength = UInt32(truncatingIfNeeded: line.position) &- $0.commandOffset
+            $0.commandLength = UInt32(truncatingIfNeeded: end) &- $0.commandOffset
             $0.keys = line.keys
             return ($0.link, Int($0.commandOffset))
         }
-        queues.advance(&links[link].open, to: line.position)
-        if links[link].state == .ready {
-            queues.share(line.chunk, offset: offset, count: line.position - offset, with: &links[link].output)
-        } else {
-            queues.share(line.chunk, offset: offset, count: line.position - offset, with: &calls[line.call].staged)
+        links.update(link) {
+            queues.advance(&$0.open, to: end)
+            if $0.state == .ready {
+                queues.share(line.chunk, offset: offset, count: end - offset, with: &$0.output)
+            } else {
+                queues.share(line.chunk, offset: offset, count: end - offset, with: &calls[line.call].staged)
+            }
         }
     }
 }

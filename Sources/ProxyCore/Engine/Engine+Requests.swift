@@ -229,11 +229,17 @@ extension Engine {
 
     @inline(__always)
     func node(for key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt32 {
-        let chance = nextRandom()
-        return unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
-            $0.isLeastLoaded
-                ? leastLoadedNode(of: $0, for: key, in: bytes) : $0.node(for: key, in: bytes, random: chance)
+        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
+            $0.needsKeyOnly
+                ? $0.node(for: key, in: bytes, random: 0) : changingNode(of: $0, for: key, in: bytes)
         }
+    }
+
+    /// Where loads or chance decide too.
+    @inline(never)
+    private func changingNode(of pool: Pool, for key: ByteRange, in bytes: RawSpan) -> UInt32 {
+        pool.isLeastLoaded
+            ? leastLoadedNode(of: pool, for: key, in: bytes) : pool.node(for: key, in: bytes, random: nextRandom())
     }
 
     /// Bounded-load ketama: the load is what this worker has in flight.

@@ -8,23 +8,20 @@ extension Engine {
     /// each piece where its own is. Returns how many bytes that was; whatever else stands there is for `takeReply`.
     func takeValues(_ bytes: RawSpan, of call: UInt32) -> Int {
         let row = calls[call]
-        guard row.commandChunk != none, ReplyParser.isValue(bytes, at: 0), requests[row.request].client != none,
+        guard row.commandChunk != none, ReplyParser.isValue(bytes.word(at: 0)), requests[row.request].client != none,
             arena.room >= min(bytes.byteCount, Self.usualValues) || queues.renew(&arena)
         else { return 0 }
         let limit = min(bytes.byteCount, arena.room)
-        let base = UInt32(truncatingIfNeeded: arena.position)
+        let (chunk, base) = (arena.id, UInt32(truncatingIfNeeded: arena.position))
         var (next, used, count) = (row.piece, 0, UInt32(0))
         queues.chunks.withBytes(of: row.commandChunk, offset: 0, count: ByteQueues.chunkSize) { line in
-            while ReplyParser.isValue(bytes, at: used) {
-                let piece = pieceNamed(in: bytes, at: used &+ 6, from: next, line)
-                guard piece != none,
-                    let end = ReplyParser.valueEnd(bytes, keyEnd: used &+ 6 &+ Int(pieces[piece].keyLength)),
-                    end <= limit
-                else { break }
+            while next != none {
+                let (piece, end) = wholeValue(in: bytes, at: used, from: next, line)
+                guard piece != none, end <= limit else { break }
                 while next != piece { next = settle(piece: next) }  // misses
                 next = pieces.update(piece) {
                     $0.state = .settled
-                    $0.chunk = arena.id
+                    $0.chunk = chunk
                     $0.offset = base &+ UInt32(truncatingIfNeeded: used)
                     $0.length = UInt32(truncatingIfNeeded: end &- used)
                     return $0.nextOfCall
@@ -34,7 +31,7 @@ extension Engine {
             }
         }
         guard used > 0 else { return 0 }
-        queues.chunks.retain(arena.id, count: count)
+        queues.chunks.retain(chunk, count: count)
         queues.store(bytes.extracting(0..<used), through: &arena)
         calls.update(call) {
             $0.piece = next
@@ -47,36 +44,47 @@ extension Engine {
     /// With less room than this, or than there are bytes, a new chunk is begun.
     private static var usualValues: Int { 4096 }
 
-    /// The first piece from `slot` on whose key, in its command line, stands in the answer at `offset`; what ends it
-    /// there is for the caller to check.
+    /// The first piece from `slot` on whose key, in its command line, the VALUE at `offset` names, and where that
+    /// value ends, which may be past the end of `bytes`. None where `takeReply` has to judge.
     @inline(__always)
-    private func pieceNamed(in bytes: RawSpan, at offset: Int, from slot: UInt32, _ line: RawSpan) -> UInt32 {
-        let first = bytes.word(at: offset)
+    private func wholeValue(
+        in bytes: RawSpan, at offset: Int, from slot: UInt32, _ line: RawSpan
+    ) -> (piece: UInt32, end: Int) {
+        let start = offset &+ 6
+        let left = bytes.byteCount &- start
+        guard left >= 8 else { return (none, 0) }
+        // Now the two words from `offset` and from `start` on lie inside.
+        guard unsafe ReplyParser.isValue(bytes.word(known: offset)) else { return (none, 0) }
+        let first = unsafe bytes.word(known: start)
         var slot = slot
         while slot != none {
-            let (start, count, next) = pieces.update(slot) {
-                (Int($0.keyOffset), Int($0.keyLength), $0.nextOfCall)
-            }
-            let difference = first ^ line.word(at: start)
-            if count < 8 {
-                if difference &<< UInt64(truncatingIfNeeded: 64 &- 8 &* count) == 0 { return slot }
-            } else if difference == 0, isRestEqual(bytes, at: offset, line, at: start, count) {
-                return slot
+            let (place, count, next) = pieces.update(slot) { (Int($0.keyOffset), Int($0.keyLength), $0.nextOfCall) }
+            // With that, the key and the eight bytes behind it do as well.
+            guard left >= count &+ 8 else { return (none, 0) }
+            let difference = first ^ line.word(at: place)
+            let isEqual =
+                count < 8
+                ? difference &<< UInt64(truncatingIfNeeded: 64 &- 8 &* count) == 0
+                : difference == 0 && isRestEqual(bytes, at: start, line, at: place, count)
+            if isEqual {
+                let keyEnd = start &+ count
+                let word = unsafe bytes.word(known: keyEnd)
+                guard let end = ReplyParser.valueEnd(bytes, keyEnd: keyEnd, word) else { return (none, 0) }
+                return (slot, end)
             }
             slot = next
         }
-        return none
+        return (none, 0)
     }
 
-    /// Whether keys of eight bytes or more whose first eight are equal are so altogether.
+    /// Whether keys of eight bytes or more, known to lie inside `bytes`, are equal behind their first eight.
     @inline(__always)
     private func isRestEqual(
         _ bytes: RawSpan, at offset: Int, _ line: RawSpan, at start: Int, _ count: Int
     ) -> Bool {
         if count <= 16 {
-            return bytes.word(at: offset &+ count &- 8) == line.word(at: start &+ count &- 8)
+            return unsafe bytes.word(known: offset &+ count &- 8) == line.word(at: start &+ count &- 8)
         }
-        guard count <= bytes.byteCount &- offset else { return false }
         return bytes.extracting(offset..<(offset &+ count)).isEqual(to: line.extracting(start..<(start &+ count)))
     }
 

@@ -19,6 +19,8 @@ public final class Pool: Sendable {
     let pipelineLimit: UInt32
     let whenDown: PoolSettings.WhenDown
     let isLeastLoaded: Bool
+    /// A key's node follows from the key alone.
+    let needsKeyOnly: Bool
     let protocolLimits: ProtocolLimits
 
     init(_ settings: PoolSettings, firstNode: Int, isUp: [Bool]) {
@@ -30,6 +32,7 @@ public final class Pool: Sendable {
         pipelineLimit = UInt32(settings.limits.pipeline)
         whenDown = settings.whenDown
         isLeastLoaded = settings.distribution == .leastLoaded
+        needsKeyOnly = settings.distribution != .leastLoaded && settings.distribution != .random
         protocolLimits = settings.limits.protocolLimits
         // A pool that is down altogether keeps its ring: its nodes answer for themselves.
         let leavesOut = settings.whenDown == .rehash && isUp.contains(true)

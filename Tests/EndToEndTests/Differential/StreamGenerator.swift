@@ -175,7 +175,7 @@ struct StreamGenerator {
         if random.once(in: 3) { flags.append("F\(self.flags())") }
         if random.once(in: 3) { flags.append("T\(time())") }
         if appended && random.once(in: 2) { flags.append("N\(random.pick(["0", "100"]))") }
-        if random.once(in: 8) { flags.append("I") }
+        if random.once(in: 8), !numbers.contains(key) { flags.append("I") }
         // After an error memcached keeps the number for the connection's next set.
         if newer && mode != "Me" && random.once(in: 8) { flags.append("E\(nextChosenCAS())") }
         if newer && random.once(in: 8) { flags.append("s") }
@@ -186,7 +186,8 @@ struct StreamGenerator {
     private mutating func metaDelete() -> StreamCommand {
         let (key, isEncoded) = metaKey()
         var flags = some(of: ["q", "k"])
-        if random.once(in: 3) { flags.append("I") }
+        // Whether incr of a stale counter leaves it stale depends on who holds the item.
+        if random.once(in: 3), !numbers.contains(key) { flags.append("I") }
         if random.once(in: 4) { flags.append("T\(time())") }
         if newer && random.once(in: 6) { flags.append("x") }
         if newer && random.once(in: 8) { flags.append("E\(nextChosenCAS())") }
