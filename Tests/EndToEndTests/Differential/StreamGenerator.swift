@@ -53,7 +53,8 @@ struct StreamGenerator {
                 let made = command()
                 return random.once(in: 3) ? made : made.map { mutate($0) }
             }
-            batches.append(batch(commands.filter { !choosesCAS($0) }, .endOfInput))
+            // Behind a spoilt command a long body may be read as a line: then it depends on the cuts who closes.
+            batches.append(batch(commands.filter { !choosesCAS($0) && $0.bytes(cas: [:]).count < 1900 }, .endOfInput))
         default:
             batches.append(batch(command().filter { !choosesCAS($0) }, .endOfInput))
         }
@@ -134,7 +135,8 @@ struct StreamGenerator {
         switch Int.random(in: 0..<8, using: &random) {
         case 0 where flushes: StreamCommand("flush_all\(noreply())\r\n")
         // A short delay would strike in the middle of the stream, at one second or the next.
-        case 1 where flushes: StreamCommand("flush_all \(random.pick(["0", "-1", "5000"]))\(noreply())\r\n")
+        // Not -1: what it drops depends on where in a second it comes.
+        case 1 where flushes: StreamCommand("flush_all \(random.pick(["0", "5000"]))\(noreply())\r\n")
         case 2: StreamCommand("verbosity \(random.pick(["0", "1"]))\(noreply())\r\n")
         case 3: largeStore()
         default: read()

@@ -20,7 +20,7 @@ extension StreamGenerator {
         }
         // A classic read with an overlong key drops the replies that are not yet written.
         let reads = line.drop { $0 == 32 }.starts(with: "g".utf8)
-        if reads && line.split(separator: 32).contains(where: { $0.count > 250 }) { return command }
+        if reads && line.split(separator: 32).contains(where: { $0.count >= 250 }) { return command }
         // Over 2048 bytes it would depend on the cuts whether memcached closes.
         guard line.count < 1900 else { return command }
         return StreamCommand(pieces: [.bytes(line + ending + body)])
