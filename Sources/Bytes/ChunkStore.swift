@@ -58,9 +58,6 @@ public final class ChunkStore {
     /// Chunks in use now.
     @inlinable public var inUse: Int { unsafe state.pointee.inUse }
 
-    /// Bytes that free chunks still hold.
-    public var idleBytes: Int { Int(unsafe state.pointee.freeCount) * Self.chunkSize }
-
     /// A chunk with one count, or `Table.none` at the limit.
     @inlinable
     public func take() -> UInt32 {

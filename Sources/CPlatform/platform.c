@@ -2,7 +2,6 @@
 #include "CPlatform.h"
 #include <link.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -15,13 +14,6 @@ int drover_accept(int listener, struct sockaddr *address, socklen_t *length) {
 
 void drover_name_thread(const char *name) {
     pthread_setname_np(pthread_self(), name);
-}
-
-int drover_pin_thread(int processor) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(processor, &set);
-    return pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
 int drover_eventfd(void) {

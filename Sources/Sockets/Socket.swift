@@ -72,11 +72,6 @@ public struct Socket: BitwiseCopyable, Sendable, Equatable {
         _ = Glibc.close(descriptor)
     }
 
-    /// Ends our side; the peer may go on sending. shutdown(SHUT_WR).
-    public func endSending() {
-        _ = shutdown(descriptor, Int32(SHUT_WR))
-    }
-
     /// The error that the socket has met since the last call, as an errno; 0 for none. SO_ERROR.
     public func takeError() -> Int32 {
         var code: Int32 = 0

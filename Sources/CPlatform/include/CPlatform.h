@@ -10,9 +10,6 @@ int drover_accept(int listener, struct sockaddr *address, socklen_t *length);
 /// Names the calling thread, at most 15 bytes.
 void drover_name_thread(const char *name);
 
-/// Binds the calling thread to one processor; 0, or an errno.
-int drover_pin_thread(int processor);
-
 /// eventfd(2), non-blocking and closed on exec; -1 and errno on error.
 int drover_eventfd(void);
 
