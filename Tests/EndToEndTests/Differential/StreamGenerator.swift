@@ -17,6 +17,9 @@ struct StreamGenerator {
     /// Binary keys, in base64.
     private var encoded: [String] = []
     private var chosenCAS = firstChosenCAS
+    /// A delayed flush takes an immediate one back for those items that memcached has not reclaimed yet, so that a
+    /// stream has one kind or the other.
+    private var flushesLater = false
 
     init(seed: UInt64) {
         random = SeededGenerator(seed: seed)
@@ -28,6 +31,7 @@ struct StreamGenerator {
         if random.once(in: 4) { words.append(prefix + String(repeating: "x", count: 250 - prefix.utf8.count)) }
         numbers = ["\(prefix)n", "\(prefix)m"]
         encoded = ["A\0\(prefix)", "\u{1}\u{2}\(prefix)"].map { base64(Array($0.utf8)) }
+        flushesLater = random.once(in: 2)
         var batches: [StreamBatch] = []
         for _ in 0..<Int.random(in: 1...4, using: &random) {
             let count = random.pick([1, 3, 8, 16, 30])
@@ -133,10 +137,10 @@ struct StreamGenerator {
 
     private mutating func rare() -> StreamCommand {
         switch Int.random(in: 0..<8, using: &random) {
-        case 0 where flushes: StreamCommand("flush_all\(noreply())\r\n")
         // A short delay would strike in the middle of the stream, at one second or the next.
         // Not -1: what it drops depends on where in a second it comes.
-        case 1 where flushes: StreamCommand("flush_all \(random.pick(["0", "5000"]))\(noreply())\r\n")
+        case 0...1 where flushes:
+            StreamCommand("flush_all\(flushesLater ? " 5000" : random.pick(["", " 0"]))\(noreply())\r\n")
         case 2: StreamCommand("verbosity \(random.pick(["0", "1"]))\(noreply())\r\n")
         case 3: largeStore()
         default: read()
