@@ -83,11 +83,16 @@ class Strace:
         return {}
 
 
+def callgrind_is_here():
+    return bool(shutil.which("valgrind") and shutil.which("callgrind_control"))
+
+
 class Callgrind:
     """User instructions of a process that runs under valgrind."""
 
-    PREFIX = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=callgrind.%p",
-              "--dump-instr=no", "-q"]
+    # Fair: valgrind runs one thread at a time, and two workers are to have equal shares of it.
+    PREFIX = ["valgrind", "--tool=callgrind", "--fair-sched=try", "--instr-atstart=no",
+              "--callgrind-out-file=callgrind.%p", "--dump-instr=no", "-q"]
 
     def __init__(self, pid):
         self._pid = pid
