@@ -75,9 +75,11 @@ public final class Control {
     /// Each worker has its share of the limits; what does not divide goes to the first ones.
     private func limits(of number: Int, among count: Int) -> Engine.Limits {
         func share(_ whole: Int) -> Int { whole / count + (number < whole % count ? 1 : 0) }
+        let memory = max(1 << 20, share(settings.pools.reduce(0) { $0 + $1.limits.memory }))
+        // A request that waits takes a few hundred bytes beside its buffers.
         return Engine.Limits(
-            memory: share(settings.pools.reduce(0) { $0 + $1.limits.memory }),
-            clients: settings.pools.map { max(1, share($0.limits.clients)) })
+            memory: memory, clients: settings.pools.map { max(1, share($0.limits.clients)) },
+            rows: min(1 << 20, memory / 256))
     }
 
     /// Runs until SIGTERM or SIGINT, and then until every worker has stopped.

@@ -10,11 +10,10 @@ public enum ErrorCause: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case malformedRequest, keyTooLong, valueTooLarge, lineTooLong, reservedKey
     // Limits of the pool.
     case pipelineLimit, memoryLimit, clientLimit
-    /// The client did not read its replies, and was closed.
+    /// The client had the most unread replies when buffers ran short, and was closed.
     case slowClient
     /// The client went away before its reply came.
     case clientGone
-    case shuttingDown
 
     /// As operators see it.
     public var label: StaticString {
@@ -35,7 +34,6 @@ public enum ErrorCause: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .clientLimit: "client_limit"
         case .slowClient: "slow_client"
         case .clientGone: "client_gone"
-        case .shuttingDown: "shutting_down"
         }
     }
 

@@ -52,7 +52,7 @@ public enum MetricList {
     static let nodeInFlight = Metric(
         "node_in_flight_requests", .gauge, .none, "Requests that wait for the node's reply.")
     static let nodeConnections = Metric("node_connections", .gauge, .none, "Connections to the node, open now.")
-    static let nodeConnects = Metric("node_connects_total", .counter, .none, "Connections to the node that were tried.")
+    static let nodeConnects = Metric("node_connects_total", .counter, .none, "Connections to the node that were made.")
     static let nodeRetries = Metric(
         "node_retries_total", .counter, .none, "Requests sent again after their connection died.")
     static let nodeReceived = Metric("node_received_bytes_total", .counter, .bytes, "Bytes read from the node.")

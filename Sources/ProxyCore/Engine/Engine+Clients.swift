@@ -6,7 +6,7 @@ internal import Telemetry
 extension Engine {
     /// A new connection; nil when the pool has as many as it may.
     public func clientOpened(pool: Int) -> UInt32? {
-        guard !isDraining, clientCounts[pool] < limits.clients[pool] else {
+        guard clientCounts[pool] < limits.clients[pool] else {
             poolStats[pool].connectionsRefused &+= 1
             poolStats[pool].errors.count(.clientLimit)
             return nil
@@ -67,9 +67,11 @@ extension Engine {
         let pool = Int(clients[id].pool)
         clientCounts[pool] -= 1
         poolStats[pool].connections &-= 1
-        var slot = clients[id].first
+        let isBroken = clients[id].flags.contains(.broken)
+        var slot = isBroken ? clients[id].abandoned : clients[id].first
         while slot != none {
             let next = requests[slot].next
+            if !isBroken { poolStats[pool].errors.count(.clientGone) }
             requests[slot].client = none
             queues.clear(&requests[slot].reply)
             if requests[slot].flags.contains(.done) { free(request: slot) }
@@ -167,9 +169,6 @@ extension Engine {
     public func resumed(client id: UInt32) {
         clients[id].flags.subtract([.waiting, .resuming])
     }
-
-    /// From now on no client is taken.
-    public func beginDraining() { isDraining = true }
 
     /// Takes nothing more from the client; it is finished when what it asked is answered.
     public func drain(client id: UInt32) {

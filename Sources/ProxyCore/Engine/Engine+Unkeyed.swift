@@ -107,7 +107,7 @@ extension Engine {
     private func add(bytes: [UInt8], to request: UInt32) {
         guard requests[request].client != none else { return }
         if unsafe !queues.append(bytes.span.bytes, to: &requests[request].reply, through: &arena) {
-            cutOff(request, .memoryLimit)
+            runOut(request)
         }
     }
 

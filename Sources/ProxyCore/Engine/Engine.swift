@@ -56,7 +56,6 @@ public final class Engine {
     let loads = Stack<Int32>()
     /// Links that are not read for now.
     let pausedLinks = Stack<UInt32>()
-    var isDraining = false
 
     /// This worker's share of what all may use.
     public struct Limits: Sendable {
