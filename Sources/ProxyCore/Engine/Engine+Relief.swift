@@ -6,8 +6,8 @@ internal import Telemetry
 /// Back-pressure bounds what one client can hold, not what many can. Without this, clients that ask and never read
 /// would keep the memory for ever, and whoever came next would be refused.
 extension Engine {
-    /// Closes the clients that hold the most, if more than seven eighths of the memory are in use, until a quarter is
-    /// free. To be called when sockets have taken what they would: what is left then is left unread.
+    /// Closes the clients that hold the most, if more of the memory is in use than `highMark`, until an eighth less is.
+    /// To be called when sockets have taken what they would: what is left then is left unread.
     /// - Parameters:
     ///   - received: bytes of buffer that the shell holds.
     ///   - count: clients' numbers are below it.
@@ -16,7 +16,7 @@ extension Engine {
     @inline(__always)
     public func relieve(besides received: Int, among count: Int, held: (UInt32) -> Int?) -> Bool {
         let inUse = queues.memoryInUse &+ received
-        return inUse > limits.memory / 8 * 7 && closeHeaviest(of: inUse, among: count, held: held)
+        return inUse > highMark && closeHeaviest(of: inUse, among: count, held: held)
     }
 
     @inline(never)
@@ -28,7 +28,7 @@ extension Engine {
             if bytes >= ByteQueues.chunkSize { holders.append((id, bytes)) }
         }
         holders.sort { $0.bytes > $1.bytes }
-        var excess = inUse - limits.memory / 4 * 3
+        var excess = inUse - highMark / 8 * 7
         for holder in holders where excess > 0 {
             poolStats[Int(clients[holder.client].pool)].errors.count(.slowClient)
             queues.clear(&clients[holder.client].output)

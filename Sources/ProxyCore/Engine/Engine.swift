@@ -35,6 +35,8 @@ public final class Engine {
     let clientCounts = Stack<Int>()
     private(set) var topology: Topology
     let limits: Limits
+    /// Bytes of buffer from which on memory is short: behind it there is room for what one turn brings.
+    let highMark: Int
     var parser = RequestParser()
     var random: UInt64
     /// Where replies to all clients are written.
@@ -79,6 +81,7 @@ public final class Engine {
         unsafe pools = Stack()
         self.topology = topology
         self.limits = limits
+        highMark = limits.memory - min(max(limits.memory / 8, 2 * Self.largeValue), limits.memory / 2)
         random = seed | 1
         shortestTimeout =
             topology.pools.map { min($0.settings.timeout, $0.settings.connectTimeout) }.min() ?? 1_000_000_000

@@ -120,23 +120,4 @@ import Testing
         world.expectRest()
     }
 
-    @Test func theMemoryLimitIsAnErrorAndNotTheEnd() {
-        let world = World(nodes: 1, memory: 1 << 20)
-        let reader = world.connect()
-        let value = String(repeating: "y", count: 200_000)
-        #expect(world.ask("set v 0 0 200000\r\n\(value)\r\n", from: reader) == "STORED\r\n")
-        let slow = (0..<12).map { _ in world.connect() }
-        for client in slow {
-            world.update(client: client) { $0.isReading = false }
-            world.send("get v\r\n", from: client)
-        }
-        world.run()
-        #expect(world.engine.queues.memoryInUse <= 1 << 20)
-        let errors = world.engine.poolStats[0].errors[.memoryLimit] + world.engine.nodeStats[0].errors[.memoryLimit]
-        #expect(errors > 0)
-        for client in slow { world.close(client: client) }
-        world.run()
-        #expect(world.ask("get v\r\n", from: reader) == "VALUE v 0 200000\r\n\(value)\r\nEND\r\n")
-        world.expectRest()
-    }
 }

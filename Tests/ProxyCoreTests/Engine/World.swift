@@ -79,6 +79,7 @@ final class World {
     func close(client id: UInt32) {
         guard clients[id]?.isOpen == true else { return }
         clients[id]?.isOpen = false
+        clients[id]?.unread = []
         engine.clientClosed(id)
     }
 
@@ -169,9 +170,17 @@ final class World {
             }
             while let id = engine.work.clients.pop() { moved = write(client: id) || moved }
             while let report = engine.work.reports.pop() { reports.append(report) }
-        } while !engine.work.isEmpty
+        } while !engine.work.isEmpty || relieve()
         engine.endTurn()
         return moved
+    }
+
+    private func relieve() -> Bool {
+        let received = clients.values.reduce(0) { $0 + $1.unread.count }
+        let count = (clients.keys.max().map { Int($0) } ?? -1) + 1
+        return engine.relieve(besides: received, among: count) { id in
+            clients[id].flatMap { $0.isOpen ? $0.unread.count : nil }
+        }
     }
 
     private func feed(_ id: UInt32) {
@@ -209,7 +218,7 @@ extension World {
 
     private func write(client id: UInt32) -> Bool {
         let bytes = bytes(of: engine.beginSending(toClient: id))
-        guard let end = clients[id], end.isOpen, end.isReading else { return false }
+        guard let end = clients[id], end.isOpen, end.isReading || bytes.isEmpty else { return false }
         clients[id]?.received += bytes
         if !bytes.isEmpty { _ = engine.sent(toClient: id, bytes.count) }
         if engine.isFinished(client: id) { close(client: id) }
