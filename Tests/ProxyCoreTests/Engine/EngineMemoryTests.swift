@@ -74,45 +74,6 @@ import Testing
         world.expectRest()
     }
 
-    /// What comes for a client after some of its reply was lost could pass for the rest of the value.
-    @Test func nothingFollowsWhatWasCutOff() {
-        let (world, _) = worldWithItem()
-        world.mostBytes = 20_000
-        var generator = SeededGenerator.fromEnvironment()
-        for round in 0..<40 {
-            let clients = addSlow(8, to: world)
-            for client in clients { world.send("mn\r\nget v\r\nmn\r\n", from: client) }
-            for _ in 0..<Int.random(in: 1..<40, using: &generator) { world.turn() }
-            for client in clients { world.startReading(client) }
-            world.run()
-            for client in clients {
-                let answer = world.take(client)
-                let (replies, isCut) = Self.replies(in: answer)
-                #expect(replies != nil, "round \(round), DROVER_SEED=\(generator.seed), \(answer.count) bytes")
-                #expect(world.isOpen(client) ? replies == 4 && !isCut : replies ?? 0 < 4)
-                world.close(client: client)
-            }
-            world.run()
-            world.expectRest()
-        }
-    }
-
-    /// How many whole replies there are, and whether part of one follows; nil when something else stands there.
-    private static func replies(in answer: String) -> (whole: Int?, isCut: Bool) {
-        let known = [reply, "MN\r\n", "SERVER_ERROR out of memory\r\n"].map { Array($0.utf8) }
-        var rest = Array(answer.utf8)[...]
-        var count = 0
-        while !rest.isEmpty {
-            if let next = known.first(where: { rest.starts(with: $0) }) {
-                rest = rest.dropFirst(next.count)
-                count += 1
-            } else {
-                return (known.contains { $0.starts(with: rest) } ? count : nil, true)
-            }
-        }
-        return (count, false)
-    }
-
     @Test func requestsWhoseClientGoesAwayAreCounted() {
         let world = World(nodes: 1)
         let client = world.connect()
