@@ -12,12 +12,23 @@ extension Control {
 
     private func gatherSnapshots() {
         let deadline = EventLoop.monotonicNow() + Self.patience
-        missing = Set(workers.indices)
+        missing = Set(workers.indices).subtracting(stopped)
         for worker in workers { worker.send(.snapshot) }
         while !missing.isEmpty {
             let now = EventLoop.monotonicNow()
             guard now < deadline, mailbox.wait(milliseconds: Int32((deadline - now) / 1_000_000 + 1)) else { return }
             for message in mailbox.takeAll() { receive(message) }
+        }
+    }
+
+    /// What came while the figures were gathered is answered with newer ones.
+    func answerFigures() {
+        while !asking.isEmpty {
+            let asked = asking
+            asking = []
+            gatherSnapshots()
+            let stats = WorkerSnapshot.merged(snapshots).nodes
+            for (worker, request) in asked { workers[worker].send(.figures(request: request, stats)) }
         }
     }
 

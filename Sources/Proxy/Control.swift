@@ -31,7 +31,10 @@ public final class Control {
     let startedAt = EventLoop.monotonicNow()
     /// Workers whose answer to the last question for figures has not come.
     var missing: Set<Int> = []
-    private var running = 0
+    /// Workers that have ended, and count nothing more.
+    var stopped: Set<Int> = []
+    /// Requests for figures, to be answered when the mail is read.
+    var asking: [(worker: Int, request: UInt32)] = []
     private var cutOff = 0
     private var isDraining = false
 
@@ -62,7 +65,6 @@ public final class Control {
                 control: self.mailbox)
             threads.append(LoopThread(name: "worker-\(number)") { Worker(plan).run() })
         }
-        running = count
         resolveNames()
         snapshots = Array(repeating: WorkerSnapshot(), count: count)
         for pool in settings.pools {
@@ -87,7 +89,7 @@ public final class Control {
     /// - Returns: false when clients had to be cut off at the end.
     public func run(drain: UInt64 = 5_000_000_000) -> Bool {
         _ = loop.watchReadable(mailbox.descriptor, token: Self.mail)
-        while running > 0 {
+        while stopped.count < workers.count {
             loop.turn(until: nextProbeTime == .max ? nil : nextProbeTime)
             for index in 0..<loop.readyCount {
                 let (token, what) = loop.ready(at: index)
@@ -100,6 +102,7 @@ public final class Control {
                 default: break
                 }
             }
+            answerFigures()
             if !isDraining { startDueProbes() }
         }
         for thread in threads { thread.join() }
@@ -124,8 +127,10 @@ public final class Control {
         case .snapshot(let worker, let snapshot):
             snapshots[worker] = snapshot
             missing.remove(worker)
-        case .stopped(_, let cutOff):
-            running -= 1
+        case .figures(let worker, let request): asking.append((worker, request))
+        case .stopped(let worker, let cutOff):
+            stopped.insert(worker)
+            missing.remove(worker)
             self.cutOff += cutOff
         }
     }

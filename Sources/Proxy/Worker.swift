@@ -109,6 +109,7 @@ final class Worker {
             while let id = engine.work.unpausing.pop() { unpause(link: id) }
             while let id = engine.work.closing.pop() { close(link: id) }
             while let id = engine.work.clients.pop() { write(client: id) }
+            while let request = engine.work.figures.pop() { control.send(.figures(worker: number, request: request)) }
             while let report = engine.work.reports.pop() { control.send(.report(report)) }
             if engine.work.isEmpty, !relieve() { break }
         }
@@ -131,6 +132,7 @@ final class Worker {
         case .adopt(let topology): engine.adopt(topology)
         case .address(let node, let address): addresses[node] = address
         case .snapshot: sendSnapshot()
+        case .figures(let request, let stats): engine.answer(figures: request, stats)
         case .drain(let deadline): beginDraining(until: deadline)
         }
     }

@@ -161,6 +161,8 @@ public struct Work: ~Copyable {
     /// Links to stop reading, and to read again.
     public let pausing = Stack<UInt32>()
     public let unpausing = Stack<UInt32>()
+    /// Requests that ask what all workers together have counted.
+    public let figures = Stack<UInt32>()
     /// What to tell the control thread.
     public let reports = Stack<NodeReport>()
 
@@ -168,7 +170,7 @@ public struct Work: ~Copyable {
 
     public var isEmpty: Bool {
         clients.isEmpty && links.isEmpty && opening.isEmpty && closing.isEmpty && resuming.isEmpty && pausing.isEmpty
-            && unpausing.isEmpty && reports.isEmpty
+            && unpausing.isEmpty && figures.isEmpty && reports.isEmpty
     }
 }
 

@@ -27,6 +27,8 @@ final class World {
     /// Links that ever were, in order.
     private(set) var linksOpened = 0
     private(set) var reports: [NodeReport] = []
+    /// Requests for all workers' figures that are not answered.
+    private(set) var figures: [UInt32] = []
     var now: UInt64 = 1_000_000_000
     /// Nodes that refuse connections.
     var refusing: Set<Int> = []
@@ -81,6 +83,12 @@ final class World {
         clients[id]?.isOpen = false
         clients[id]?.unread = []
         engine.clientClosed(id)
+    }
+
+    /// Answers every request for figures.
+    func answerFigures(_ stats: [NodeStats]) {
+        for request in figures { engine.answer(figures: request, stats) }
+        figures = []
     }
 
     /// Bytes that the node says on its own, on the connection that was opened last.
@@ -169,6 +177,7 @@ final class World {
                 engine.released(link: id)
             }
             while let id = engine.work.clients.pop() { moved = write(client: id) || moved }
+            while let request = engine.work.figures.pop() { figures.append(request) }
             while let report = engine.work.reports.pop() { reports.append(report) }
         } while !engine.work.isEmpty || relieve()
         engine.endTurn()
