@@ -39,13 +39,14 @@ extension Control {
         return AdminView(
             version: version, startTime: UInt64(time(nil)) &- up / 1_000_000_000,
             uptime: Double(up) / 1_000_000_000, workers: workers.count, residentBytes: Self.residentBytes(),
+            bufferLimit: workers.indices.reduce(0) { $0 + limits(of: $1).memory },
             verbs: Verb.allCases.map { "\($0.spelling)" },
             pools: topology.pools.map { pool in
                 PoolView(
                     name: pool.settings.name,
                     nodes: topology.nodes[pool.nodes].map {
                         NodeView(name: $0.settings.label, state: $0.isUp ? .up : .down)
-                    }, memoryLimit: pool.settings.limits.memory)
+                    })
             }, totals: WorkerSnapshot.merged(snapshots))
     }
 

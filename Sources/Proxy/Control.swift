@@ -10,6 +10,7 @@ internal import Telemetry
 /// Workers report what they see; this thread answers with a new topology or address. It never touches a request.
 public final class Control {
     let settings: Settings
+    private let workerCount: Int
     let logger: Logger
     /// The control thread's: other slow things, the admin's HTTP, may live on it.
     public let loop = EventLoop()
@@ -40,6 +41,7 @@ public final class Control {
 
     public init(_ settings: Settings, logger: Logger) {
         self.settings = settings
+        workerCount = settings.workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         self.logger = logger
         LibeventLog.send { logger.log(level: $0 ? .warning : .info, "libevent: \($1)") }
         topology = Topology(settings.pools)
@@ -50,23 +52,22 @@ public final class Control {
 
     /// Opens the listeners and starts the workers.
     public func start() throws(StartError) {
-        let count = settings.workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         _ = signal(SIGPIPE, SIG_IGN)
         // Before anybody can know that we run: a signal that comes early must drain too.
         _ = loop.watchSignal(SIGTERM, token: Self.stop)
         _ = loop.watchSignal(SIGINT, token: Self.stop)
-        let listeners = try ListenerSet.open(settings.pools, workers: count)
-        for number in 0..<count {
+        let listeners = try ListenerSet.open(settings.pools, workers: workerCount)
+        for number in 0..<workerCount {
             let mailbox = Mailbox<ToWorker>()
             workers.append(mailbox)
             let plan = Worker.Plan(
-                number: number, topology: topology, addresses: addresses, limits: limits(of: number, among: count),
+                number: number, topology: topology, addresses: addresses, limits: limits(of: number),
                 seed: UInt64.random(in: 1 ... .max), listeners: listeners[number], mailbox: mailbox,
                 control: self.mailbox)
             threads.append(LoopThread(name: "worker-\(number)") { Worker(plan).run() })
         }
         resolveNames()
-        snapshots = Array(repeating: WorkerSnapshot(), count: count)
+        snapshots = Array(repeating: WorkerSnapshot(), count: workerCount)
         for pool in settings.pools {
             for endpoint in pool.listen {
                 logger.info("listening", metadata: ["pool": "\(pool.name)", "address": "\(endpoint)"])
@@ -75,7 +76,8 @@ public final class Control {
     }
 
     /// Each worker has its share of the limits; what does not divide goes to the first ones.
-    private func limits(of number: Int, among count: Int) -> Engine.Limits {
+    func limits(of number: Int) -> Engine.Limits {
+        let count = workerCount
         func share(_ whole: Int) -> Int { whole / count + (number < whole % count ? 1 : 0) }
         let memory = max(1 << 20, share(settings.pools.reduce(0) { $0 + $1.limits.memory }))
         // A request that waits takes a few hundred bytes beside its buffers.

@@ -67,11 +67,9 @@ extension Engine {
         let pool = Int(clients[id].pool)
         clientCounts[pool] -= 1
         poolStats[pool].connections &-= 1
-        let isBroken = clients[id].flags.contains(.broken)
-        var slot = isBroken ? clients[id].abandoned : clients[id].first
+        var slot = clients[id].flags.contains(.broken) ? clients[id].abandoned : clients[id].first
         while slot != none {
             let next = requests[slot].next
-            if !isBroken { poolStats[pool].errors.count(.clientGone) }
             requests[slot].client = none
             queues.clear(&requests[slot].reply)
             if requests[slot].flags.contains(.done) { free(request: slot) }

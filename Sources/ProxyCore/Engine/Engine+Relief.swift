@@ -15,20 +15,26 @@ extension Engine {
     /// - Returns: whether there are clients to close.
     @inline(__always)
     public func relieve(besides received: Int, among count: Int, held: (UInt32) -> Int?) -> Bool {
-        let inUse = queues.memoryInUse &+ received
-        return inUse > highMark && closeHeaviest(of: inUse, among: count, held: held)
+        let isShort = queues.memoryInUse &+ received > highMark || received > receivedHighMark
+        return isShort && closeHeaviest(received, among: count, held: held)
     }
 
+    /// What clients have sent and Drover cannot use yet may have three eighths of the memory.
+    private var receivedHighMark: Int { limits.memory / 8 * 3 }
+
     @inline(never)
-    private func closeHeaviest(of inUse: Int, among count: Int, held: (UInt32) -> Int?) -> Bool {
+    private func closeHeaviest(_ received: Int, among count: Int, held: (UInt32) -> Int?) -> Bool {
+        let isReceived = received > receivedHighMark
+        var excess =
+            isReceived
+            ? received - receivedHighMark / 8 * 7 : queues.memoryInUse + received - highMark / 8 * 7
         var holders: [(client: UInt32, bytes: Int)] = []
         for id in 0..<UInt32(count) {
             guard let received = held(id) else { continue }
-            let bytes = received + bytesHeld(by: id)
+            let bytes = received + (isReceived ? 0 : bytesHeld(by: id))
             if bytes >= ByteQueues.chunkSize { holders.append((id, bytes)) }
         }
         holders.sort { $0.bytes > $1.bytes }
-        var excess = inUse - highMark / 8 * 7
         for holder in holders where excess > 0 {
             poolStats[Int(clients[holder.client].pool)].errors.count(.slowClient)
             queues.clear(&clients[holder.client].output)

@@ -74,21 +74,6 @@ import Testing
         world.expectRest()
     }
 
-    @Test func requestsWhoseClientGoesAwayAreCounted() {
-        let world = World(nodes: 1)
-        let client = world.connect()
-        world.nodes[0].isFrozen = true
-        #expect(world.ask("get a\r\nget b\r\n", from: client) == "")
-        world.close(client: client)
-        #expect(world.engine.poolStats[0].errors[.clientGone] == 2)
-        let other = world.connect()
-        #expect(world.ask("mn\r\nquit\r\n", from: other) == "MN\r\n")
-        #expect(world.engine.poolStats[0].errors[.clientGone] == 2, "one that was answered lost nothing")
-        world.nodes[0].isFrozen = false
-        world.run()
-        world.expectRest()
-    }
-
     @Test(
         arguments: [
             (.keyTooLong, .keyTooLong), (.badCommandLine, .malformedRequest), (.tooLarge, .valueTooLarge),
