@@ -50,7 +50,8 @@ public enum MetricList {
     // Nodes.
     static let nodeState = Metric("node_state", .gauge, .none, "1 for the state that the node is in, 0 for the others.")
     static let nodeRequests = Metric("node_requests_total", .counter, .none, "Requests sent to the node.")
-    static let nodeErrors = Metric("node_errors_total", .counter, .none, "Requests that the node failed, by cause.")
+    static let nodeErrors = Metric(
+        "node_errors_total", .counter, .none, "Failures of the node, by cause: of connections and of replies.")
     static let nodeInFlight = Metric(
         "node_in_flight_requests", .gauge, .none, "Requests that wait for the node's reply.")
     static let nodeConnections = Metric("node_connections", .gauge, .none, "Connections to the node, open now.")
