@@ -10,12 +10,7 @@ import Testing
         let world = World(nodes: 1)
         let client = world.connect()
         _ = world.ask("set a 0 0 1\r\nx\r\n", from: client)
-        world.nodes[0].isFrozen = true
-        #expect(world.ask("get a\r\n", from: client) == "")
-        world.nodes[0].isFrozen = false
-        world.breakLinks(to: 0)
-        world.run()
-        #expect(world.take(client) == "VALUE a 0 1\r\nx\r\nEND\r\n")
+        #expect(world.askAndLose("get a\r\n", from: client) == "VALUE a 0 1\r\nx\r\nEND\r\n")
         #expect(world.linksOpened == 2)
         #expect(world.engine.poolStats[0].retries == 1)
         world.expectRest()
@@ -40,12 +35,9 @@ import Testing
         let world = World(nodes: 1)
         let client = world.connect()
         _ = world.ask("mn\r\nget a\r\n", from: client)
-        world.nodes[0].isFrozen = true
-        #expect(world.ask("set a 0 0 1\r\nx\r\nset b 0 0 1 noreply\r\nx\r\nmn\r\n", from: client) == "")
-        world.nodes[0].isFrozen = false
-        world.breakLinks(to: 0)
-        world.run()
-        #expect(world.take(client) == "SERVER_ERROR node connection failed\r\nMN\r\n")
+        #expect(
+            world.askAndLose("set a 0 0 1\r\nx\r\nset b 0 0 1 noreply\r\nx\r\nmn\r\n", from: client)
+                == "SERVER_ERROR node connection failed\r\nMN\r\n")
         #expect(world.nodes[0].items.isEmpty)
         world.expectRest()
     }
@@ -56,12 +48,7 @@ import Testing
         let world = World(nodes: 1)
         let client = world.connect()
         _ = world.ask("set a 0 0 1\r\nx\r\n", from: client)
-        world.nodes[0].isFrozen = true
-        #expect(world.ask(line + "\r\n", from: client) == "")
-        world.nodes[0].isFrozen = false
-        world.breakLinks(to: 0)
-        world.run()
-        #expect(world.take(client) == "SERVER_ERROR node connection failed\r\n")
+        #expect(world.askAndLose(line + "\r\n", from: client) == "SERVER_ERROR node connection failed\r\n")
         #expect(!world.nodes[0].seen.contains(line))
         #expect(world.engine.poolStats[0].retries == 0)
         world.expectRest()
@@ -202,5 +189,17 @@ extension String {
             }
         }
         return parts
+    }
+}
+
+extension World {
+    /// What the client hears in the end when node 0 takes the commands, and its connections die before it answers.
+    fileprivate func askAndLose(_ text: String, from client: UInt32) -> String {
+        nodes[0].isFrozen = true
+        let early = ask(text, from: client)
+        nodes[0].isFrozen = false
+        breakLinks(to: 0)
+        run()
+        return early + take(client)
     }
 }

@@ -30,9 +30,7 @@ import Testing
     @Test func aClientThatDoesNotReadStopsOnlyItsOwnConnection() {
         let (world, client) = worldWithLargeItem()
         world.mostBytes = 50_000
-        let slow = world.connect()
-        world.update(client: slow) { $0.isReading = false }
-        world.send("get big\r\n", from: slow)
+        let slow = world.connectSlow(asking: "get big\r\n")
         world.run()
         #expect(world.links.values.contains { $0.isPaused })
         #expect(world.engine.queues.memoryInUse < 512 * 1024)
@@ -49,9 +47,7 @@ import Testing
     @Test func aClientThatGoesAwayFreesThePausedConnection() {
         let (world, client) = worldWithLargeItem()
         world.mostBytes = 50_000
-        let slow = world.connect()
-        world.update(client: slow) { $0.isReading = false }
-        world.send("get big\r\n", from: slow)
+        let slow = world.connectSlow(asking: "get big\r\n")
         world.run()
         world.close(client: slow)
         world.run()

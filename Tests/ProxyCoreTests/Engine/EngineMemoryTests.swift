@@ -18,19 +18,9 @@ import Testing
         return (world, client)
     }
 
-    /// Clients that each ask for the value and do not read it.
-    private func addSlow(_ count: Int, to world: World) -> [UInt32] {
-        let slow = (0..<count).map { _ in world.connect() }
-        for client in slow {
-            world.update(client: client) { $0.isReading = false }
-            world.send("get v\r\n", from: client)
-        }
-        return slow
-    }
-
     @Test func repliesThatFindNoMemoryAreCutOffAndCounted() {
         let (world, reader) = worldWithItem()
-        let slow = addSlow(12, to: world)
+        let slow = (0..<12).map { _ in world.connectSlow(asking: "get v\r\n") }
         world.run()
         #expect(world.engine.queues.memoryInUse <= 1 << 20)
         let errors = world.engine.poolStats[0].errors
@@ -46,7 +36,7 @@ import Testing
         let (world, reader) = worldWithItem()
         var slow: [UInt32] = []
         for _ in 0..<12 {
-            slow += addSlow(1, to: world)
+            slow.append(world.connectSlow(asking: "get v\r\n"))
             world.run()
             #expect(world.ask("get v\r\n", from: reader) == Self.reply)
         }

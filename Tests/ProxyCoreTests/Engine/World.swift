@@ -59,6 +59,14 @@ final class World {
         return id
     }
 
+    /// A client that asks and does not read.
+    func connectSlow(asking text: String) -> UInt32 {
+        let id = connect()
+        update(client: id) { $0.isReading = false }
+        send(text, from: id)
+        return id
+    }
+
     func send(_ text: String, from id: UInt32) { clients[id]?.arriving += Array(text.utf8) }
 
     /// Sends, runs, and returns what came.
