@@ -6,7 +6,7 @@ internal import Telemetry
 extension Engine {
     /// A new connection; nil when the pool has as many as it may.
     public func clientOpened(pool: Int) -> UInt32? {
-        guard !isDraining, clientCounts[pool] < limits.clients[pool] else {
+        guard clientCounts[pool] < limits.clients[pool] else {
             poolStats[pool].connectionsRefused &+= 1
             poolStats[pool].errors.count(.clientLimit)
             return nil
@@ -70,7 +70,7 @@ extension Engine {
         let pool = Int(clients[id].pool)
         clientCounts[pool] -= 1
         poolStats[pool].connections &-= 1
-        var slot = clients[id].first
+        var slot = clients[id].flags.contains(.broken) ? clients[id].abandoned : clients[id].first
         while slot != none {
             let next = requests[slot].next
             requests[slot].client = none
@@ -166,9 +166,6 @@ extension Engine {
     public func resumed(client id: UInt32) {
         clients[id].flags.subtract([.waiting, .resuming])
     }
-
-    /// From now on no client is taken.
-    public func beginDraining() { isDraining = true }
 
     /// Takes nothing more from the client; it is finished when what it asked is answered.
     public func drain(client id: UInt32) {

@@ -176,7 +176,7 @@ extension Engine {
         } else {
             stored = queues.append(bytes, to: &requests[row.request].reply, through: &arena)
         }
-        if !stored { cutOff(row.request, .memoryLimit) }
+        if !stored { runOut(row.request) }
     }
 
     /// Lets the head of a client's line run ahead: what has come of its reply may leave before the rest is here.

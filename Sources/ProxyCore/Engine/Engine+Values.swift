@@ -143,7 +143,7 @@ extension Engine {
             $0.firstPiece = slot
             if slot == none { $0.lastPiece = none }
         }
-        if gathering.isCut { cutOff(request, .memoryLimit) }
+        if gathering.isCut { runOut(request) }
     }
 
     /// Frees a piece that nobody wants any more, and the one's bytes.

@@ -36,6 +36,8 @@ struct Client: BitwiseCopyable {
     var depth: UInt32 = 0
     var first = none
     var last = none
+    /// Where the list begins once the client is broken.
+    var abandoned = none
     /// Calls on connections that carry nothing new until a large value has passed; see `Engine+Large`.
     var blockers: UInt32 = 0
     /// The call whose data block is arriving, or none: with `bodyLeft` > 0 and none, the block is thrown away.
