@@ -124,8 +124,8 @@ extension Worker {
     /// Sends what is queued, in one write if it fits one vector.
     @inline(__always)
     func write(client id: UInt32) {
-        var queue = engine.beginSending(toClient: id)
-        let socket = clients[Int(id)].socket
+        var (queue, isLeaving) = engine.beginSending(toClient: id)
+        let (socket, writeWatch) = (clients[Int(id)].socket, clients[Int(id)].writeWatch)
         guard socket.isOpen else { return }
         while !queue.isEmpty {
             loopStats.writes &+= 1
@@ -140,11 +140,11 @@ extension Worker {
             }
             return
         }
-        if clients[Int(id)].writeWatch != .none {
-            loop.remove(clients[Int(id)].writeWatch)
+        if writeWatch != .none {
+            loop.remove(writeWatch)
             clients[Int(id)].writeWatch = .none
         }
-        if engine.isLeaving(client: id) { considerClosing(client: id) }
+        if isLeaving { considerClosing(client: id) }
     }
 
     private func considerClosing(client id: UInt32) {

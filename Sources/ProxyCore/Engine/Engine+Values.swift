@@ -148,7 +148,7 @@ extension Engine {
 
     /// Frees a piece that nobody wants any more, and the one's bytes.
     func free(piece: UInt32) {
-        if pieces[piece].chunk != none { queues.chunks.release(pieces[piece].chunk) }
+        if pieces[piece].chunk != none { queues.release(pieces[piece].chunk) }
         queues.clear(&pieces[piece].reply)
         pieces.free(piece)
     }

@@ -234,7 +234,7 @@ extension World {
     }
 
     private func write(client id: UInt32) -> Bool {
-        let bytes = bytes(of: engine.beginSending(toClient: id))
+        let bytes = bytes(of: engine.beginSending(toClient: id).queue)
         guard let end = clients[id], end.isOpen, end.isReading || bytes.isEmpty else { return false }
         clients[id]?.received += bytes
         if !bytes.isEmpty { _ = engine.sent(toClient: id, bytes.count) }
