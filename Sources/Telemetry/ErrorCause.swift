@@ -4,7 +4,7 @@ public enum ErrorCause: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case timeout, connectFailed, connectionLost, nodeDown
     /// The node said something that memcached does not say.
     case protocolError
-    /// The node itself answered SERVER_ERROR.
+    /// The node itself answered with an error, which was passed on.
     case serverError
     // The client's side.
     case malformedRequest, keyTooLong, valueTooLarge, lineTooLong, reservedKey

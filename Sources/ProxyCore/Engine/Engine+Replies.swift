@@ -285,7 +285,9 @@ extension Engine {
             poolStats[pool].misses.add(UInt64(call.keys &- min(call.values, call.keys)), to: verb)
         case .value, .hd, .stored, .deleted, .touched, .number: poolStats[pool].hits.count(verb)
         case .en, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb)
-        case .error, .clientError, .serverError: nodeStats[node].errors.count(.serverError)
+        case .error, .clientError, .serverError:
+            nodeStats[node].errors.count(.serverError)
+            poolStats[pool].errors.count(.serverError)
         default: break
         }
         return latency

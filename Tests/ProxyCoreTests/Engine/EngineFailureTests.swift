@@ -76,6 +76,15 @@ import Testing
         world.expectRest()
     }
 
+    @Test func aNodesOwnErrorIsPassedOnAndCounted() {
+        let world = World(nodes: 1)
+        #expect(world.ask("incr a 1\r\nget a\r\n", from: world.connect()) == "ERROR\r\nEND\r\n")
+        #expect(world.engine.nodeStats[0].errors[.serverError] == 1)
+        #expect(world.engine.poolStats[0].errors[.serverError] == 1)
+        #expect(world.reports.isEmpty, "its node is well")
+        world.expectRest()
+    }
+
     @Test func aNodeThatDoesNotTakeConnectionsIsAnError() {
         let world = World(nodes: 1)
         world.refusing = [0]
