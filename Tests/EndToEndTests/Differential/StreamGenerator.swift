@@ -136,7 +136,8 @@ struct StreamGenerator {
         case 0 where flushes: StreamCommand("flush_all\(noreply())\r\n")
         // A short delay would strike in the middle of the stream, at one second or the next.
         // Not -1: what it drops depends on where in a second it comes.
-        case 1 where flushes: StreamCommand("flush_all \(random.pick(["0", "5000"]))\(noreply())\r\n")
+        // 1.6.18 forgets an earlier flush over a delayed one: what it has not come across by then is back.
+        case 1 where flushes: StreamCommand("flush_all \(newer ? random.pick(["0", "5000"]) : "0")\(noreply())\r\n")
         case 2: StreamCommand("verbosity \(random.pick(["0", "1"]))\(noreply())\r\n")
         case 3: largeStore()
         default: read()
