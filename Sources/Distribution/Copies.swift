@@ -1,6 +1,6 @@
 /// The nodes that hold a key, best first, each once: its primary, the replicas on the same ring, and last the one on
 /// the standby, if there is one. A plain value of three words; nothing is allocated for it.
-public struct Copies: Sendable, Equatable, BitwiseCopyable {
+public struct Copies: Sendable, BitwiseCopyable {
     /// How many copies a key may have.
     public static let capacity = 8
 
@@ -18,6 +18,11 @@ public struct Copies: Sendable, Equatable, BitwiseCopyable {
         low = 0
         high = 0
         size = 0
+    }
+
+    /// One, on this node.
+    public init(of node: UInt32) {
+        self.init(first: node, low: 0, high: 0, count: 1)
     }
 
     /// Those at `count` positions, as `low` and `high` hold them.
@@ -66,6 +71,13 @@ public struct Copies: Sendable, Equatable, BitwiseCopyable {
 
     @inline(__always)
     var words: (low: UInt64, high: UInt64) { (low, high) }
+}
+
+extension Copies: Equatable {
+    /// The same nodes in the same order.
+    public static func == (left: Copies, right: Copies) -> Bool {
+        left.size == right.size && left.indices.allSatisfy { left[$0] == right[$0] }
+    }
 }
 
 extension Copies: CustomStringConvertible {
