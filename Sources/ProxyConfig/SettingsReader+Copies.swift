@@ -40,7 +40,7 @@ extension SettingsReader {
     }
 
     mutating func warnOfCopies(_ pool: PoolSettings, _ places: PoolPlaces) {
-        if pool.read != .fastest && places.keys["hedge"] != nil {
+        if pool.read != .fastest && pool.hedge != PoolSettings.defaultHedge {
             log.warn(places["hedge"], "hedge: has no effect without read: fastest")
         }
         guard pool.hasCopies else {

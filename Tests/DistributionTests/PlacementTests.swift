@@ -141,7 +141,11 @@ import Testing
     /// what stood in for that zone.
     @Test(arguments: [DistributionKind.ketama, .leastLoaded, .rendezvous])
     func aMemberThatJoinsAZoneMovesNothingElse(_ kind: DistributionKind) {
-        let members = Spread.members(10) { _ in 1 } zone: { ["a", "b", "c"][$0 % 3] }
+        let members = Spread.members(10) { _ in
+            1
+        } zone: {
+            ["a", "b", "c"][$0 % 3]
+        }
         let (before, after) = (
             Placement(kind: kind, members: Array(members.dropLast()), replicas: 2),
             Placement(kind: kind, members: members, replicas: 2)

@@ -1,5 +1,5 @@
 internal import Bytes
-internal import Distribution
+public import Distribution
 internal import MemcacheProtocol
 
 /// A pool, its ring, and what the request path needs of its settings: constants of a final class, so that a request
@@ -15,9 +15,9 @@ public final class Pool: Sendable {
     /// Over the nodes that take requests: with `when_down: rehash` and one copy of each key those that are up, else all.
     let distributor: Distributor
     /// Where each key's copies are; nil where a key has one.
-    let placement: Placement?
+    public let placement: Placement?
     /// Copies of each key, 1 to 8.
-    let copyCount: Int
+    public let copyCount: Int
     /// Ring member to node among all nodes.
     let members: [UInt32]
     let pipelineLimit: UInt32
@@ -69,7 +69,7 @@ public final class Pool: Sendable {
     /// The nodes of all copies of a key with this hash, whether they are up or not: the first is `node`'s, the standby's
     /// is last.
     @inline(__always)
-    func copies(of hash: UInt64) -> Copies {
+    public func copies(of hash: UInt64) -> Copies {
         if let placement { return placement.copies(of: hash) }
         return Copies(of: members[distributor.pick(hash, random: hash)])
     }

@@ -37,6 +37,9 @@ extension PoolSettings {
         case next
     }
 
+    /// One read in 20.
+    public static let defaultHedge = 500
+
     /// Copies of each key on both farms, 1 to 8.
     public var copies: Int { replicas + (standby.isEmpty ? 0 : 1) }
 

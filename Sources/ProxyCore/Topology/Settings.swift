@@ -80,7 +80,7 @@ public struct PoolSettings: Sendable, Equatable {
     /// The zone that this proxy is in, for `read: nearest`.
     public var ownZone: String?
     /// With `read: fastest`, how many of 10,000 reads may be sent to a second copy, 1 to 10,000.
-    public var hedge = 500
+    public var hedge = defaultHedge
     public var onMiss = OnMiss.miss
     public var whenDown = WhenDown.rehash
     public var timeout: UInt64 = 200_000_000
