@@ -18,6 +18,12 @@ public final class Pool: Sendable {
     public let placement: Placement?
     /// Copies of each key, 1 to 8.
     public let copyCount: Int
+    let acks: PoolSettings.Acks
+    let minLive: Int
+    let read: PoolSettings.Read
+    let onMiss: PoolSettings.OnMiss
+    /// Of 10,000 reads.
+    let hedge: Int
     /// Ring member to node among all nodes.
     let members: [UInt32]
     let pipelineLimit: UInt32
@@ -42,6 +48,11 @@ public final class Pool: Sendable {
             settings.hasCopies || (settings.distribution != .leastLoaded && settings.distribution != .random)
         protocolLimits = settings.limits.protocolLimits
         copyCount = settings.copies
+        acks = settings.acks
+        minLive = settings.minLive
+        read = settings.read
+        onMiss = settings.onMiss
+        hedge = settings.hedge
         if settings.hasCopies {
             // Down nodes keep their places, so one placement serves all generations.
             let placement = earlier ?? Placement(settings, firstNode: firstNode)
