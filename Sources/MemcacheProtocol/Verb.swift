@@ -42,7 +42,9 @@ public enum Verb: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     public var isIdempotentRead: Bool {
         switch self {
         case .get, .gets, .metaDebug: true
-        default: false  // gat and gats touch; mg may touch, vivify or win a recache: its flags decide
+        // gat and gats touch. mg may touch and vivify; and, whatever its flags, the first to look at a stale item wins
+        // the right to renew it (W): asked again, it would hear that somebody else has (Z), and nobody would.
+        default: false
         }
     }
 

@@ -65,7 +65,7 @@ extension Engine {
     func discard(_ call: UInt32) {
         let row = calls[call]
         if row.staged.count > 0 { queues.clear(&calls[call].staged) }
-        if row.commandChunk != none { queues.chunks.release(row.commandChunk) }
+        if row.commandChunk != none { queues.release(row.commandChunk) }
         calls.free(call)
     }
 

@@ -124,6 +124,10 @@ extension Engine {
         clients[id].collecting = call
         clients[id].flags.insert(.exclusive)
         stageLine(head, bytes, of: call)
+        guard !calls[call].flags.contains(.overflowed) else {
+            fail(link: calls[call].link, .memoryLimit)
+            return Int(head.lineLength)
+        }
         moveStaged(call)
         return Int(head.lineLength)
     }

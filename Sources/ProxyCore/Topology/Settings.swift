@@ -122,7 +122,7 @@ public struct PoolLimits: Sendable, Equatable {
     public var clients = 10_000
     /// Requests of one client that wait for their replies.
     public var pipeline = 1024
-    /// Bytes of buffer for all clients and nodes of the pool.
+    /// Bytes of buffer that the pool adds to what all pools share.
     public var memory = 256 << 20
     public var protocolLimits = ProtocolLimits()
 

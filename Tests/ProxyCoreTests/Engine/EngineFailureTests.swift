@@ -50,6 +50,23 @@ import Testing
         world.expectRest()
     }
 
+    /// The first look at a stale item wins the right to renew it; a second would hear that somebody else has.
+    @Test(arguments: ["mg a v", "mg a", "mg a v R30", "mg a v N30", "mg a T30", "gat 10 a", "touch a 10", "incr a 1"])
+    func whatMayHaveDoneSomethingIsNotSentTwice(line: String) {
+        let world = World(nodes: 1)
+        let client = world.connect()
+        _ = world.ask("set a 0 0 1\r\nx\r\n", from: client)
+        world.nodes[0].isFrozen = true
+        #expect(world.ask(line + "\r\n", from: client) == "")
+        world.nodes[0].isFrozen = false
+        world.breakLinks(to: 0)
+        world.run()
+        #expect(world.take(client) == "SERVER_ERROR node connection failed\r\n")
+        #expect(!world.nodes[0].seen.contains(line))
+        #expect(world.engine.poolStats[0].retries == 0)
+        world.expectRest()
+    }
+
     @Test func aFrozenNodeTimesOutAndOthersGoOn() {
         let world = World(nodes: 4)
         let client = world.connect()

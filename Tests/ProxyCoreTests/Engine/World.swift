@@ -27,6 +27,8 @@ final class World {
     /// Links that ever were, in order.
     private(set) var linksOpened = 0
     private(set) var reports: [NodeReport] = []
+    /// Requests for all workers' figures that are not answered.
+    private(set) var figures: [UInt32] = []
     var now: UInt64 = 1_000_000_000
     /// Nodes that refuse connections.
     var refusing: Set<Int> = []
@@ -79,7 +81,14 @@ final class World {
     func close(client id: UInt32) {
         guard clients[id]?.isOpen == true else { return }
         clients[id]?.isOpen = false
+        clients[id]?.unread = []
         engine.clientClosed(id)
+    }
+
+    /// Answers every request for figures.
+    func answerFigures(_ stats: [NodeStats]) {
+        for request in figures { engine.answer(figures: request, stats) }
+        figures = []
     }
 
     /// Bytes that the node says on its own, on the connection that was opened last.
@@ -168,10 +177,19 @@ final class World {
                 engine.released(link: id)
             }
             while let id = engine.work.clients.pop() { moved = write(client: id) || moved }
+            while let request = engine.work.figures.pop() { figures.append(request) }
             while let report = engine.work.reports.pop() { reports.append(report) }
-        } while !engine.work.isEmpty
+        } while !engine.work.isEmpty || relieve()
         engine.endTurn()
         return moved
+    }
+
+    private func relieve() -> Bool {
+        let received = clients.values.reduce(0) { $0 + $1.unread.count }
+        let count = (clients.keys.max().map { Int($0) } ?? -1) + 1
+        return engine.relieve(besides: received, among: count) { id in
+            clients[id].flatMap { $0.isOpen ? $0.unread.count : nil }
+        }
     }
 
     private func feed(_ id: UInt32) {
@@ -208,8 +226,8 @@ extension World {
     }
 
     private func write(client id: UInt32) -> Bool {
-        let bytes = bytes(of: engine.beginSending(toClient: id))
-        guard let end = clients[id], end.isOpen, end.isReading else { return false }
+        let bytes = bytes(of: engine.beginSending(toClient: id).queue)
+        guard let end = clients[id], end.isOpen, end.isReading || bytes.isEmpty else { return false }
         clients[id]?.received += bytes
         if !bytes.isEmpty { _ = engine.sent(toClient: id, bytes.count) }
         if engine.isFinished(client: id) { close(client: id) }
