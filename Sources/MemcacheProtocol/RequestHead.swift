@@ -43,7 +43,7 @@ public struct RequestOptions: OptionSet, BitwiseCopyable, Sendable {
     @inlinable public static var quiet: RequestOptions { RequestOptions(rawValue: 1 << 0) }
     /// Meta `b`: the key is base64; the ring hashes the decoded bytes.
     @inlinable public static var base64Key: RequestOptions { RequestOptions(rawValue: 1 << 1) }
-    /// A mg whose flags change nothing (no T, N, R, E). Asking twice may still differ: see `Verb.isIdempotentRead`.
+    /// A mg that only looks: none of its flags changes the item (no T, N, R, E), so it may be retried.
     @inlinable public static var pureRead: RequestOptions { RequestOptions(rawValue: 1 << 2) }
     /// A mg that asks for the value (`v`).
     @inlinable public static var wantsValue: RequestOptions { RequestOptions(rawValue: 1 << 3) }

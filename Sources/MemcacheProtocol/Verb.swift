@@ -42,9 +42,7 @@ public enum Verb: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     public var isIdempotentRead: Bool {
         switch self {
         case .get, .gets, .metaDebug: true
-        // gat and gats touch. mg may touch and vivify; and, whatever its flags, the first to look at a stale item wins
-        // the right to renew it (W): asked again, it would hear that somebody else has (Z), and nobody would.
-        default: false
+        default: false  // gat and gats touch; mg may touch or vivify: its flags decide
         }
     }
 

@@ -63,11 +63,6 @@ struct PartsTests {
         return hits
     }
 
-    @Test("What may be sent twice: reads that change nothing, not even who may renew a stale item")
-    func idempotentReads() {
-        #expect(Verb.allCases.filter(\.isIdempotentRead) == [.get, .gets, .metaDebug])
-    }
-
     @Test("A word never reads past its span")
     func words() {
         let bytes: [UInt8] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]

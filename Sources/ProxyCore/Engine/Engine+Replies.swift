@@ -207,10 +207,12 @@ extension Engine {
     private func finishFirst(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         let ended = calls[call]
         let request = requests[ended.request]
-        let latency = count(ended, code, pool: Int(request.pool))
-        if !queues.append(bytes, to: &clients[request.client].output, through: &arena) {
-            cutOff(ended.request, .memoryLimit)
+        guard queues.append(bytes, to: &clients[request.client].output, through: &arena) else {
+            runOut(ended.request)
+            finishAny(call, code, bytes, of: id)
+            return
         }
+        let latency = count(ended, code, pool: Int(request.pool))
         take(call, from: id)
         if ended.commandChunk != none { queues.release(ended.commandChunk) }
         calls.free(call)

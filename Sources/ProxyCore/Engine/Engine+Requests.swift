@@ -30,7 +30,7 @@ extension Engine {
         let pool = clients[id].pool
         let request = newRequest(head, from: id)
         let node = node(for: head, in: bytes, pool: pool)
-        let mayRepeat = head.verb.isIdempotentRead
+        let mayRepeat = head.verb.isIdempotentRead || head.options.contains(.pureRead)
         guard head.quiet.isEmpty else {
             sendAloud(head, bytes, to: node, for: request)
             return used
