@@ -44,7 +44,7 @@ let package = Package(
         .systemLibrary(name: "CLibevent", pkgConfig: "libevent", providers: [.apt(["libevent-dev"])]),
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "CPlatform"),
-        .target(name: "Reactor", dependencies: ["CLibevent", "CPlatform"]),
+        .target(name: "Reactor", dependencies: ["CLibevent", "CPlatform"], swiftSettings: requestPath),
         .target(name: "Sockets", dependencies: ["CPlatform", "Bytes"]),
         .target(name: "ProxyConfig", dependencies: ["CYaml", "ProxyCore", "Distribution", "MemcacheProtocol"]),
         .target(

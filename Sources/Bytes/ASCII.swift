@@ -41,6 +41,15 @@ public enum ASCII {
         return (sum, count)
     }
 
+    /// The number in a word that reads ` 0 ddd` CR LF, as the lines of most values end, after flags or time of 0.
+    @inlinable @inline(__always)
+    public static func usualLength(_ word: UInt64) -> Int? {
+        let three = (word &>> 24 ^ 0x30_3030) & 0xff_ffff
+        guard word & 0xffff_0000_00ff_ffff == 0x0a0d_0000_0020_3020, (three &+ 0x76_7676 | three) & 0x80_8080 == 0
+        else { return nil }
+        return Int(truncatingIfNeeded: (three & 0xff) &* 100 &+ (three &>> 8 & 0xff) &* 10 &+ three &>> 16)
+    }
+
     /// What C's `isspace` says in the "C" locale.
     @inlinable
     public static func isSpace(_ byte: UInt8) -> Bool {

@@ -8,6 +8,8 @@ public struct BufferPool: ~Copyable {
     private let free: Stack<UInt32>
     private let capacity: Int
     private let spare: Int
+    /// Bytes of the buffers that are taken.
+    public private(set) var bytesInUse = 0
 
     /// A buffer behind a pointer that only this pool knows.
     @safe
@@ -39,14 +41,16 @@ public struct BufferPool: ~Copyable {
         while let slot = free.pop() { buffers[slot].end() }
     }
 
-    public func take() -> UInt32 {
+    public mutating func take() -> UInt32 {
+        bytesInUse += capacity
         if let slot = free.pop() { return slot }
         return buffers.take(Slot(capacity: capacity))
     }
 
     /// Gives an empty buffer back. One that has grown is not kept.
-    public func giveBack(_ slot: UInt32) {
+    public mutating func giveBack(_ slot: UInt32) {
         let kept = buffers[slot]
+        unsafe bytesInUse -= kept.buffer.pointee.capacity
         if free.count < spare, unsafe kept.buffer.pointee.capacity == capacity {
             unsafe kept.buffer.pointee.consume(kept.buffer.pointee.count)
             free.push(slot)
@@ -57,7 +61,10 @@ public struct BufferPool: ~Copyable {
     }
 
     @inline(__always)
-    public func with<Result>(_ slot: UInt32, _ body: (inout ReceiveBuffer) -> Result) -> Result {
-        unsafe body(&buffers[slot].buffer.pointee)
+    public mutating func with<Result>(_ slot: UInt32, _ body: (inout ReceiveBuffer) -> Result) -> Result {
+        let buffer = unsafe buffers[slot].buffer
+        let before = unsafe buffer.pointee.capacity
+        defer { unsafe bytesInUse += buffer.pointee.capacity - before }
+        return unsafe body(&buffer.pointee)
     }
 }

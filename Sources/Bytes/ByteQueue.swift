@@ -84,11 +84,17 @@ public final class ByteQueues {
         guard count > 0, count <= open.room, segments.count < Self.segmentLimit - 4096 else {
             return appendSlowly(bytes, to: &queue, through: &open)
         }
-        let offset = open.fill
-        chunks.write(bytes, to: open.chunk, at: Int(offset))
-        open.fill = offset &+ UInt32(truncatingIfNeeded: count)
-        link(open.chunk, offset, UInt32(truncatingIfNeeded: count), &queue)
+        put(bytes, to: &queue, through: &open)
         return true
+    }
+
+    /// `append` where the open chunk is known to have room, and `isCrowded` to be false.
+    @inlinable @inline(__always)
+    public func put(_ bytes: RawSpan, to queue: inout ByteQueue, through open: inout OpenChunk) {
+        let (offset, count) = (open.fill, UInt32(truncatingIfNeeded: bytes.byteCount))
+        chunks.write(bytes, to: open.chunk, at: Int(offset))
+        open.fill = offset &+ count
+        link(open.chunk, offset, count, &queue)
     }
 
     @usableFromInline @inline(never)
@@ -128,6 +134,10 @@ public final class ByteQueues {
     public func rewind(_ open: inout OpenChunk) {
         if open.chunk != .max, chunks.isUnique(open.chunk) { open.fill = 0 }
     }
+
+    /// Gives back a count of a chunk that was kept apart from the queues.
+    @inlinable
+    public func release(_ chunk: UInt32) { chunks.release(chunk) }
 
     /// Lets go of the chunk that is open.
     public func close(_ open: inout OpenChunk) {
@@ -210,7 +220,7 @@ public final class ByteQueues {
     }
 
     /// Drops the first `count` bytes.
-    @inlinable
+    @inlinable @inline(__always)
     public func consume(_ count: Int, from queue: inout ByteQueue) {
         // Nearly always all of it, in one piece.
         if count == queue.length, queue.first == queue.last {

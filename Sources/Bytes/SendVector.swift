@@ -23,6 +23,18 @@ public struct SendVector: ~Copyable {
     /// The last use took every entry: the queue may go on behind it.
     @inlinable public var wasFull: Bool { unsafe filled.pointee == Self.capacity }
 
+    /// Shows a queue of one segment, as most are, to `send`, which needs no vector for it; nil if there are more.
+    @inlinable @inline(__always)
+    public func withOnlyEntry(
+        of queue: ByteQueue, in queues: ByteQueues, _ send: (UnsafeMutableRawPointer, Int) -> Int
+    ) -> Int? {
+        guard queue.first == queue.last, queue.first != .max else { return nil }
+        let segment = queues.segments[queue.first]
+        unsafe filled.pointee = 1
+        let count = Int(segment.length)
+        return unsafe send(queues.chunks.pointer(to: segment.chunk, offset: Int(segment.offset), count: count), count)
+    }
+
     /// Points at the queue's first segments and hands the array to `send`, which must not keep it. Returns its result.
     @inlinable @inline(__always)
     public func withEntries(

@@ -52,6 +52,13 @@ public struct Stack<Element: BitwiseCopyable>: ~Copyable {
         }
     }
 
+    /// Changes several parts of an element with one look-up.
+    @inlinable @inline(__always)
+    public func update<Result>(_ index: Int, _ body: (inout Element) -> Result) -> Result {
+        precondition(index >= 0 && index < count)
+        return unsafe body(&state.pointee.elements[index])
+    }
+
     @inlinable
     public func push(_ element: Element) {
         if unsafe state.pointee.count == state.pointee.capacity { grow() }

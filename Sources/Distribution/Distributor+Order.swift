@@ -1,10 +1,10 @@
 extension Distributor {
     /// The members that hold copies of a key, best first: different members, the first of them `pick`'s, one of each
-    /// zone before a second of any. Allocates nothing.
+    /// zone before a second of any. Allocates nothing. It walks the ring; `Placement` has the same at hand.
     ///
     /// What comes after the primary:
     /// - `ketama`, `least-loaded`: the members of the points that follow on the ring (loads do not count here);
-    /// - `maglev`: those of the slots that follow in the table;
+    /// - `maglev`: those of the slots that follow in a random order of all, always the same;
     /// - `jump`: what the algorithm says of the hash mixed once more, and so on, so that a member that is down is stood
     ///   in for by all others evenly;
     /// - `rendezvous`: those with the next best scores;
@@ -47,11 +47,11 @@ extension Distributor {
                 steps &+= 1
             }
         case .maglev:
-            var index = maglev.index(of: hash)
+            var place = Int(MaglevTable.rank[maglev.index(of: hash)])
             var steps = 0
-            while chosen < limit, steps < Self.attempts(count) {
-                offer(maglev.member(at: index), &members, &chosen, spreads)
-                index = index &+ 1 < MaglevTable.size ? index &+ 1 : 0
+            while chosen < limit, steps < MaglevTable.size {
+                offer(maglev.member(at: Int(MaglevTable.walk[place])), &members, &chosen, spreads)
+                place = place &+ 1 < MaglevTable.size ? place &+ 1 : 0
                 steps &+= 1
             }
         case .jump:
@@ -79,7 +79,7 @@ extension Distributor {
     }
 
     /// How long to look for members among many slots: a light one need not turn up.
-    private static func attempts(_ count: Int) -> Int { min(64 &+ 16 &* count, MaglevTable.size) }
+    private static func attempts(_ count: Int) -> Int { 64 &+ 16 &* count }
 
     private func nextBest(
         _ members: borrowing MutableSpan<UInt16>, _ chosen: Int, _ hash: UInt64, _ spreads: Bool

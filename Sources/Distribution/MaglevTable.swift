@@ -59,4 +59,14 @@ struct MaglevTable: Sendable {
     func member(at index: Int) -> Int {
         Int(slots[index])
     }
+
+    /// All slots in an order that is random and never changes: copies are looked for in it. Neighbours in the table are
+    /// no chance: members claim slots at fixed steps, so some are next to each other far more often than others.
+    static let walk: [UInt32] = (0..<UInt32(size)).sorted { mixed(UInt64($0)) < mixed(UInt64($1)) }
+    /// Where each slot is in `walk`.
+    static let rank: [UInt32] = {
+        var rank = [UInt32](repeating: 0, count: size)
+        for (place, slot) in walk.enumerated() { rank[Int(slot)] = UInt32(place) }
+        return rank
+    }()
 }

@@ -1,4 +1,4 @@
-import Bytes
+public import Bytes
 
 extension ReplyParser {
     /// `VALUE <key> <flags> <bytes> [<cas>]`, END, or an error.
@@ -62,13 +62,21 @@ extension ReplyParser {
     /// - Parameter word: the eight bytes behind the key.
     @inlinable @inline(__always)
     public static func valueEnd(_ bytes: RawSpan, keyEnd: Int, _ word: UInt64) -> Int? {
-        // ` 0 `, three digits and CR LF make up a word: the usual value.
-        let three = (word &>> 24 ^ 0x30_3030) & 0xff_ffff
-        if word & 0xffff_0000_00ff_ffff == 0x0a0d_0000_0020_3020, (three &+ 0x76_7676 | three) & 0x80_8080 == 0 {
-            let sum = (three & 0xff) &* 100 &+ (three &>> 8 & 0xff) &* 10 &+ three &>> 16
-            return keyEnd &+ 10 &+ Int(truncatingIfNeeded: sum)
-        }
+        if let length = ASCII.usualLength(word) { return keyEnd &+ 10 &+ length }
         return anyValueEnd(bytes, keyEnd: keyEnd)
+    }
+
+    /// The length of the whole answer to a get of one key that is so long, when all of it is here and it is a hit; nil
+    /// where `parse` has to tell what it is.
+    @inlinable @inline(__always)
+    public static func wholeHit(_ bytes: RawSpan, keyLength: Int) -> Int? {
+        let keyEnd = 6 &+ keyLength
+        // Now both words lie inside: less than that is no hit.
+        guard bytes.byteCount >= keyEnd &+ 8, unsafe isValue(bytes.word(known: 0)),
+            let end = unsafe valueEnd(bytes, keyEnd: keyEnd, bytes.word(known: keyEnd)),
+            bytes.word(at: end) & 0xff_ffff_ffff == 0x0a_0d44_4e45  // END CR LF
+        else { return nil }
+        return end &+ 5
     }
 
     @usableFromInline

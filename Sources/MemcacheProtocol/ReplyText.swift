@@ -3,12 +3,14 @@ public enum ReplyText: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case ok, end, en, error, mn, resetDone
     case stored, notStored, exists, notFound, deleted, touched
     case badCommandLine, badDataChunk, lineTooLong
+    /// To the letter `badCommandLine`, as memcached has it; told apart where refusals are counted.
+    case keyTooLong
     case invalidFlag, duplicateFlag, invalidOrDuplicateFlag, opaqueTooLong
     case optionsAreTooLong, optionsTooLong, badToken, undecodableKey, modeLength
     case invalidInitial, invalidDelta, invalidModeForSet, invalidModeForArithmetic
     case invalidNumericDelta, invalidExptime, deleteUsage
     case tooLarge, outOfMemory
-    case nodeTimeout, nodeDown, nodeFailed, reservedKey, tooManyClients, shuttingDown
+    case nodeTimeout, nodeDown, nodeFailed, reservedKey, tooManyClients
 
     /// With its CR LF.
     public var bytes: StaticString {
@@ -25,7 +27,7 @@ public enum ReplyText: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .notFound: "NOT_FOUND\r\n"
         case .deleted: "DELETED\r\n"
         case .touched: "TOUCHED\r\n"
-        case .badCommandLine: "CLIENT_ERROR bad command line format\r\n"
+        case .badCommandLine, .keyTooLong: "CLIENT_ERROR bad command line format\r\n"
         case .badDataChunk: "CLIENT_ERROR bad data chunk\r\n"
         case .lineTooLong: "CLIENT_ERROR line too long\r\n"
         case .invalidFlag: "CLIENT_ERROR invalid flag\r\n"
@@ -51,7 +53,6 @@ public enum ReplyText: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .nodeFailed: "SERVER_ERROR node connection failed\r\n"
         case .reservedKey: "CLIENT_ERROR key is reserved\r\n"
         case .tooManyClients: "ERROR Too many open connections\r\n"
-        case .shuttingDown: "SERVER_ERROR shutting down\r\n"
         }
     }
 }

@@ -15,7 +15,7 @@ extension RequestParser {
         }
         head.key = tokens[first]
         if tokenCount > first + 1 { return manyKeys(bytes, head, from: first, limits: limits) }
-        guard head.key.count <= limits.key else { return refuse(.badCommandLine) }
+        guard head.key.count <= limits.key else { return refuse(.keyTooLong) }
         guard !isReserved(bytes, head.key) else { return refuse(.reservedKey) }
         head.keyCount = 1
         return .request(head)
@@ -35,7 +35,7 @@ extension RequestParser {
         }
         for index in 0..<keys.count {
             let key = keys[index]
-            guard key.count <= limits.key else { return refuse(.badCommandLine) }
+            guard key.count <= limits.key else { return refuse(.keyTooLong) }
             if isReserved(bytes, key) { reserved = true }
         }
         guard !reserved else { return refuse(.reservedKey) }
@@ -55,8 +55,8 @@ extension RequestParser {
         let needed = verb == .cas ? 6 : 5
         guard tokenCount == needed || tokenCount == needed + 1 else { return refuse(.error) }
         let quiet = endsQuiet(bytes)
-        guard tokens[1].count <= limits.key,
-            CNumber.unsigned(bytes, tokens[2]) != nil,
+        guard tokens[1].count <= limits.key else { return refuse(.keyTooLong, silent: quiet) }
+        guard CNumber.unsigned(bytes, tokens[2]) != nil,
             CNumber.signed(bytes, tokens[3]) != nil,
             let length = CNumber.signed(bytes, tokens[4]),
             verb != .cas || CNumber.unsigned(bytes, tokens[5]) != nil,
@@ -94,7 +94,7 @@ extension RequestParser {
     func arithmetic(_ verb: Verb, _ bytes: RawSpan, limits: borrowing ProtocolLimits) -> RequestStep {
         guard tokenCount == 3 || tokenCount == 4 else { return refuse(.error) }
         let quiet = endsQuiet(bytes)
-        guard tokens[1].count <= limits.key else { return refuse(.badCommandLine, silent: quiet) }
+        guard tokens[1].count <= limits.key else { return refuse(.keyTooLong, silent: quiet) }
         guard CNumber.unsigned(bytes, tokens[2]) != nil else { return refuse(.invalidNumericDelta, silent: quiet) }
         return oneKey(verb, bytes, quiet: quiet, limits: limits)
     }
@@ -103,7 +103,7 @@ extension RequestParser {
     func touch(_ bytes: RawSpan, limits: borrowing ProtocolLimits) -> RequestStep {
         guard tokenCount == 3 || tokenCount == 4 else { return refuse(.error) }
         let quiet = endsQuiet(bytes)
-        guard tokens[1].count <= limits.key else { return refuse(.badCommandLine, silent: quiet) }
+        guard tokens[1].count <= limits.key else { return refuse(.keyTooLong, silent: quiet) }
         guard CNumber.signed(bytes, tokens[2]) != nil else { return refuse(.invalidExptime, silent: quiet) }
         return oneKey(.touch, bytes, quiet: quiet, limits: limits)
     }
@@ -111,7 +111,7 @@ extension RequestParser {
     private func oneKey(
         _ verb: Verb, _ bytes: RawSpan, quiet: Bool, limits: borrowing ProtocolLimits
     ) -> RequestStep {
-        guard tokens[1].count <= limits.key else { return refuse(.badCommandLine, silent: quiet) }
+        guard tokens[1].count <= limits.key else { return refuse(.keyTooLong, silent: quiet) }
         guard !isReserved(bytes, tokens[1]) else { return refuse(.reservedKey, silent: quiet) }
         var head = head(verb, bytes, quiet: quiet)
         head.key = tokens[1]

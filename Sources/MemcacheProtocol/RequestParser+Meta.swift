@@ -19,7 +19,7 @@ extension RequestParser {
         _ verb: Verb, _ bytes: RawSpan, limits: borrowing ProtocolLimits
     ) -> RequestStep {
         guard tokenCount >= 2 else { return refuse(.error) }
-        guard tokens[1].count <= limits.key else { return refuse(.badCommandLine) }
+        guard tokens[1].count <= limits.key else { return refuse(.keyTooLong) }
         guard tokenCount < MetaFlags.tokenLimit else {
             return refuse(verb == .metaGet ? .optionsAreTooLong : .optionsTooLong)
         }
@@ -41,7 +41,8 @@ extension RequestParser {
     /// `ms <key> <datalen> [flags]`. Once the length is believed, the data block of a refused line is thrown away.
     private mutating func metaSet(_ bytes: RawSpan, limits: borrowing ProtocolLimits) -> RequestStep {
         guard tokenCount >= 2 else { return refuse(.error) }
-        guard tokens[1].count <= limits.key, tokenCount >= 3 else { return refuse(.badCommandLine) }
+        guard tokens[1].count <= limits.key else { return refuse(.keyTooLong) }
+        guard tokenCount >= 3 else { return refuse(.badCommandLine) }
         guard tokenCount < MetaFlags.tokenLimit else { return refuse(.optionsTooLong) }
         guard let length = CNumber.signed(bytes, tokens[2]), length >= 0, length <= Int32.max - 2 else {
             return refuse(.badCommandLine)
@@ -66,7 +67,8 @@ extension RequestParser {
 
     /// `me <key> [b]`; all else is ignored, and `b` counts only right behind the key.
     private mutating func metaDebug(_ bytes: RawSpan, limits: borrowing ProtocolLimits) -> RequestStep {
-        guard tokenCount >= 2, tokens[1].count <= limits.key else { return refuse(.badCommandLine) }
+        guard tokenCount >= 2 else { return refuse(.badCommandLine) }
+        guard tokens[1].count <= limits.key else { return refuse(.keyTooLong) }
         var flags = MetaFlags()
         if tokenCount >= 3, tokens[2].count == 1, bytes.byte(at: tokens[2].start) == 0x62 {
             flags.isBase64 = true

@@ -59,6 +59,11 @@ extension RequestParser {
     static func shortSet(_ bytes: RawSpan, limits: borrowing ProtocolLimits) -> RequestHead? {
         let (keyEnd, behind) = shortKey(bytes, limit: limits.key)
         guard keyEnd > 0 else { return nil }
+        if behind & 0xffff == 0x3020, let length = ASCII.usualLength(bytes.word(at: keyEnd &+ 2)),
+            length <= limits.value
+        {
+            return setHead(keyEnd: keyEnd, lineLength: keyEnd &+ 10, bodyLength: length)
+        }
         var index = keyEnd
         if behind & 0xff_ffff_ffff == 0x20_3020_3020 {
             index &+= 4  // ` 0 0 `, as most of the world writes it
@@ -73,14 +78,20 @@ extension RequestParser {
             last = bytes.word(at: index)
         }
         guard last & 0xffff == 0x0a0d else { return nil }
-        var head = RequestHead(verb: .set, lineLength: UInt32(truncatingIfNeeded: index &+ 2))
+        var head = setHead(keyEnd: keyEnd, lineLength: index &+ 2, bodyLength: length)
         if index > numbersEnd {
             head.options = .quiet
             head.quiet = ByteRange(offset: numbersEnd, length: 8)
         }
+        return head
+    }
+
+    @inline(__always)
+    private static func setHead(keyEnd: Int, lineLength: Int, bodyLength: Int) -> RequestHead {
+        var head = RequestHead(verb: .set, lineLength: UInt32(truncatingIfNeeded: lineLength))
         head.key = ByteRange(offset: 4, length: keyEnd &- 4)
         head.keyCount = 1
-        head.bodyLength = UInt32(truncatingIfNeeded: length)
+        head.bodyLength = UInt32(truncatingIfNeeded: bodyLength)
         return head
     }
 

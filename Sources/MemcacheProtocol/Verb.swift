@@ -42,7 +42,7 @@ public enum Verb: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     public var isIdempotentRead: Bool {
         switch self {
         case .get, .gets, .metaDebug: true
-        default: false  // gat and gats touch; mg may touch, vivify or win a recache: its flags decide
+        default: false  // gat and gats touch; mg may touch or vivify: its flags decide
         }
     }
 

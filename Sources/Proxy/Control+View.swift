@@ -12,12 +12,23 @@ extension Control {
 
     private func gatherSnapshots() {
         let deadline = EventLoop.monotonicNow() + Self.patience
-        missing = Set(workers.indices)
+        missing = Set(workers.indices).subtracting(stopped)
         for worker in workers { worker.send(.snapshot) }
         while !missing.isEmpty {
             let now = EventLoop.monotonicNow()
             guard now < deadline, mailbox.wait(milliseconds: Int32((deadline - now) / 1_000_000 + 1)) else { return }
             for message in mailbox.takeAll() { receive(message) }
+        }
+    }
+
+    /// What came while the figures were gathered is answered with newer ones.
+    func answerFigures() {
+        while !asking.isEmpty {
+            let asked = asking
+            asking = []
+            gatherSnapshots()
+            let stats = WorkerSnapshot.merged(snapshots).nodes
+            for (worker, request) in asked { workers[worker].send(.figures(request: request, stats)) }
         }
     }
 
@@ -28,13 +39,14 @@ extension Control {
         return AdminView(
             version: version, startTime: UInt64(time(nil)) &- up / 1_000_000_000,
             uptime: Double(up) / 1_000_000_000, workers: workers.count, residentBytes: Self.residentBytes(),
+            bufferLimit: workers.indices.reduce(0) { $0 + limits(of: $1).memory },
             verbs: Verb.allCases.map { "\($0.spelling)" },
             pools: topology.pools.map { pool in
                 PoolView(
                     name: pool.settings.name,
                     nodes: topology.nodes[pool.nodes].map {
                         NodeView(name: $0.settings.label, state: $0.isUp ? .up : .down)
-                    }, memoryLimit: pool.settings.limits.memory)
+                    })
             }, totals: WorkerSnapshot.merged(snapshots))
     }
 

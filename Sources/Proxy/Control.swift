@@ -10,6 +10,7 @@ internal import Telemetry
 /// Workers report what they see; this thread answers with a new topology or address. It never touches a request.
 public final class Control {
     let settings: Settings
+    private let workerCount: Int
     let logger: Logger
     /// The control thread's: other slow things, the admin's HTTP, may live on it.
     public let loop = EventLoop()
@@ -31,12 +32,16 @@ public final class Control {
     let startedAt = EventLoop.monotonicNow()
     /// Workers whose answer to the last question for figures has not come.
     var missing: Set<Int> = []
-    private var running = 0
+    /// Workers that have ended, and count nothing more.
+    var stopped: Set<Int> = []
+    /// Requests for figures, to be answered when the mail is read.
+    var asking: [(worker: Int, request: UInt32)] = []
     private var cutOff = 0
     private var isDraining = false
 
     public init(_ settings: Settings, logger: Logger) {
         self.settings = settings
+        workerCount = settings.workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         self.logger = logger
         LibeventLog.send { logger.log(level: $0 ? .warning : .info, "libevent: \($1)") }
         topology = Topology(settings.pools)
@@ -47,24 +52,22 @@ public final class Control {
 
     /// Opens the listeners and starts the workers.
     public func start() throws(StartError) {
-        let count = settings.workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         _ = signal(SIGPIPE, SIG_IGN)
         // Before anybody can know that we run: a signal that comes early must drain too.
         _ = loop.watchSignal(SIGTERM, token: Self.stop)
         _ = loop.watchSignal(SIGINT, token: Self.stop)
-        let listeners = try ListenerSet.open(settings.pools, workers: count)
-        for number in 0..<count {
+        let listeners = try ListenerSet.open(settings.pools, workers: workerCount)
+        for number in 0..<workerCount {
             let mailbox = Mailbox<ToWorker>()
             workers.append(mailbox)
             let plan = Worker.Plan(
-                number: number, topology: topology, addresses: addresses, limits: limits(of: number, among: count),
+                number: number, topology: topology, addresses: addresses, limits: limits(of: number),
                 seed: UInt64.random(in: 1 ... .max), listeners: listeners[number], mailbox: mailbox,
                 control: self.mailbox)
             threads.append(LoopThread(name: "worker-\(number)") { Worker(plan).run() })
         }
-        running = count
         resolveNames()
-        snapshots = Array(repeating: WorkerSnapshot(), count: count)
+        snapshots = Array(repeating: WorkerSnapshot(), count: workerCount)
         for pool in settings.pools {
             for endpoint in pool.listen {
                 logger.info("listening", metadata: ["pool": "\(pool.name)", "address": "\(endpoint)"])
@@ -73,11 +76,14 @@ public final class Control {
     }
 
     /// Each worker has its share of the limits; what does not divide goes to the first ones.
-    private func limits(of number: Int, among count: Int) -> Engine.Limits {
+    func limits(of number: Int) -> Engine.Limits {
+        let count = workerCount
         func share(_ whole: Int) -> Int { whole / count + (number < whole % count ? 1 : 0) }
+        let memory = max(1 << 20, share(settings.pools.reduce(0) { $0 + $1.limits.memory }))
+        // A request that waits takes a few hundred bytes beside its buffers.
         return Engine.Limits(
-            memory: share(settings.pools.reduce(0) { $0 + $1.limits.memory }),
-            clients: settings.pools.map { max(1, share($0.limits.clients)) })
+            memory: memory, clients: settings.pools.map { max(1, share($0.limits.clients)) },
+            rows: min(1 << 20, memory / 256))
     }
 
     /// Runs until SIGTERM or SIGINT, and then until every worker has stopped.
@@ -85,7 +91,7 @@ public final class Control {
     /// - Returns: false when clients had to be cut off at the end.
     public func run(drain: UInt64 = 5_000_000_000) -> Bool {
         _ = loop.watchReadable(mailbox.descriptor, token: Self.mail)
-        while running > 0 {
+        while stopped.count < workers.count {
             loop.turn(until: nextProbeTime == .max ? nil : nextProbeTime)
             for index in 0..<loop.readyCount {
                 let (token, what) = loop.ready(at: index)
@@ -98,6 +104,7 @@ public final class Control {
                 default: break
                 }
             }
+            answerFigures()
             if !isDraining { startDueProbes() }
         }
         for thread in threads { thread.join() }
@@ -122,8 +129,10 @@ public final class Control {
         case .snapshot(let worker, let snapshot):
             snapshots[worker] = snapshot
             missing.remove(worker)
-        case .stopped(_, let cutOff):
-            running -= 1
+        case .figures(let worker, let request): asking.append((worker, request))
+        case .stopped(let worker, let cutOff):
+            stopped.insert(worker)
+            missing.remove(worker)
             self.cutOff += cutOff
         }
     }

@@ -7,6 +7,8 @@ enum ToWorker: Sendable {
     case adopt(Topology)
     case address(node: Int, SocketAddress?)
     case snapshot
+    /// What all workers have counted for all nodes, for a request of this worker's.
+    case figures(request: UInt32, [NodeStats])
     /// Stop accepting, answer what is in flight, and leave by that time at the latest (monotonic nanoseconds).
     case drain(until: UInt64)
 }
@@ -15,6 +17,8 @@ enum ToWorker: Sendable {
 enum ToControl: Sendable {
     case report(NodeReport)
     case snapshot(worker: Int, WorkerSnapshot)
+    /// A client asks what all workers have counted.
+    case figures(worker: Int, request: UInt32)
     /// With the number of clients that had to be cut off.
     case stopped(worker: Int, cutOff: Int)
 }

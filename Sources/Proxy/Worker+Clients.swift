@@ -1,4 +1,5 @@
 internal import Bytes
+internal import MemcacheProtocol
 internal import ProxyCore
 internal import Reactor
 internal import Sockets
@@ -8,7 +9,7 @@ internal import Telemetry
 extension Worker {
     func add(client socket: Socket, pool: Int) {
         guard let id = engine.clientOpened(pool: pool) else {
-            socket.sendOnce("ERROR Too many open connections\r\n")
+            socket.sendOnce(ReplyText.tooManyClients.bytes)
             socket.close()
             return
         }
@@ -39,8 +40,9 @@ extension Worker {
     /// Part of a command came before: read behind it.
     private func readMore(client id: UInt32, _ leftover: UInt32) {
         let socket = clients[Int(id)].socket
-        let result = leftovers.with(leftover) { buffer -> IOResult in
-            guard buffer.makeRoom(limit: Self.longestLine) else { return .failed(0) }
+        let limit = leftovers.bytesInUse < leftoverLimit ? Self.longestLine : 0
+        let result = leftovers.with(leftover) { buffer -> IOResult? in
+            guard buffer.makeRoom(limit: limit) else { return nil }
             return socket.receive(into: &buffer)
         }
         switch result {
@@ -48,6 +50,7 @@ extension Worker {
         case .wouldBlock: break
         case .closed: end(client: id)
         case .failed: close(client: id)
+        case nil: closeForMemory(client: id)
         }
     }
 
@@ -66,13 +69,22 @@ extension Worker {
     }
 
     private func keepRest(ofClient id: UInt32) {
+        defer { scratch.consume(scratch.count) }
         if !engine.isEnding(client: id) {
+            guard leftovers.bytesInUse + scratch.count <= leftoverLimit else {
+                closeForMemory(client: id)
+                return
+            }
             let leftover = leftovers.take()
             clients[Int(id)].leftover = leftover
             leftovers.with(leftover) { $0.take(from: &scratch) }
         }
-        scratch.consume(scratch.count)
         considerPausing(client: id)
+    }
+
+    private func closeForMemory(client id: UInt32) {
+        engine.ranOut(client: id)
+        close(client: id)
     }
 
     private func dropLeftover(ofClient id: UInt32) {
@@ -112,8 +124,8 @@ extension Worker {
     /// Sends what is queued, in one write if it fits one vector.
     @inline(__always)
     func write(client id: UInt32) {
-        var queue = engine.beginSending(toClient: id)
-        let socket = clients[Int(id)].socket
+        var (queue, isLeaving) = engine.beginSending(toClient: id)
+        let (socket, writeWatch) = (clients[Int(id)].socket, clients[Int(id)].writeWatch)
         guard socket.isOpen else { return }
         while !queue.isEmpty {
             loopStats.writes &+= 1
@@ -128,11 +140,11 @@ extension Worker {
             }
             return
         }
-        if clients[Int(id)].writeWatch != .none {
-            loop.remove(clients[Int(id)].writeWatch)
+        if writeWatch != .none {
+            loop.remove(writeWatch)
             clients[Int(id)].writeWatch = .none
         }
-        if engine.isLeaving(client: id) { considerClosing(client: id) }
+        if isLeaving { considerClosing(client: id) }
     }
 
     private func considerClosing(client id: UInt32) {

@@ -37,7 +37,9 @@ final class Worker {
     let clients = Stack<ClientRow>()
     let links = Stack<LinkRow>()
     var scratch = ReceiveBuffer(capacity: Worker.scratchSize)
-    let leftovers = BufferPool(capacity: 4096)
+    var leftovers = BufferPool(capacity: 4096)
+    /// Bytes that `leftovers` may have: half of the worker's memory.
+    let leftoverLimit: Int
     let vector = SendVector()
 
     var loopStats = LoopStats()
@@ -51,6 +53,7 @@ final class Worker {
     init(_ plan: Plan) {
         number = plan.number
         engine = Engine(plan.topology, limits: plan.limits, seed: plan.seed)
+        leftoverLimit = plan.limits.memory / 2
         mailbox = plan.mailbox
         control = plan.control
         addresses = plan.addresses
@@ -106,10 +109,20 @@ final class Worker {
             while let id = engine.work.unpausing.pop() { unpause(link: id) }
             while let id = engine.work.closing.pop() { close(link: id) }
             while let id = engine.work.clients.pop() { write(client: id) }
+            while let request = engine.work.figures.pop() { control.send(.figures(worker: number, request: request)) }
             while let report = engine.work.reports.pop() { control.send(.report(report)) }
-            if engine.work.isEmpty { break }
+            if engine.work.isEmpty, !relieve() { break }
         }
         engine.endTurn()
+    }
+
+    @inline(__always)
+    private func relieve() -> Bool {
+        engine.relieve(besides: leftovers.bytesInUse, among: clients.count) { id in
+            let row = clients[Int(id)]
+            guard row.socket.isOpen else { return nil }
+            return row.leftover == BufferPool.none ? 0 : leftovers.with(row.leftover) { $0.capacity }
+        }
     }
 
     // MARK: - Stopping
@@ -119,12 +132,13 @@ final class Worker {
         case .adopt(let topology): engine.adopt(topology)
         case .address(let node, let address): addresses[node] = address
         case .snapshot: sendSnapshot()
+        case .figures(let request, let stats): engine.answer(figures: request, stats)
         case .drain(let deadline): beginDraining(until: deadline)
         }
     }
 
     private func sendSnapshot() {
-        loopStats.bufferBytes = engine.queues.memoryInUse
+        loopStats.bufferBytes = engine.queues.memoryInUse + leftovers.bytesInUse
         var snapshot = WorkerSnapshot(loop: loopStats)
         for index in 0..<engine.poolStats.count { snapshot.pools.append(engine.poolStats[index]) }
         for index in 0..<engine.nodeStats.count { snapshot.nodes.append(engine.nodeStats[index]) }
@@ -133,7 +147,6 @@ final class Worker {
 
     private func beginDraining(until deadline: UInt64) {
         stopAt = deadline
-        engine.beginDraining()
         closeListeners()
         for id in 0..<UInt32(clients.count) where clients[Int(id)].socket.isOpen { engine.drain(client: id) }
     }

@@ -7,18 +7,19 @@ public enum ConfigFile {
     public static let maxBytes = 4 << 20
 
     /// Reads and checks the file at a path.
-    public static func load(_ path: String) throws(ConfigErrors) -> LoadedConfig {
-        try parse(bytes: try read(path), file: path)
+    /// - Parameter zone: that this proxy is in, whatever the file says.
+    public static func load(_ path: String, zone: String? = nil) throws(ConfigErrors) -> LoadedConfig {
+        try parse(bytes: try read(path), file: path, zone: zone)
     }
 
     /// Checks a text; `file` is only what messages call it.
-    public static func parse(text: String, file: String) throws(ConfigErrors) -> LoadedConfig {
-        try parse(bytes: Array(text.utf8), file: file)
+    public static func parse(text: String, file: String, zone: String? = nil) throws(ConfigErrors) -> LoadedConfig {
+        try parse(bytes: Array(text.utf8), file: file, zone: zone)
     }
 
-    static func parse(bytes: [UInt8], file: String) throws(ConfigErrors) -> LoadedConfig {
+    static func parse(bytes: [UInt8], file: String, zone: String? = nil) throws(ConfigErrors) -> LoadedConfig {
         let root = try tree(bytes: bytes, file: file)
-        var reader = SettingsReader(file: file)
+        var reader = SettingsReader(file: file, zone: zone)
         let settings = reader.settings(root)
         return LoadedConfig(settings: settings, warnings: try reader.log.finish())
     }

@@ -18,6 +18,10 @@ enum ForeignKeys {
     private static let levels = [
         "listen": "to a pool, under pools:", "nodes": "to a pool, under pools:",
         "distribution": "to a pool, under pools:", "hash": "to a pool, under pools:",
+        "replicas": "to a pool, under pools:", "standby": "to a pool, under pools:",
+        "acks": "to a pool, under pools:", "min_live": "to a pool, under pools:", "read": "to a pool, under pools:",
+        "hedge": "to a pool, under pools:", "on_miss": "to a pool, under pools:",
+        "zone": "to a node, or at the top of the file where it is this proxy's own",
         "interval": "under probe:", "max": "under probe:",
         "rate": "under sync:", "bandwidth": "under sync:", "depth": "under sync:", "verify": "under sync:",
         "order": "under sync:",

@@ -7,40 +7,39 @@ extension SettingsReader {
 
     /// What is wrong between values that are each right.
     mutating func check(_ pool: PoolSettings, _ places: PoolPlaces) {
-        checkUnique(pool.nodes + pool.standby, places.nodes + places.standby)
+        checkUnique(pool, places)
         checkLoop(pool, places)
-        if pool.replicas > pool.nodes.count && !pool.nodes.isEmpty {
-            log.error(
-                places["replicas"],
-                "replicas: \(pool.replicas) copies need as many nodes, and the pool has \(pool.nodes.count)")
-        }
-        let copies = pool.replicas + (pool.standby.isEmpty ? 0 : 1)
-        if pool.minLive > copies {
-            log.error(places["min_live"], "min_live: \(pool.minLive) is more than a key has copies, \(copies)")
-        }
-        if pool.read == .nearest && !pool.nodes.contains(where: { $0.zone != nil }) {
-            log.error(places["read"], "read: nearest needs a zone: on the nodes; write {address: …, zone: …}")
-        }
-        let weights = pool.nodes.reduce(0) { $0 + $1.weight }
-        if pool.distribution == .modula || pool.distribution == .random, weights > Self.maxWeightSum {
-            log.error(
-                places["nodes"],
-                "nodes: weights add up to \(weights); with \(pool.distribution.rawValue) at most \(Self.maxWeightSum)")
-        }
-        ThisVersion.refuse(pool, places, into: &log)
+        checkCopies(pool, places)
+        checkWeights(pool.nodes, key: "nodes", pool, places)
+        checkWeights(pool.standby, key: "standby", pool, places)
+    }
+
+    private mutating func checkWeights(
+        _ nodes: [NodeSettings], key: String, _ pool: PoolSettings, _ places: PoolPlaces
+    ) {
+        guard pool.distribution == .modula || pool.distribution == .random else { return }
+        let weights = nodes.reduce(0) { $0 + $1.weight }
+        guard weights > Self.maxWeightSum else { return }
+        log.error(
+            places[key],
+            "\(key): weights add up to \(weights); with \(pool.distribution.rawValue) at most \(Self.maxWeightSum)")
     }
 
     /// Two nodes of one address would hold a key twice; two of one name could not be told apart.
-    private mutating func checkUnique(_ nodes: [NodeSettings], _ places: [TextPosition]) {
-        var addresses: [Endpoint: TextPosition] = [:]
+    private mutating func checkUnique(_ pool: PoolSettings, _ written: PoolPlaces) {
+        var addresses: [Endpoint: (line: Int, isStandby: Bool)] = [:]
         var names: [String: TextPosition] = [:]
-        for (node, place) in zip(nodes, places) {
+        let places = written.nodes + written.standby
+        for (index, (node, place)) in zip(pool.allNodes, places).enumerated() {
+            let isStandby = index >= pool.nodes.count
             if let first = addresses[node.address] {
-                let advice = "give a node more keys by its weight"
+                let advice =
+                    first.isStandby == isStandby
+                    ? "give a node more keys by its weight" : "a standby must be another memcached than its nodes"
                 log.error(place, "\(node.address) is here twice, first on line \(first.line); \(advice)")
                 continue
             }
-            addresses[node.address] = place
+            addresses[node.address] = (place.line, isStandby)
             if let first = names.updateValue(place, forKey: node.ringName) {
                 log.error(
                     place, "the name \"\(node.ringName)\" is taken by the node on line \(first.line); names must differ"
@@ -51,7 +50,7 @@ extension SettingsReader {
 
     /// A pool whose node is its own listener would forward to itself for ever.
     private mutating func checkLoop(_ pool: PoolSettings, _ places: PoolPlaces) {
-        for (node, place) in zip(pool.nodes + pool.standby, places.nodes + places.standby) {
+        for (node, place) in zip(pool.allNodes, places.nodes + places.standby) {
             guard pool.listen.contains(where: { Self.reaches(node.address, $0) }) else { continue }
             log.error(place, "\(node.address) is this pool's own listener; name the memcached behind it")
         }

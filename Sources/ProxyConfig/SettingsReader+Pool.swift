@@ -5,7 +5,7 @@ internal import ProxyCore
 extension SettingsReader {
     static let poolKeys = [
         "listen", "nodes", "distribution", "hash", "hash_tag", "replicas", "standby", "acks", "min_live", "read",
-        "on_miss", "when_down", "timeout", "connect_timeout", "fail_after", "probe", "poll", "sync", "limits",
+        "hedge", "on_miss", "when_down", "timeout", "connect_timeout", "fail_after", "probe", "poll", "sync", "limits",
     ]
 
     /// One pool with everything that can be checked within it.
@@ -65,10 +65,20 @@ extension SettingsReader {
     }
 
     private mutating func copies(_ map: [String: YamlNode], into pool: inout PoolSettings) {
-        integer(map["replicas"], key: "replicas", 1...16, into: &pool.replicas)
+        integer(map["replicas"], key: "replicas", 1...Copies.capacity, into: &pool.replicas)
         choice(map["acks"], key: "acks", into: &pool.acks)
-        integer(map["min_live"], key: "min_live", 1...16, into: &pool.minLive)
+        integer(map["min_live"], key: "min_live", 1...Copies.capacity, into: &pool.minLive)
         choice(map["read"], key: "read", into: &pool.read)
+        if let node = map["hedge"], let share = value(node, key: "hedge", Units.share) {
+            if (1...10_000).contains(share) {
+                pool.hedge = share
+            } else {
+                log.error(
+                    node.position, "hedge: \(scalar(node, key: "hedge") ?? "") is out of range; it may be 0.01% to 100%"
+                )
+            }
+        }
+        pool.ownZone = ownZone
         choice(map["on_miss"], key: "on_miss", into: &pool.onMiss)
         choice(map["when_down"], key: "when_down", into: &pool.whenDown)
         duration(map["poll"], key: "poll", 100 * Self.millisecond...60 * Self.second, into: &pool.poll)

@@ -7,7 +7,7 @@ extension SettingsReader {
         warnOfTimes(pool, places)
         warnOfSpreading(pool, places)
         warnOfCopies(pool, places)
-        if pool.nodes.count == 1 {
+        if pool.nodes.count == 1 && pool.standby.isEmpty {
             log.warn(places["nodes"], "nodes: there is one node; when it is down, the whole pool is")
         }
     }
@@ -35,7 +35,9 @@ extension SettingsReader {
 
     private mutating func warnOfSpreading(_ pool: PoolSettings, _ places: PoolPlaces) {
         let name = pool.distribution.rawValue
-        if let harm = Self.harm(of: pool) { log.warn(places["distribution"], "distribution: \(name) \(harm)") }
+        if !pool.hasCopies, let harm = Self.harm(of: pool) {
+            log.warn(places["distribution"], "distribution: \(name) \(harm)")
+        }
         // libmemcached's crc32 keeps 15 bits and crc16 has 16, against points over all of 32 bits.
         let isRing = pool.distribution == .ketama || pool.distribution == .leastLoaded
         if isRing && (pool.hash == .crc16 || pool.hash == .crc32) && pool.nodes.count > 1 {
@@ -44,7 +46,7 @@ extension SettingsReader {
         }
     }
 
-    /// What a distribution does that its users may not expect.
+    /// What a distribution does, where a key has one copy, that its users may not expect.
     private static func harm(of pool: PoolSettings) -> String? {
         switch pool.distribution {
         case .modula where pool.whenDown == .rehash:
@@ -55,16 +57,5 @@ extension SettingsReader {
             "puts a busy key on more than one node; a write changes only one of them"
         case .ketama, .modula, .jump, .rendezvous, .maglev: nil
         }
-    }
-
-    private mutating func warnOfCopies(_ pool: PoolSettings, _ places: PoolPlaces) {
-        if pool.replicas > 1 && places.keys["when_down"] != nil {
-            let copies = "with replicas: \(pool.replicas)"
-            log.warn(places["when_down"], "when_down: has no effect \(copies); the copies answer instead")
-        }
-        guard pool.replicas == 1 && pool.standby.isEmpty else { return }
-        if pool.acks != .all { log.warn(places["acks"], "acks: has no effect while a key has one copy") }
-        if pool.read != .primary { log.warn(places["read"], "read: has no effect while a key has one copy") }
-        if pool.onMiss != .miss { log.warn(places["on_miss"], "on_miss: has no effect while a key has one copy") }
     }
 }

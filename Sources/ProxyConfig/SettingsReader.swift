@@ -4,14 +4,19 @@ internal import ProxyCore
 struct SettingsReader {
     /// Pools that one process may have.
     static let maxPools = 256
-    static let rootKeys = ["workers", "admin", "pools"]
+    static let rootKeys = ["workers", "admin", "zone", "pools"]
 
     var log: FindingLog
     /// Where each listener was written, for the checks across pools.
     var listeners: [(endpoint: Endpoint, position: TextPosition, owner: String)] = []
 
-    init(file: String) {
+    /// The zone that this proxy is in.
+    var ownZone: String?
+
+    /// - Parameter zone: stands before the file's.
+    init(file: String, zone: String? = nil) {
         log = FindingLog(file: file)
+        ownZone = zone
     }
 
     mutating func settings(_ root: YamlNode) -> Settings {
@@ -29,6 +34,8 @@ struct SettingsReader {
         let isMisspelt = log.errors.count > before
         settings.workers = workers(map["workers"])
         if let node = map["admin"] { settings.admin = admin(node) }
+        let zone = value(map["zone"], key: "zone", NodeText.checkedName)
+        ownZone = ownZone ?? zone
         if let node = map["pools"] {
             settings.pools = pools(node)
         } else if !isMisspelt {

@@ -70,6 +70,14 @@ enum Units {
         try size(try perSecond(text, like: "20MiB/s"))
     }
 
+    /// Hundredths of a percent of `5%`.
+    static func share(_ text: String) throws(Refusal) -> Int {
+        guard let (number, unit) = split(text), unit == "%" else {
+            throw Refusal(reason: "\"\(text)\" is not a share; write it like 5%")
+        }
+        return try scaled(number, by: 100, text)
+    }
+
     private static func perSecond(_ text: String, like example: String) throws(Refusal) -> String {
         guard text.hasSuffix("/s") else {
             throw Refusal(reason: "\"\(text)\" must end in /s; write it like \(example)")

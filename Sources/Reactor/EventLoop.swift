@@ -19,7 +19,7 @@ public struct Readiness: OptionSet, BitwiseCopyable, Sendable {
 @safe
 public final class EventLoop {
     let base: OpaquePointer
-    private let ready: ReadyList
+    @usableFromInline let ready: ReadyList
     private let watches: WatchStore
     private let alarm: Watch
     private var alarmAt: UInt64 = .max
@@ -79,9 +79,10 @@ public final class EventLoop {
         now = EventLoop.monotonicNow()
     }
 
-    public var readyCount: Int { ready.count }
+    @inlinable public var readyCount: Int { ready.count }
 
     /// Entry `index` of this turn: the token of the watch, and what it is ready for.
+    @inlinable
     public func ready(at index: Int) -> (token: UInt64, what: Readiness) {
         let entry = ready[index]
         return (entry.token, Readiness(rawValue: entry.what))

@@ -1,19 +1,25 @@
 /// What became ready in one turn, in the order in which libevent said so; grown when a turn brings more than ever.
-@safe
+@safe @usableFromInline
 struct ReadyList: ~Copyable {
+    @usableFromInline
     struct Entry {
-        var token: UInt64
-        var what: Int16
+        @usableFromInline var token: UInt64
+        @usableFromInline var what: Int16
+
+        init(token: UInt64, what: Int16) {
+            self.token = token
+            self.what = what
+        }
     }
 
-    @unsafe
+    @unsafe @usableFromInline
     struct State {
-        var entries: UnsafeMutablePointer<Entry>
-        var count: Int
+        @usableFromInline var entries: UnsafeMutablePointer<Entry>
+        @usableFromInline var count: Int
         var capacity: Int
     }
 
-    let state: UnsafeMutablePointer<State>
+    @usableFromInline let state: UnsafeMutablePointer<State>
 
     init() {
         unsafe state = .allocate(capacity: 1)
@@ -25,11 +31,11 @@ struct ReadyList: ~Copyable {
         unsafe state.deallocate()
     }
 
-    var count: Int { unsafe state.pointee.count }
+    @inlinable var count: Int { unsafe state.pointee.count }
 
     func clear() { unsafe state.pointee.count = 0 }
 
-    subscript(index: Int) -> Entry {
+    @inlinable subscript(index: Int) -> Entry {
         precondition(index >= 0 && index < count)
         return unsafe state.pointee.entries[index]
     }

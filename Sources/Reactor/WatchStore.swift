@@ -2,10 +2,12 @@ internal import CLibevent
 
 /// The number of a watch of one loop.
 public struct Watch: BitwiseCopyable, Sendable, Equatable {
-    let index: UInt32
+    @usableFromInline let index: UInt32
+
+    @inlinable init(index: UInt32) { self.index = index }
 
     /// Stands for no watch.
-    public static let none = Watch(index: .max)
+    @inlinable public static var none: Watch { Watch(index: .max) }
 }
 
 /// libevent's event structs, embedded in blocks that never move: no allocation per watch, 152 bytes each.

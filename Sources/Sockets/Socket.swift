@@ -16,7 +16,7 @@ public struct Socket: BitwiseCopyable, Sendable, Equatable {
     /// recv(2) into the buffer's free room, which must not be empty.
     public func receive(into buffer: inout ReceiveBuffer) -> IOResult {
         while true {
-            let count = unsafe buffer.fill { unsafe recv(descriptor, $0, $1, 0) }
+            let count = unsafe buffer.fill { unsafe drover_receive(descriptor, $0, $1) }
             if count > 0 { return .bytes(count) }
             if count == 0 { return .closed }
             if errno == EINTR { continue }
@@ -26,12 +26,16 @@ public struct Socket: BitwiseCopyable, Sendable, Equatable {
 
     /// One write of as much of the queue as fits one vector. The bytes stay queued: the caller consumes what was taken.
     public func send(_ queue: ByteQueue, in queues: ByteQueues, with vector: borrowing SendVector) -> IOResult {
+        // One piece is the usual case, and send(2) is cheaper than a vector of one.
+        let count = unsafe vector.withOnlyEntry(of: queue, in: queues) { unsafe drover_send(descriptor, $0, $1) }
+        if let count, count >= 0 { return .bytes(count) }
+        return sendMany(queue, in: queues, with: vector)
+    }
+
+    @inline(never)
+    private func sendMany(_ queue: ByteQueue, in queues: ByteQueues, with vector: borrowing SendVector) -> IOResult {
         while true {
             let count = unsafe vector.withEntries(of: queue, in: queues) { entries, filled in
-                // One piece is the usual case, and send(2) is cheaper than a vector of one.
-                if filled == 1 {
-                    return unsafe Glibc.send(descriptor, entries[0].iov_base, entries[0].iov_len, sendFlags)
-                }
                 var message = unsafe msghdr()
                 unsafe message.msg_iov = entries
                 unsafe message.msg_iovlen = filled

@@ -21,6 +21,8 @@ extension AdminView {
         text.sample(MetricList.resident, [], residentBytes)
         text.begin(MetricList.buffers)
         text.sample(MetricList.buffers, [], totals.loop.bufferBytes)
+        text.begin(MetricList.bufferLimit)
+        text.sample(MetricList.bufferLimit, [], bufferLimit)
         text.begin(MetricList.turns)
         text.sample(MetricList.turns, [], totals.loop.turns)
         text.begin(MetricList.reads)
@@ -47,7 +49,6 @@ extension AdminView {
         addPoolValue(MetricList.connections, to: &text) { UInt64(clamping: $1.connections) }
         addPoolValue(MetricList.accepted, to: &text) { $1.connectionsTotal }
         addPoolValue(MetricList.refused, to: &text) { $1.connectionsRefused }
-        addPoolValue(MetricList.memoryLimit, to: &text) { pool, _ in UInt64(clamping: pool.memoryLimit) }
     }
 
     /// - Parameter always: also for verbs that have found and missed nothing: most look nothing up.

@@ -32,13 +32,10 @@ public struct NodeView: Sendable {
 public struct PoolView: Sendable {
     public var name: String
     public var nodes: [NodeView]
-    /// The pool's bound on bytes of buffer.
-    public var memoryLimit: Int
 
-    public init(name: String, nodes: [NodeView], memoryLimit: Int = 0) {
+    public init(name: String, nodes: [NodeView]) {
         self.name = name
         self.nodes = nodes
-        self.memoryLimit = memoryLimit
     }
 }
 
@@ -51,6 +48,8 @@ public struct AdminView: Sendable {
     public var uptime: Double
     public var workers: Int
     public var residentBytes: UInt64
+    /// Bytes of buffer that all workers together may have.
+    public var bufferLimit: Int
     /// The verbs' spellings, by raw value.
     public var verbs: [String]
     /// In the order of the configuration.
@@ -59,14 +58,15 @@ public struct AdminView: Sendable {
     public var totals: WorkerSnapshot
 
     public init(
-        version: String, startTime: UInt64, uptime: Double, workers: Int, residentBytes: UInt64, verbs: [String],
-        pools: [PoolView], totals: WorkerSnapshot
+        version: String, startTime: UInt64, uptime: Double, workers: Int, residentBytes: UInt64, bufferLimit: Int,
+        verbs: [String], pools: [PoolView], totals: WorkerSnapshot
     ) {
         self.version = version
         self.startTime = startTime
         self.uptime = uptime
         self.workers = workers
         self.residentBytes = residentBytes
+        self.bufferLimit = bufferLimit
         self.verbs = verbs
         self.pools = pools
         self.totals = totals

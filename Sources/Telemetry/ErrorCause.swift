@@ -4,17 +4,14 @@ public enum ErrorCause: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case timeout, connectFailed, connectionLost, nodeDown
     /// The node said something that memcached does not say.
     case protocolError
-    /// The node itself answered SERVER_ERROR.
+    /// The node itself answered with an error, which was passed on.
     case serverError
     // The client's side.
     case malformedRequest, keyTooLong, valueTooLarge, lineTooLong, reservedKey
     // Limits of the pool.
     case pipelineLimit, memoryLimit, clientLimit
-    /// The client did not read its replies, and was closed.
+    /// The client held the most, replies that it does not read or half a command, when buffers ran short: it was closed.
     case slowClient
-    /// The client went away before its reply came.
-    case clientGone
-    case shuttingDown
 
     /// As operators see it.
     public var label: StaticString {
@@ -34,8 +31,6 @@ public enum ErrorCause: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .memoryLimit: "memory_limit"
         case .clientLimit: "client_limit"
         case .slowClient: "slow_client"
-        case .clientGone: "client_gone"
-        case .shuttingDown: "shutting_down"
         }
     }
 

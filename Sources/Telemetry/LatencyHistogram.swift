@@ -13,12 +13,29 @@ public struct LatencyHistogram: BitwiseCopyable, Sendable {
     public init() {}
 
     /// Counts one latency. A dozen instructions; the bounds check is the only branch.
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func record(nanoseconds latency: UInt64) {
-        let index = Self.bucket(ofMicrosecond: latency / 1000)
+        record(Latency(nanoseconds: latency))
+    }
+
+    /// Counts a latency that more than one histogram counts.
+    @inlinable @inline(__always)
+    public mutating func record(_ latency: Latency) {
         // Neither can wrap: 2^64 requests, or 584 years of waiting.
-        buckets[index] &+= 1
-        nanoseconds &+= latency
+        buckets[latency.bucket] &+= 1
+        nanoseconds &+= latency.nanoseconds
+    }
+
+    /// A latency and the bucket that it falls into.
+    public struct Latency: BitwiseCopyable, Sendable {
+        public let nanoseconds: UInt64
+        @usableFromInline let bucket: Int
+
+        @inlinable @inline(__always)
+        public init(nanoseconds: UInt64) {
+            self.nanoseconds = nanoseconds
+            bucket = LatencyHistogram.bucket(ofMicrosecond: nanoseconds / 1000)
+        }
     }
 
     /// Latencies recorded.

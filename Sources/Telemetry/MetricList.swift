@@ -25,6 +25,8 @@ public enum MetricList {
     static let workers = Metric("workers", .gauge, .none, "Event loops, each on a thread of its own.")
     static let resident = Metric("resident_memory_bytes", .gauge, .bytes, "Memory of the process that is in RAM.")
     static let buffers = Metric("buffer_bytes", .gauge, .bytes, "Bytes of buffer in use, of all workers.")
+    static let bufferLimit = Metric(
+        "buffer_limit_bytes", .gauge, .bytes, "Bytes of buffer that all workers together may use.")
     static let turns = Metric("loop_turns_total", .counter, .none, "Turns of the event loops.")
     static let reads = Metric("reads_total", .counter, .none, "Calls that read from a socket.")
     static let writes = Metric("writes_total", .counter, .none, "Calls that write to a socket.")
@@ -33,7 +35,8 @@ public enum MetricList {
     static let requests = Metric("requests_total", .counter, .none, "Requests of clients, by command.")
     static let hits = Metric("hits_total", .counter, .none, "Keys found, by command.")
     static let misses = Metric("misses_total", .counter, .none, "Keys not found, by command.")
-    static let errors = Metric("errors_total", .counter, .none, "Requests that failed or were refused, by cause.")
+    static let errors = Metric(
+        "errors_total", .counter, .none, "Requests, and clients, that failed or were refused or held back, by cause.")
     static let retries = Metric("retries_total", .counter, .none, "Requests sent again on another connection.")
     static let duration = Metric(
         "request_duration_seconds", .histogram, .seconds, "From a request read to its reply queued.")
@@ -42,17 +45,17 @@ public enum MetricList {
     static let connections = Metric("client_connections", .gauge, .none, "Clients connected now.")
     static let accepted = Metric("client_connections_total", .counter, .none, "Clients accepted.")
     static let refused = Metric(
-        "client_connections_refused_total", .counter, .none, "Clients turned away by the limit.")
-    static let memoryLimit = Metric("pool_memory_limit_bytes", .gauge, .bytes, "Bound on the pool's bytes of buffer.")
+        "client_connections_refused_total", .counter, .none, "Clients turned away because there were too many.")
 
     // Nodes.
     static let nodeState = Metric("node_state", .gauge, .none, "1 for the state that the node is in, 0 for the others.")
     static let nodeRequests = Metric("node_requests_total", .counter, .none, "Requests sent to the node.")
-    static let nodeErrors = Metric("node_errors_total", .counter, .none, "Requests that the node failed, by cause.")
+    static let nodeErrors = Metric(
+        "node_errors_total", .counter, .none, "Failures of the node, by cause: of connections and of replies.")
     static let nodeInFlight = Metric(
         "node_in_flight_requests", .gauge, .none, "Requests that wait for the node's reply.")
     static let nodeConnections = Metric("node_connections", .gauge, .none, "Connections to the node, open now.")
-    static let nodeConnects = Metric("node_connects_total", .counter, .none, "Connections to the node that were tried.")
+    static let nodeConnects = Metric("node_connects_total", .counter, .none, "Connections to the node that were made.")
     static let nodeRetries = Metric(
         "node_retries_total", .counter, .none, "Requests sent again after their connection died.")
     static let nodeReceived = Metric("node_received_bytes_total", .counter, .bytes, "Bytes read from the node.")
@@ -62,8 +65,8 @@ public enum MetricList {
 
     /// In the order in which they are shown.
     public static let all: [Metric] = [
-        buildInfo, startTime, uptime, workers, resident, buffers, turns, reads, writes,
-        requests, hits, misses, errors, retries, duration, received, sent, connections, accepted, refused, memoryLimit,
+        buildInfo, startTime, uptime, workers, resident, buffers, bufferLimit, turns, reads, writes,
+        requests, hits, misses, errors, retries, duration, received, sent, connections, accepted, refused,
         nodeState, nodeRequests, nodeErrors, nodeInFlight, nodeConnections, nodeConnects, nodeRetries, nodeReceived,
         nodeSent, nodeDuration,
     ]

@@ -7,7 +7,7 @@ public struct NodeStats: BitwiseCopyable, Sendable {
     public var inFlight: Int = 0
     /// Connections open now.
     public var connections: Int = 0
-    /// Connections tried.
+    /// Connections made.
     public var connects: UInt64 = 0
     /// Requests taken from a dead connection and sent again.
     public var retries: UInt64 = 0

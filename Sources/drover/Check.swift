@@ -26,6 +26,8 @@ struct Check: ParsableCommand {
     @Option(help: ArgumentHelp("twemproxy's file, to convert.", valueName: "nutcracker.yml"))
     var from: String?
 
+    @OptionGroup var zone: ZoneOption
+
     @Flag(help: "Treat warnings as errors.")
     var strict = false
 
@@ -38,7 +40,7 @@ struct Check: ParsableCommand {
     func run() throws {
         if let from { return try convert(from) }
         guard let file else { return }
-        let loaded = try loadConfig(file)
+        let loaded = try loadConfig(file, zone: zone.zone)
         Terminal.show(loaded.warnings, as: "warning")
         for pool in loaded.settings.pools { Terminal.out(Self.summary(of: pool)) }
         let count = loaded.warnings.count
@@ -60,7 +62,40 @@ struct Check: ParsableCommand {
 
     private static func summary(of pool: PoolSettings) -> String {
         let listeners = pool.listen.map(\.description).joined(separator: " ")
-        let nodes = "\(pool.nodes.count) node\(pool.nodes.count == 1 ? "" : "s")"
-        return "pool \(pool.name): \(listeners) -> \(nodes), \(pool.distribution.rawValue), \(pool.hash.rawValue)"
+        let standby = pool.standby.isEmpty ? "" : " and \(pool.standby.count) standby"
+        let nodes = "\(pool.nodes.count) node\(pool.nodes.count == 1 ? "" : "s")\(standby)"
+        let line = "pool \(pool.name): \(listeners) -> \(nodes), \(pool.distribution.rawValue), \(pool.hash.rawValue)"
+        return pool.hasCopies ? "\(line)\n  \(copies(of: pool))" : line
+    }
+
+    /// Where a key's copies are, and what writes and reads ask of them.
+    private static func copies(of pool: PoolSettings) -> String {
+        let zones = Set(pool.nodes.compactMap(\.zone)).count
+        var places = "\(pool.replicas) on the nodes"
+        if pool.replicas > 1 && zones > 0 { places += " (\(zones) zone\(zones == 1 ? "" : "s"))" }
+        if !pool.standby.isEmpty { places += ", 1 on the standby" }
+        let acks =
+            switch pool.acks {
+            case .all: "every live copy has it"
+            case .quorum: "\(pool.copies / 2 + 1) copies have it, or all that live"
+            case .one: "one copy has it"
+            }
+        let least = pool.minLive > 1 ? ", refused with fewer than \(pool.minLive) live" : ""
+        let read =
+            switch pool.read {
+            case .primary: "the first live copy"
+            case .spread: "the less busy of two copies"
+            case .nearest: "a copy in zone \(pool.ownZone ?? ""), if one lives"
+            case .fastest: "the first live copy; a second one too where it is slow, for \(share(pool.hedge)) at most"
+            }
+        let miss = pool.onMiss == .next ? "; a miss asks the next" : ""
+        return
+            "\(pool.copies) copies of a key: \(places)\n  a write is answered when \(acks)\(least)\n  a read asks \(read)\(miss)"
+    }
+
+    /// Hundredths of a percent as a percentage.
+    private static func share(_ value: Int) -> String {
+        let rest = value % 100
+        return rest == 0 ? "\(value / 100)%" : "\(value / 100).\(rest < 10 ? "0" : "")\(rest)%"
     }
 }

@@ -11,11 +11,15 @@ struct Dev: ParsableCommand {
 
             EXAMPLES:
               drover dev
+              drover dev --replicas 2
               drover dev --nodes 5 --port 11400 --memcached /opt/memcached/bin/memcached
             """)
 
     @Option(help: ArgumentHelp("How many memcacheds, 1 to 64.", valueName: "count"))
     var nodes = 3
+
+    @Option(help: ArgumentHelp("Copies of each key, 1 to 8.", valueName: "count"))
+    var replicas = 1
 
     @Option(help: ArgumentHelp("The proxy's port on 127.0.0.1.", valueName: "port"))
     var port: UInt16 = 11311
@@ -30,6 +34,10 @@ struct Dev: ParsableCommand {
 
     func validate() throws {
         guard (1...64).contains(nodes) else { throw ValidationError("--nodes \(nodes): use 1 to 64") }
+        guard (1...8).contains(replicas) else { throw ValidationError("--replicas \(replicas): use 1 to 8") }
+        guard replicas <= nodes else {
+            throw ValidationError("--replicas \(replicas): as many nodes are needed, and --nodes says \(nodes)")
+        }
         guard port > 0 else { throw ValidationError("--port 0: use 1 to 65535") }
     }
 
@@ -38,11 +46,11 @@ struct Dev: ParsableCommand {
         if adminPort > 0 { settings.admin = .tcp(host: "127.0.0.1", port: adminPort) }
         let children = try startNodes()
         defer { for child in children { child.stop() } }
-        settings.pools = [
-            PoolSettings(
-                name: "dev", listen: [.tcp(host: "127.0.0.1", port: port)],
-                nodes: children.enumerated().map { NodeSettings(address: $1.address, name: "node\($0 + 1)") })
-        ]
+        var pool = PoolSettings(
+            name: "dev", listen: [.tcp(host: "127.0.0.1", port: port)],
+            nodes: children.enumerated().map { NodeSettings(address: $1.address, name: "node\($0 + 1)") })
+        pool.replicas = replicas
+        settings.pools = [pool]
         let exit = serve(settings: settings, logger: logs.logger()) { Terminal.out(welcome(children)) }
         guard exit == .ok else { throw exit.code }
     }
@@ -63,7 +71,10 @@ struct Dev: ParsableCommand {
     }
 
     private func welcome(_ children: [MemcachedChild]) -> String {
-        var lines = ["", "One memcached out of \(nodes), until Ctrl-C:", ""]
+        var lines = [
+            "", "One memcached out of \(nodes)\(replicas > 1 ? ", \(replicas) copies of each key" : ""), until Ctrl-C:",
+            "",
+        ]
         for (index, child) in children.enumerated() {
             lines.append("  node\(index + 1)   \(child.address)   memcached, process \(child.process)")
         }

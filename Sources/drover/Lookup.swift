@@ -11,6 +11,9 @@ struct Lookup: ParsableCommand {
             A line for each key, parted by tabs: the key, then for each node its name and its address. The first \
             node has the key; with --depth, those follow that would stand in for it, in order.
 
+            Where a key has copies, there are four columns a copy: the node's name, its address, its zone or -, and \
+            its farm, nodes or standby. The first is the primary; --depth shows fewer.
+
             EXAMPLES:
               drover lookup -c drover.yml main user:42 user:43
               drover lookup -c drover.yml main user:42 --depth 2
@@ -24,18 +27,21 @@ struct Lookup: ParsableCommand {
     @Argument(help: ArgumentHelp("Keys, as clients send them.", valueName: "key"))
     var keys: [String]
 
-    @Option(help: ArgumentHelp("How many nodes to show for a key.", valueName: "count"))
-    var depth = 1
+    @Option(
+        help: ArgumentHelp("How many nodes to show for a key; by default those that hold it.", valueName: "count"))
+    var depth: Int?
+
+    @OptionGroup var zone: ZoneOption
 
     func validate() throws {
-        guard depth > 0 else { throw ValidationError("--depth \(depth): use 1 or more") }
+        if let depth, depth < 1 { throw ValidationError("--depth \(depth): use 1 or more") }
         for key in keys where !(1...250).contains(key.utf8.count) || key.utf8.contains(where: { $0 <= 0x20 }) {
             throw ValidationError("\"\(key)\" is no key: keys have 1 to 250 bytes and no spaces")
         }
     }
 
     func run() throws {
-        let settings = try loadConfig(config.path).settings
+        let settings = try loadConfig(config.path, zone: zone.zone).settings
         guard let found = settings.pools.first(where: { $0.name == pool }) else {
             let names = settings.pools.map(\.name).joined(separator: ", ")
             Terminal.note("drover: there is no pool \"\(pool)\" in \(config.path); it has \(names)")
@@ -46,8 +52,20 @@ struct Lookup: ParsableCommand {
         }
         let lookup = KeyLookup(found)
         for key in keys {
-            let nodes = lookup.order(of: Array(key.utf8), depth: depth).map { found.nodes[$0] }
-            Terminal.out(key + nodes.map { "\t\($0.label)\t\($0.address)" }.joined())
+            let bytes = Array(key.utf8)
+            let columns =
+                found.hasCopies
+                ? lookup.copies(of: bytes).prefix(depth ?? found.copies).map { Self.copy(on: $0, of: found) }
+                : lookup.order(of: bytes, depth: depth ?? 1).map { Self.node(found.nodes[$0]) }
+            Terminal.out(key + columns.joined())
         }
+    }
+
+    private static func node(_ node: NodeSettings) -> String { "\t\(node.label)\t\(node.address)" }
+
+    private static func copy(on index: Int, of pool: PoolSettings) -> String {
+        let node = pool.allNodes[index]
+        let farm = index < pool.nodes.count ? Farm.nodes : .standby
+        return "\(Self.node(node))\t\(node.zone ?? "-")\t\(farm.rawValue)"
     }
 }

@@ -8,6 +8,19 @@ struct ConfigOption: ParsableArguments {
     var path: String
 }
 
+/// `--zone`, for commands to which it matters.
+struct ZoneOption: ParsableArguments {
+    @Option(help: ArgumentHelp("The zone this proxy is in, whatever the config says.", valueName: "zone"))
+    var zone: String?
+
+    func validate() throws {
+        guard let zone else { return }
+        guard (1...128).contains(zone.utf8.count), zone.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+            throw ValidationError("--zone \"\(zone)\": zones have 1 to 128 bytes and no spaces")
+        }
+    }
+}
+
 /// How much `serve` and `dev` say on stderr.
 struct LogOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Least level to log: debug, info, notice, warning or error.", valueName: "level"))
@@ -28,9 +41,9 @@ struct LogOptions: ParsableArguments {
 }
 
 /// A file's config, or its mistakes on stderr and the exit code that fits.
-func loadConfig(_ path: String) throws(ExitCode) -> LoadedConfig {
+func loadConfig(_ path: String, zone: String? = nil) throws(ExitCode) -> LoadedConfig {
     do {
-        return try ConfigFile.load(path)
+        return try ConfigFile.load(path, zone: zone)
     } catch {
         throw Terminal.report(error)
     }

@@ -19,10 +19,11 @@ struct Serve: ParsableCommand {
             """)
 
     @OptionGroup var config: ConfigOption
+    @OptionGroup var zone: ZoneOption
     @OptionGroup var logs: LogOptions
 
     func run() throws {
-        let loaded = try loadConfig(config.path)
+        let loaded = try loadConfig(config.path, zone: zone.zone)
         Terminal.show(loaded.warnings, as: "warning")
         throw serve(settings: loaded.settings, logger: logs.logger()).code
     }
@@ -31,6 +32,10 @@ struct Serve: ParsableCommand {
 /// Runs the proxy until it is told to stop.
 /// - Parameter ready: called once it listens.
 func serve(settings: Settings, logger: Logger, ready: () -> Void = {}) -> DroverExit {
+    if let reason = ThisVersion.reasonAgainst(settings) {
+        logger.error("cannot start", metadata: ["reason": "\(reason)"])
+        return .config
+    }
     let control = Control(settings, logger: logger)
     let admin: AdminServer?
     do {

@@ -7,7 +7,7 @@ import Testing
 @Suite struct AdminPagesTests {
     private static func view(_ pools: [[NodeState]]) -> AdminView {
         AdminView(
-            version: "9.9", startTime: 0, uptime: 1, workers: 1, residentBytes: 5, verbs: ["get"],
+            version: "9.9", startTime: 0, uptime: 1, workers: 1, residentBytes: 5, bufferLimit: 0, verbs: ["get"],
             pools: pools.enumerated().map { index, states in
                 PoolView(name: "pool\(index)", nodes: states.map { NodeView(name: "node", state: $0) })
             }, totals: WorkerSnapshot())

@@ -12,7 +12,7 @@ import Testing
         let server = try AdminServer(on: loop, host: "127.0.0.1", port: 0) {
             views += 1
             return AdminView(
-                version: "9.9", startTime: 0, uptime: 1, workers: 1, residentBytes: 5, verbs: ["get"],
+                version: "9.9", startTime: 0, uptime: 1, workers: 1, residentBytes: 5, bufferLimit: 0, verbs: ["get"],
                 pools: [PoolView(name: "main", nodes: [NodeView(name: "n", state: .down)])], totals: WorkerSnapshot())
         }
         let finished = Mailbox<Bool>()

@@ -65,7 +65,7 @@ import Testing
     }
 
     @Test func pooledBuffersComeBackEmptyAndSmall() {
-        let pool = BufferPool(capacity: 16, spare: 1)
+        var pool = BufferPool(capacity: 16, spare: 1)
         let first = pool.take()
         let second = pool.take()
         #expect(first != second)

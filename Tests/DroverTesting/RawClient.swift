@@ -113,6 +113,12 @@ public final class RawClient {
         return take(unread.count - start)
     }
 
+    /// All that comes until `isEnough`, until the peer closes the connection, or until it has been silent for too long.
+    public func read(until isEnough: ([UInt8]) -> Bool) -> [UInt8] {
+        try? fill("enough") { isEnough(Array(unread[start...])) }
+        return take(unread.count - start)
+    }
+
     /// Sends the request and reads through the pattern that ends its reply.
     public func roundTrip(_ request: String, through pattern: String = "\r\n") throws -> String {
         try send(request)

@@ -63,6 +63,13 @@ final class Cluster: Sendable {
         return String(decoding: try client.readToEnd(), as: UTF8.self)
     }
 
+    /// What is counted under a cause.
+    func errors(_ cause: String) throws -> Double {
+        let name = "drover_errors_total{pool=\"main\",cause=\"\(cause)\"}"
+        guard let value = try metric(name) else { throw TestFailure("no \(name)") }
+        return value
+    }
+
     /// The value of a metric whose name and labels start so; the sum when several do, nil when none.
     func metric(_ start: String) throws -> Double? {
         let values = try http("/metrics").split(whereSeparator: \.isNewline)

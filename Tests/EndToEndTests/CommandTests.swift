@@ -81,6 +81,23 @@ struct CommandTests {
         #expect(try client.roundTrip("stats reset\r\n") == "RESET\r\n")
     }
 
+    /// Whichever worker serves a connection, it tells what all of them have done.
+    @Test func statsNodesCountsTheWholeProcess() throws {
+        let cluster = try Cluster(nodes: [try MemcachedServer()], top: ["workers: 4"])
+        let clients = try (0..<16).map { _ in try cluster.client() }
+        for (index, client) in clients.enumerated() {
+            for _ in 0...index { #expect(try client.roundTrip("mg none\r\n") == "EN\r\n") }
+        }
+        let address = cluster.nodes[0].address
+        for client in clients {
+            try client.send("stats nodes\r\nmn\r\n")
+            let answer = String(decoding: try client.read(through: "MN\r\n"), as: UTF8.self)
+            #expect(answer.contains("STAT node:\(address):state up\r\n"))
+            #expect(answer.contains("STAT node:\(address):requests 136\r\n"), "\(answer)")
+            #expect(answer.hasSuffix("\r\nEND\r\nMN\r\n"))
+        }
+    }
+
     @Test func unixSocketsAndIPv6OnBothSides() throws {
         let directory = try TemporaryDirectory()
         for listen in [MemcachedServer.Listen.unix, .ipv6] {

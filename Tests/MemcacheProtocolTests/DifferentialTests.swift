@@ -1,4 +1,4 @@
-import Glibc
+import DroverTesting
 import MemcacheProtocol
 import Testing
 
@@ -6,16 +6,11 @@ import Testing
 /// whatever passes.
 @Suite("Request lines before real servers", .serialized)
 struct DifferentialTests {
-    static let versions = RealMemcached.Version.allCases.filter { RealMemcached.program($0) != nil }
-
-    @Test("There is a memcached to ask; DROVER_MEMCACHED_NEW names one elsewhere")
-    func installed() {
-        #expect(!Self.versions.isEmpty)
-    }
+    static let versions = [MemcachedServer.Version.debian, .newer]
 
     @Test("Every line of the tables", arguments: versions)
-    func tables(version: RealMemcached.Version) throws {
-        let judge = Judge(server: try RealMemcached(version))
+    func tables(version: MemcachedServer.Version) throws {
+        let judge = try Judge(version)
         for row in RequestTables.all {
             let said = try judge.disagreement(on: Array(row.line.utf8))
             #expect(said == nil, "\(row.line.debugDescription)")
@@ -23,15 +18,14 @@ struct DifferentialTests {
     }
 
     @Test("Lines that a seeded mutator makes of them", arguments: versions)
-    func mutations(version: RealMemcached.Version) throws {
-        let judge = Judge(server: try RealMemcached(version))
-        let seed = SplitMix.seed()
-        var generator = SplitMix(seed: seed)
-        let rounds = unsafe getenv("DROVER_ROUNDS").flatMap { unsafe Int(String(cString: $0)) } ?? 2000
+    func mutations(version: MemcachedServer.Version) throws {
+        let judge = try Judge(version)
+        var generator = SeededGenerator.fromEnvironment()
+        let rounds = environment("DROVER_ROUNDS").flatMap { Int($0) } ?? 2000
         for round in 0..<rounds {
             let line = LineMutator.mutate(generator.pick(RequestTables.all).line, &generator)
             let said = try judge.disagreement(on: line)
-            #expect(said == nil, "\(quoted(line)), seed \(seed), round \(round)")
+            #expect(said == nil, "\(quoted(line)), DROVER_SEED=\(generator.seed), round \(round)")
             if said != nil { return }
         }
     }
@@ -39,8 +33,8 @@ struct DifferentialTests {
     @Test(
         "A base64 key with a newline, which a node echoes raw or encoded, does not shift the stream",
         arguments: versions)
-    func newlineEcho(version: RealMemcached.Version) throws {
-        let judge = Judge(server: try RealMemcached(version))
+    func newlineEcho(version: MemcachedServer.Version) throws {
+        let judge = try Judge(version)
         let key = RequestTables.newlineKey
         let story = [
             "ms \(key) 1 b k", "mg \(key) b k v", "me \(key) b", "ma \(key) b k v", "mg \(key) b k s v t",

@@ -1,11 +1,18 @@
 import Bytes
+import DroverTesting
 import MemcacheProtocol
 
 /// Asks a real memcached about one line, and says where it and the parser disagree.
 struct Judge {
-    let server: RealMemcached
+    private let server: MemcachedServer
     /// The parser follows this version; another may find an error in what passes, as long as it is one reply.
     var isModel: Bool { server.version == .newer }
+
+    init(_ version: MemcachedServer.Version) throws {
+        var options = MemcachedServer.Options()
+        (options.listen, options.memory, options.threads) = (.unix, 64, 1)
+        server = try MemcachedServer(version, options: options)
+    }
 
     /// nil where server and parser agree on `line`, else what happened.
     func disagreement(on line: [UInt8], limits: ProtocolLimits = ProtocolLimits()) throws -> String? {
@@ -35,8 +42,8 @@ struct Judge {
         }
         sent += mark
         expected += markReply
-        let client = try server.connect()
-        client.send(sent)
+        let client = try server.client()
+        try? client.send(sent)
         let got = client.read { $0.suffix(4) == markReply[...] }
         // Another version may word it otherwise, but the connection must be in the same state.
         if !isModel, got.count(where: { $0 == 0x0a }) == (refusal.silent ? 1 : 2), got.suffix(4) == markReply[...] {
@@ -52,8 +59,8 @@ struct Judge {
         let quiet = head.quiet
         let loud = Array(line[..<quiet.start] + line[quiet.end...])
         if head.verb == .quit { return try closed(line, []) }
-        let client = try server.connect()
-        client.send(loud + body(head) + mark)
+        let client = try server.client()
+        try? client.send(loud + body(head) + mark)
         let got = client.read { $0.suffix(4) == markReply[...] }
         var rest = got[...]
         while true {
@@ -90,15 +97,15 @@ struct Judge {
     /// With its `noreply` a classic command is answered by nothing.
     private func hushed(_ line: [UInt8], _ head: RequestHead) throws -> String? {
         guard !head.verb.isMeta else { return nil }
-        let client = try server.connect()
-        client.send(line + body(head) + mark)
+        let client = try server.client()
+        try? client.send(line + body(head) + mark)
         let got = client.read { $0.suffix(4) == markReply[...] }
         return got == markReply ? nil : "quiet, but the server said \(quoted(got))"
     }
 
     private func closed(_ line: [UInt8], _ expected: [UInt8]) throws -> String? {
-        let client = try server.connect()
-        client.send(line)
+        let client = try server.client()
+        try? client.send(line)
         let got = client.read { _ in false }
         return got == expected && client.isClosed ? nil : "to be closed, but the server said \(quoted(got))"
     }

@@ -1,3 +1,5 @@
+import DroverTesting
+
 /// Makes lines that are almost like those of the tables.
 enum LineMutator {
     private static let pieces = [
@@ -8,7 +10,7 @@ enum LineMutator {
         "YQ==", "YWIKY2Q=", "get", "mg", "ms", "HTTP/1.1", "\0", "\r", "é", "a", "k",
     ]
 
-    static func mutate(_ line: String, _ generator: inout SplitMix) -> [UInt8] {
+    static func mutate(_ line: String, _ generator: inout SeededGenerator) -> [UInt8] {
         var tokens = line.utf8.split(whereSeparator: { $0 == 0x20 || $0 == 0x0a || $0 == 0x0d }).map { Array($0) }
         for _ in 0...Int.random(in: 0...3, using: &generator) {
             let at = Int.random(in: 0...tokens.count, using: &generator)
@@ -32,7 +34,7 @@ enum LineMutator {
         return isHarmful(bytes) || bytes[0] == 0x80 ? Array("mn\r\n".utf8) : bytes
     }
 
-    private static func spoil(_ token: [UInt8], _ generator: inout SplitMix) -> [UInt8] {
+    private static func spoil(_ token: [UInt8], _ generator: inout SeededGenerator) -> [UInt8] {
         var token = token
         let at = Int.random(in: 0..<max(1, token.count), using: &generator)
         if generator.once(in: 2) {

@@ -24,6 +24,45 @@ struct PartsTests {
         #expect(decode(String(repeating: "YWJj", count: 62))?.count == 186)
     }
 
+    @Test("A hit is taken whole only where the parser finds a value and the END behind it")
+    func wholeHits() {
+        let ends = ["END\r\n", "END\r\nVALUE k 0 1\r\n", "VALUE b 0 1\r\nx\r\nEND\r\n", "EN", "end\r\n", ""]
+        var hits = 0
+        for key in ["k", "key:000123", String(repeating: "k", count: 250)] {
+            for numbers in [
+                "0 0", "0 5", "0 100", "12 999", "0 1234", "4294967295 3 77", "0 5 18446744073709551615", "0 x",
+            ] {
+                for end in ends {
+                    let count = Int(numbers.split(separator: " ")[1]) ?? 1
+                    let text = "VALUE \(key) \(numbers)\r\n" + String(repeating: "v", count: count) + "\r\n" + end
+                    hits += compareWholeHit(Array(text.utf8), keyLength: key.utf8.count)
+                }
+            }
+        }
+        #expect(hits > 3 * 7 * 2)
+        #expect(compareWholeHit(Array("END\r\n".utf8), keyLength: 1) == 0)
+    }
+
+    /// For each part of the answer from its start; says how many were taken whole.
+    private func compareWholeHit(_ answer: [UInt8], keyLength: Int) -> Int {
+        var hits = 0
+        for length in Set([0, 1, 7, 14, answer.count / 2, answer.count - 1, answer.count]) where length <= answer.count
+        {
+            let window = Array(answer[..<length])
+            let bytes = unsafe window.span.bytes
+            var expected: Int?
+            if case .value(let head) = ReplyParser.parse(bytes, for: .get), head.totalLength <= length,
+                case .end(let end) = ReplyParser.parse(bytes.extracting(head.totalLength...), for: .get)
+            {
+                expected = head.totalLength + end
+            }
+            let found = ReplyParser.wholeHit(bytes, keyLength: keyLength)
+            #expect(found == expected, "\(String(decoding: window.prefix(300), as: UTF8.self))")
+            if found != nil { hits += 1 }
+        }
+        return hits
+    }
+
     @Test("A word never reads past its span")
     func words() {
         let bytes: [UInt8] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]

@@ -72,7 +72,7 @@ struct RequestTableTests {
         #expect(outcome("delete a" + spaces.prefix(2039) + "\r\n", limits: limits) == "delete a")
         #expect(outcome("delete a" + spaces.prefix(2040) + "\r\n", limits: limits) == "lineTooLong, close, silent")
         // memcached refuses a longer line of another command as any, if it comes in one piece.
-        #expect(outcome("delete " + padding + "\r\n", limits: limits) == "badCommandLine")
+        #expect(outcome("delete " + padding + "\r\n", limits: limits) == "keyTooLong")
     }
 
     @Test("The binary protocol's first byte closes a new connection, and is an unknown command on an old one")

@@ -14,6 +14,32 @@ enum Frame {
         """
     }
 
+    /// Two copies, on nodes in two zones.
+    static func zoned(_ line: String) -> String {
+        """
+        pools:
+          main:
+            listen: 127.0.0.1:11311
+            nodes:
+              - {address: "10.0.0.1:11211", zone: a}
+              - {address: "10.0.0.2:11211", zone: b}
+            \(line)
+            replicas: 2
+
+        """
+    }
+
+    static func nodes(_ count: Int, _ line: String) -> String {
+        """
+        pools:
+          main:
+            listen: 127.0.0.1:11311
+            nodes: [\((1...count).map { "n\($0):1" }.joined(separator: ", "))]
+            \(line)
+
+        """
+    }
+
     static func node(_ node: String) -> String {
         """
         pools:

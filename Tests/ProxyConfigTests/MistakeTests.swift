@@ -13,6 +13,16 @@ struct MistakeTests {
         #expect(errors(of: Frame.pool(mistake.text)) == mistake.errors)
     }
 
+    @Test(arguments: Mistakes.copies)
+    func copies(_ mistake: (text: String, errors: [String])) {
+        #expect(errors(of: Frame.pool(mistake.text)) == mistake.errors)
+    }
+
+    @Test(arguments: Mistakes.copyFiles)
+    func copyFile(_ mistake: (text: String, errors: [String])) {
+        #expect(errors(of: mistake.text) == mistake.errors)
+    }
+
     @Test(arguments: Mistakes.nodes)
     func node(_ mistake: (text: String, errors: [String])) {
         #expect(errors(of: Frame.node(mistake.text)) == mistake.errors)

@@ -16,7 +16,7 @@ enum Mistakes {
         ),
         (
             "- a\n- b\n",
-            ["1:1: the config is a list; it must be a map of workers, admin, pools"]
+            ["1:1: the config is a list; it must be a map of workers, admin, zone, pools"]
         ),
         (
             "pools: []\n",
@@ -53,7 +53,7 @@ enum Mistakes {
         (
             "pools:\n  main: 3\n",
             [
-                "2:9: pool \"main\" is a single value; it must be a map of listen, nodes, distribution, hash, hash_tag, replicas, standby, acks, min_live, read, on_miss, when_down, timeout, connect_timeout, fail_after, probe, poll, sync, limits"
+                "2:9: pool \"main\" is a single value; it must be a map of listen, nodes, distribution, hash, hash_tag, replicas, standby, acks, min_live, read, hedge, on_miss, when_down, timeout, connect_timeout, fail_after, probe, poll, sync, limits"
             ]
         ),
         (
@@ -153,7 +153,7 @@ enum Mistakes {
         (
             "zzzzzzzzzz: 1",
             [
-                "5:5: unknown key \"zzzzzzzzzz\" in pool \"main\"; it may be one of listen, nodes, distribution, hash, hash_tag, replicas, standby, acks, min_live, read, on_miss, when_down, timeout, connect_timeout, fail_after, probe, poll, sync, limits"
+                "5:5: unknown key \"zzzzzzzzzz\" in pool \"main\"; it may be one of listen, nodes, distribution, hash, hash_tag, replicas, standby, acks, min_live, read, hedge, on_miss, when_down, timeout, connect_timeout, fail_after, probe, poll, sync, limits"
             ]
         ),
         (
@@ -245,40 +245,6 @@ enum Mistakes {
         (
             "when_down: ignore",
             ["5:16: when_down: \"ignore\" is unknown; it may be one of rehash, miss, error"]
-        ),
-        (
-            "replicas: 3",
-            [
-                "5:15: replicas: 3 copies need as many nodes, and the pool has 2",
-                "5:15: replicas: 3 is not supported by this version; leave it out or write 1",
-            ]
-        ),
-        (
-            "replicas: 2",
-            ["5:15: replicas: 2 is not supported by this version; leave it out or write 1"]
-        ),
-        (
-            "replicas: none",
-            ["5:15: replicas: \"none\" is not a whole number"]
-        ),
-        (
-            "standby: [10.0.1.1:11211]",
-            ["5:14: standby: is not supported by this version; leave it out or write []"]
-        ),
-        (
-            "standby: [10.0.0.1:11211]",
-            [
-                "5:14: standby: is not supported by this version; leave it out or write []",
-                "5:15: 10.0.0.1:11211 is here twice, first on line 4; give a node more keys by its weight",
-            ]
-        ),
-        (
-            "min_live: 2",
-            ["5:15: min_live: 2 is more than a key has copies, 1"]
-        ),
-        (
-            "read: nearest",
-            ["5:11: read: nearest needs a zone: on the nodes; write {address: …, zone: …}"]
         ),
         (
             "acks: most",

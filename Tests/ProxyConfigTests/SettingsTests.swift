@@ -10,18 +10,20 @@ struct SettingsTests {
         let text = """
             workers: 3
             admin: 127.0.0.1:9411
+            zone: here
             pools:
               main:
                 listen: [127.0.0.1:11311, "[::1]:11312", "unix:/run/a.sock", localhost:11313]
-                nodes: [10.0.0.1:11211]
+                nodes: [10.0.0.1:11211, 10.0.0.2:11211]
                 distribution: rendezvous
                 hash: xxh3
                 hash_tag: "<>"
-                replicas: 1
-                standby: []
+                replicas: 2
+                standby: ["unix:/run/b:3 spare", {address: "10.0.9.1:1", zone: z}]
                 acks: quorum
-                min_live: 1
+                min_live: 3
                 read: fastest
+                hedge: 12.5%
                 on_miss: next
                 when_down: miss
                 timeout: 20ms
@@ -40,12 +42,20 @@ struct SettingsTests {
                 .tcp(host: "127.0.0.1", port: 11311), .tcp(host: "::1", port: 11312), .unix(path: "/run/a.sock"),
                 .tcp(host: "127.0.0.1", port: 11313),
             ],
-            nodes: [NodeSettings(address: .tcp(host: "10.0.0.1", port: 11211))])
+            nodes: ["10.0.0.1", "10.0.0.2"].map { NodeSettings(address: .tcp(host: $0, port: 11211)) })
         pool.distribution = .rendezvous
         pool.hash = .xxh3
         pool.hashTag = HashTag(open: UInt8(ascii: "<"), close: UInt8(ascii: ">"))
+        pool.replicas = 2
+        pool.standby = [
+            NodeSettings(address: .unix(path: "/run/b"), weight: 3, name: "spare"),
+            NodeSettings(address: .tcp(host: "10.0.9.1", port: 1), zone: "z"),
+        ]
         pool.acks = .quorum
+        pool.minLive = 3
         pool.read = .fastest
+        pool.hedge = 1250
+        pool.ownZone = "here"
         pool.onMiss = .next
         pool.whenDown = .miss
         pool.timeout = 20_000_000
@@ -65,6 +75,13 @@ struct SettingsTests {
         pool.limits.pipeline = 6
         pool.limits.memory = 64_000_000
         #expect(settings == Settings(workers: 3, admin: .tcp(host: "127.0.0.1", port: 9411), pools: [pool]))
+    }
+
+    @Test func aZoneFromOutsideGoesBeforeTheFiles() throws {
+        let text = Frame.zoned("read: nearest")
+        #expect(try ConfigFile.parse(text: text, file: "c", zone: "b").settings.pools[0].ownZone == "b")
+        #expect(try ConfigFile.parse(text: "zone: a\n" + text, file: "c", zone: "b").settings.pools[0].ownZone == "b")
+        #expect(try ConfigFile.parse(text: "zone: a\n" + text, file: "c").settings.pools[0].ownZone == "a")
     }
 
     @Test func whatIsNotWrittenHasItsDefault() throws {

@@ -47,6 +47,51 @@ struct WarningTests {
         ("on_miss: next", ["5:14: on_miss: has no effect while a key has one copy"]),
     ]
 
+    static let copyLines: [(String, [String])] = [
+        ("hedge: 1%", ["5:12: hedge: has no effect without read: fastest"]),
+        ("replicas: 2", []),
+        ("standby: [s:1]", []),
+        (
+            "replicas: 2\n    when_down: error",
+            ["6:16: when_down: has no effect while a key has 2 copies; the others answer instead"]
+        ),
+        (
+            "when_down: rehash\n    standby: [s:1]",
+            ["5:16: when_down: has no effect while a key has 2 copies; the others answer instead"]
+        ),
+        ("replicas: 2\n    acks: quorum", ["6:11: acks: a quorum of 2 copies is both, as with all"]),
+        ("replicas: 2\n    acks: quorum\n    standby: [s:1]", []),
+        ("replicas: 2\n    distribution: modula", []),
+        (
+            "replicas: 2\n    distribution: least-loaded",
+            [
+                "6:19: distribution: least-loaded with copies is ketama; "
+                    + "loads choose the copy that is read with read: spread"
+            ]
+        ),
+        ("replicas: 2\n    distribution: least-loaded\n    read: spread", []),
+        ("replicas: 2\n    read: fastest\n    hedge: 1%\n    on_miss: next\n    acks: one\n    min_live: 2", []),
+    ]
+
+    @Test(arguments: copyLines)
+    func copies(_ line: String, _ expected: [String]) throws {
+        #expect(try warnings(of: Frame.pool(line)) == expected)
+    }
+
+    @Test func zonesThatDoNotPartCopiesAreTold() throws {
+        let one = Frame.zoned("timeout: 1s").replacing("zone: b", with: "zone: a")
+        #expect(
+            try warnings(of: one) == [
+                "8:15: replicas: 2 copies on nodes in 1 zone: one that fails takes several copies of a key"
+            ])
+        #expect(try warnings(of: Frame.zoned("timeout: 1s").replacing(", zone: b", with: "")) == [])
+        #expect(try warnings(of: "zone: a\n" + Frame.zoned("read: nearest")) == [])
+        #expect(
+            try warnings(of: "zone: c\n" + Frame.zoned("read: nearest")) == [
+                "8:11: read: nearest finds no node in this proxy's zone, c"
+            ])
+    }
+
     @Test(arguments: lines)
     func poolLine(_ line: String, _ expected: [String]) throws {
         #expect(try warnings(of: Frame.pool(line)) == expected)
@@ -66,6 +111,7 @@ struct WarningTests {
 
     @Test func oneNodeIsTold() throws {
         let text = "pools: {p: {listen: /tmp/p, nodes: [a:1]}}"
+        #expect(try warnings(of: text.replacing("]}", with: "], standby: [b:1]}")) == [])
         #expect(try warnings(of: text) == ["1:36: nodes: there is one node; when it is down, the whole pool is"])
     }
 }

@@ -21,9 +21,10 @@ import Testing
         loop.bufferBytes = 4096
         return AdminView(
             version: "1.2", startTime: 1_700_000_000, uptime: 12.5, workers: 2, residentBytes: 9_000_000,
+            bufferLimit: 1 << 20,
             verbs: ["get", "set"],
             pools: [
-                PoolView(name: "main", nodes: [NodeView(name: "a", state: .up)], memoryLimit: 1 << 20),
+                PoolView(name: "main", nodes: [NodeView(name: "a", state: .up)]),
                 PoolView(name: "odd \"\\\n é", nodes: [NodeView(name: "[::1]:11211", state: .down)]),
             ],
             totals: WorkerSnapshot(pools: [pool, PoolStats()], nodes: [NodeStats(), down], loop: loop))
@@ -44,6 +45,7 @@ import Testing
             ("drover_uptime_seconds", [:], 12.5),
             ("drover_resident_memory_bytes", [:], 9_000_000),
             ("drover_buffer_bytes", [:], 4096),
+            ("drover_buffer_limit_bytes", [:], 1_048_576),
             ("drover_requests_total", ["pool": "main", "verb": "get"], 5),
             ("drover_requests_total", ["pool": odd, "verb": "set"], 0),
             ("drover_hits_total", ["pool": "main", "verb": "get"], 3),

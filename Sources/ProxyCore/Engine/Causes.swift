@@ -8,7 +8,6 @@ extension ErrorCause {
         case .timeout: .nodeTimeout
         case .nodeDown: .nodeDown
         case .memoryLimit: .outOfMemory
-        case .shuttingDown: .shuttingDown
         default: .nodeFailed
         }
     }
@@ -26,6 +25,7 @@ extension Refusal {
     /// Under which cause the refusal is counted.
     var cause: ErrorCause {
         switch reply {
+        case .keyTooLong: .keyTooLong
         case .tooLarge: .valueTooLarge
         case .reservedKey: .reservedKey
         case .lineTooLong: .lineTooLong

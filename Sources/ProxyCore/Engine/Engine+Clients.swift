@@ -6,7 +6,7 @@ internal import Telemetry
 extension Engine {
     /// A new connection; nil when the pool has as many as it may.
     public func clientOpened(pool: Int) -> UInt32? {
-        guard !isDraining, clientCounts[pool] < limits.clients[pool] else {
+        guard clientCounts[pool] < limits.clients[pool] else {
             poolStats[pool].connectionsRefused &+= 1
             poolStats[pool].errors.count(.clientLimit)
             return nil
@@ -36,7 +36,10 @@ extension Engine {
     @inline(__always)
     private func takeCommand(_ bytes: RawSpan, of id: UInt32) -> Int {
         guard mayProceed(id) else { return 0 }
-        switch parse(bytes, of: id) {
+        let step = unsafe pools[Int(clients[id].pool)]._withUnsafeGuaranteedRef {
+            parser.parse(bytes, scan: &clients[id].scan, limits: $0.protocolLimits)
+        }
+        switch step {
         case .needMore: return 0
         case .refused(let refusal): return refuse(refusal, bytes, from: id)
         case .request(let head):
@@ -67,7 +70,7 @@ extension Engine {
         let pool = Int(clients[id].pool)
         clientCounts[pool] -= 1
         poolStats[pool].connections &-= 1
-        var slot = clients[id].first
+        var slot = clients[id].flags.contains(.broken) ? clients[id].abandoned : clients[id].first
         while slot != none {
             let next = requests[slot].next
             requests[slot].client = none
@@ -83,11 +86,12 @@ extension Engine {
 
     // MARK: - Output
 
-    /// What is to be sent to the client. The shell has taken its entry off `work.clients`.
-    public func beginSending(toClient id: UInt32) -> ByteQueue {
+    /// What is to be sent to the client, and whether the client may be finished, or ending, when it is: nearly none
+    /// is. The shell has taken its entry off `work.clients`.
+    public func beginSending(toClient id: UInt32) -> (queue: ByteQueue, isLeaving: Bool) {
         clients.update(id) {
             $0.flags.remove(.dirty)
-            return $0.output
+            return ($0.output, !$0.flags.isDisjoint(with: [.ending, .broken, .inputEnded]))
         }
     }
 
@@ -101,11 +105,6 @@ extension Engine {
         if isWaiting { considerResuming(id) }
         if !pausedLinks.isEmpty { resumePausedLinks() }
         return left
-    }
-
-    /// The client may be finished, or ending: nearly none is.
-    public func isLeaving(client id: UInt32) -> Bool {
-        !clients[id].flags.isDisjoint(with: [.ending, .broken, .inputEnded])
     }
 
     /// Everything asked is answered and sent, and nothing more is wanted: close it.
@@ -168,9 +167,6 @@ extension Engine {
         clients[id].flags.subtract([.waiting, .resuming])
     }
 
-    /// From now on no client is taken.
-    public func beginDraining() { isDraining = true }
-
     /// Takes nothing more from the client; it is finished when what it asked is answered.
     public func drain(client id: UInt32) {
         if clients[id].bodyLeft == 0 { clients[id].flags.insert(.ending) }
@@ -179,11 +175,4 @@ extension Engine {
 
     /// Connections in use.
     public var clientCount: Int { clients.count }
-
-    @inline(__always)
-    private func parse(_ bytes: RawSpan, of id: UInt32) -> RequestStep {
-        unsafe pools[Int(clients[id].pool)]._withUnsafeGuaranteedRef {
-            parser.parse(bytes, scan: &clients[id].scan, limits: $0.protocolLimits)
-        }
-    }
 }

@@ -124,6 +124,10 @@ extension Engine {
         clients[id].collecting = call
         clients[id].flags.insert(.exclusive)
         stageLine(head, bytes, of: call)
+        guard !calls[call].flags.contains(.overflowed) else {
+            fail(link: calls[call].link, .memoryLimit)
+            return Int(head.lineLength)
+        }
         moveStaged(call)
         return Int(head.lineLength)
     }
@@ -165,7 +169,9 @@ extension Engine {
     }
 
     func mayStreamMore(_ client: Client) -> Bool {
-        client.collecting == none || uploadBacklog(client.collecting) <= Self.outputHighWater / 2
+        guard client.collecting != none else { return true }
+        guard calls[client.collecting].flags.contains(.streaming) else { return client.blockers == 0 }
+        return uploadBacklog(client.collecting) <= Self.outputHighWater / 2
     }
 
     func isUploading(_ call: UInt32) -> Bool {

@@ -149,7 +149,7 @@ extension Engine {
         let client = requests[request].client
         let isHead = client != none && clients[client].first == request
         if midValue, isHead, !isPieced || calls[call].piece == requests[request].firstPiece {
-            cutOff(request, cause)
+            cutOff(request)
         } else if midValue, isPieced, calls[call].piece != none {
             queues.clear(&pieces[calls[call].piece].reply)
         }

@@ -42,6 +42,12 @@ extension Engine {
             let used = takeValues(bytes, of: call)
             if used > 0 { return used }
         }
+        let keyLength = Int(calls[call].keyLength)
+        if keyLength > 0, let length = ReplyParser.wholeHit(bytes, keyLength: keyLength) {
+            calls[call].values = 1
+            finish(call, .end, bytes.extracting(0..<length), of: id)
+            return length
+        }
         switch ReplyParser.parse(bytes, for: calls[call].verb, rawKeyLength: calls[call].rawKeyLength) {
         case .needMore: return 0
         case .line(let code, let length):
@@ -170,7 +176,7 @@ extension Engine {
         } else {
             stored = queues.append(bytes, to: &requests[row.request].reply, through: &arena)
         }
-        if !stored { cutOff(row.request, .memoryLimit) }
+        if !stored { runOut(row.request) }
     }
 
     /// Lets the head of a client's line run ahead: what has come of its reply may leave before the rest is here.
@@ -186,8 +192,50 @@ extension Engine {
     }
 
     /// The call's reply is complete with these bytes.
-    @inline(__always)
     private func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
+        let ended = calls[call]
+        let request = requests[ended.request]
+        if request.isPlain, ended.isPlain, request.client != none, clients[request.client].first == ended.request {
+            finishFirst(call, code, bytes, of: id)
+        } else {
+            finishAny(call, code, bytes, of: id)
+        }
+    }
+
+    /// As nearly always: the whole reply to what the client asked first of all that it waits for.
+    @inline(__always)
+    private func finishFirst(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
+        let ended = calls[call]
+        let request = requests[ended.request]
+        guard queues.append(bytes, to: &clients[request.client].output, through: &arena) else {
+            runOut(ended.request)
+            finishAny(call, code, bytes, of: id)
+            return
+        }
+        let latency = count(ended, code, pool: Int(request.pool))
+        take(call, from: id)
+        if ended.commandChunk != none { queues.release(ended.commandChunk) }
+        calls.free(call)
+        let isSame = request.started == ended.sent
+        poolStats[Int(request.pool)].latency.record(
+            isSame ? latency : LatencyHistogram.Latency(nanoseconds: now &- request.started))
+        requests.free(ended.request)
+        let isWaiting = clients.update(request.client) {
+            $0.first = request.next
+            if request.next == none { $0.last = none }
+            $0.depth &-= 1
+            return $0.flags.contains(.waiting)
+        }
+        if request.next != none {
+            advance(request.client)
+        } else {
+            markDirty(client: request.client)
+            if isWaiting { considerResuming(request.client) }
+        }
+    }
+
+    @inline(never)
+    private func finishAny(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         let ended = calls[call]
         let isFenced = ended.flags.contains(.fenced)
         if isFenced, code != .mn {
@@ -219,12 +267,15 @@ extension Engine {
         }
     }
 
-    /// Counts the call, which has been answered.
-    @inline(__always)
-    private func count(_ call: Call, _ code: ReplyCode, pool: Int) {
+    /// Counts the call, which has been answered. Returns how long that took.
+    @inline(__always) @discardableResult
+    private func count(_ call: Call, _ code: ReplyCode, pool: Int) -> LatencyHistogram.Latency {
         let node = Int(call.node)
-        nodeStats[node].latency.record(nanoseconds: now &- call.sent)
-        nodeStats[node].inFlight &-= 1
+        let latency = LatencyHistogram.Latency(nanoseconds: now &- call.sent)
+        nodeStats.update(node) {
+            $0.latency.record(latency)
+            $0.inFlight &-= 1
+        }
         if nodes[call.node].isSuspect { clear(node: call.node) }
         let verb = call.verb.rawValue
         switch code {
@@ -234,9 +285,12 @@ extension Engine {
             poolStats[pool].misses.add(UInt64(call.keys &- min(call.values, call.keys)), to: verb)
         case .value, .hd, .stored, .deleted, .touched, .number: poolStats[pool].hits.count(verb)
         case .en, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb)
-        case .error, .clientError, .serverError: nodeStats[node].errors.count(.serverError)
+        case .error, .clientError, .serverError:
+            nodeStats[node].errors.count(.serverError)
+            poolStats[pool].errors.count(.serverError)
         default: break
         }
+        return latency
     }
 
     /// It answers again.

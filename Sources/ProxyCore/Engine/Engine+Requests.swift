@@ -31,21 +31,25 @@ extension Engine {
         let request = newRequest(head, from: id)
         let node = node(for: head, in: bytes, pool: pool)
         let mayRepeat = head.verb.isIdempotentRead || head.options.contains(.pureRead)
-        guard
-            let call = newCall(
-                for: request, verb: head.verb, to: node, mayRepeat ? .repeatable : [], head.rawKeyLength)
-        else { return used }
-        if head.verb == .metaArithmetic, !head.quiet.isEmpty {
+        guard head.quiet.isEmpty else {
+            sendAloud(head, bytes, to: node, for: request)
+            return used
+        }
+        pass(bytes.extracting(0..<used), head, to: node, for: request, keep: mayRepeat)
+        return used
+    }
+
+    /// A line that asks its node to keep silent.
+    private func sendAloud(_ head: RequestHead, _ bytes: RawSpan, to node: UInt32, for request: UInt32) {
+        guard let call = newCall(for: request, verb: head.verb, to: node, [], head.rawKeyLength) else { return }
+        if head.verb == .metaArithmetic {
             // `q` hides that a counter was changed but not that it was made, and the loud answers look alike.
             calls[call].flags.insert(.fenced)
-            write(bytes.extracting(0..<used), of: call)
+            write(bytes.extracting(0..<Int(head.lineLength)), of: call)
             write("mn\r\n", of: call)
-        } else if mayRepeat, head.quiet.isEmpty {
-            writeKept(bytes.extracting(0..<used), of: call)
         } else {
             writeLine(head, bytes, of: call)
         }
-        return used
     }
 
     /// A key and a data block. A block that is here goes on at once; else it is collected, and no node hears of the
@@ -63,10 +67,9 @@ extension Engine {
             answerBadChunk(request)
             return line + block
         }
-        guard let call = newCall(for: request, verb: head.verb, to: node) else { return line + block }
         if head.quiet.isEmpty {
-            write(bytes.extracting(0..<(line + block)), of: call)
-        } else {
+            pass(bytes.extracting(0..<(line + block)), head, to: node, for: request, keep: false)
+        } else if let call = newCall(for: request, verb: head.verb, to: node) {
             writeLine(head, bytes, of: call)
             write(bytes.extracting(line..<(line + block)), of: call)
         }
@@ -149,8 +152,10 @@ extension Engine {
         }
         if last != none { calls[last].next = call }
         if !isListed { work.links.push(link) }
-        nodeStats[node].requests &+= 1
-        nodeStats[node].inFlight &+= 1
+        nodeStats.update(node) {
+            $0.requests &+= 1
+            $0.inFlight &+= 1
+        }
     }
 
     /// The command's bytes, to the connection or, while that is not ready, to the call.
@@ -164,9 +169,59 @@ extension Engine {
         if !stored { fail(link: link, .memoryLimit) }
     }
 
-    /// A command of one piece whose bytes are kept until it is answered, so that it can be sent once more.
+    /// The usual call: the command as its client sent it, in one piece, to a node that is up and connected.
+    /// - Parameter keep: it may be sent once more, so its bytes are kept until it is answered.
     @inline(__always)
-    func writeKept(_ bytes: RawSpan, of call: UInt32) {
+    private func pass(_ bytes: RawSpan, _ head: RequestHead, to node: UInt32, for request: UInt32, keep: Bool) {
+        let (isUp, link) = (nodes[node].isUp, nodes[node].link)
+        guard isUp, link != none, !queues.isCrowded, links[link].state == .ready,
+            links[link].open.room >= bytes.byteCount
+        else {
+            passAnyhow(bytes, head, to: node, for: request, keep: keep)
+            return
+        }
+        var call = Call(
+            request: request, link: link, node: node, verb: head.verb, flags: [], sent: now,
+            rawKeyLength: head.rawKeyLength)
+        if keep {
+            call.flags = .repeatable
+            if !head.verb.isMeta { call.keyLength = UInt8(truncatingIfNeeded: head.key.count) }
+            call.commandChunk = links[link].open.id
+            call.commandOffset = UInt32(truncatingIfNeeded: links[link].open.position)
+            call.commandLength = UInt32(truncatingIfNeeded: bytes.byteCount)
+            queues.chunks.retain(call.commandChunk)
+        }
+        let slot = calls.take(call)
+        requests[request].pending = 1
+        links.update(link) {
+            queues.put(bytes, to: &$0.output, through: &$0.open)
+            if $0.last == none { $0.first = slot } else { calls[$0.last].next = slot }
+            $0.last = slot
+            $0.count &+= 1
+        }
+        markDirty(link: link)
+        nodeStats.update(Int(node)) {
+            $0.requests &+= 1
+            $0.inFlight &+= 1
+        }
+    }
+
+    /// `pass` where something is not as usual.
+    @inline(never)
+    private func passAnyhow(_ bytes: RawSpan, _ head: RequestHead, to node: UInt32, for request: UInt32, keep: Bool) {
+        guard
+            let call = newCall(for: request, verb: head.verb, to: node, keep ? .repeatable : [], head.rawKeyLength)
+        else { return }
+        guard keep else {
+            write(bytes, of: call)
+            return
+        }
+        if !head.verb.isMeta { calls[call].keyLength = UInt8(truncatingIfNeeded: head.key.count) }
+        writeKept(bytes, of: call)
+    }
+
+    /// A command of one piece whose bytes are kept until it is answered, so that it can be sent once more.
+    private func writeKept(_ bytes: RawSpan, of call: UInt32) {
         let link = calls[call].link
         guard bytes.byteCount <= ByteQueues.chunkSize, makeRoom(bytes.byteCount, in: link) else {
             write(bytes, of: call)
@@ -184,7 +239,6 @@ extension Engine {
     }
 
     /// Sees to it that the link's open chunk takes so many bytes in one piece.
-    @inline(__always)
     func makeRoom(_ count: Int, in link: UInt32) -> Bool {
         links[link].open.room >= count || queues.renew(&links[link].open)
     }

@@ -122,7 +122,7 @@ extension Engine {
 
     func add(_ text: ReplyText, to request: UInt32) {
         guard requests[request].client != none else { return }
-        if !queues.append(text.bytes, to: &requests[request].reply, through: &arena) { cutOff(request, .memoryLimit) }
+        if !queues.append(text.bytes, to: &requests[request].reply, through: &arena) { runOut(request) }
     }
 
     /// The request's node is down: what `when_down` says.
@@ -146,13 +146,19 @@ extension Engine {
         answer(request, text)
     }
 
+    /// The request's reply finds no memory, and can be neither completed nor taken back.
+    func runOut(_ request: UInt32) {
+        let client = requests[request].client
+        guard client != none, !clients[client].flags.contains(.broken) else { return }
+        poolStats[Int(requests[request].pool)].errors.count(.memoryLimit)
+        cutOff(request)
+    }
+
     /// The request's reply can be neither completed nor taken back: its client is closed, what is behind it is lost.
-    func cutOff(_ request: UInt32, _ cause: ErrorCause) {
+    func cutOff(_ request: UInt32) {
         let client = requests[request].client
         guard client != none else { return }
-        poolStats[Int(requests[request].pool)].errors.count(cause)
-        clients[client].flags.insert(.broken)
         queues.clear(&requests[request].reply)
-        markDirty(client: client)
+        abandonRequests(of: client)
     }
 }

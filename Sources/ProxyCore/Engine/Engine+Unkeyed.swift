@@ -1,6 +1,6 @@
 internal import Bytes
 internal import MemcacheProtocol
-internal import Telemetry
+public import Telemetry
 
 /// Commands without a key: answered here, or asked of every node.
 extension Engine {
@@ -21,9 +21,8 @@ extension Engine {
         let argument = bytes.extracting(head.argument.start..<head.argument.end)
         let request = newRequest(head, from: id)
         if argument.byteCount == 5, argument.isEqual(to: "nodes", at: 0) {
-            requests[request].flags.insert(.pieced)
-            requests[request].report = .nodes
-            settle(request)
+            requests[request].pending = 1
+            work.figures.push(request)
         } else if argument.byteCount == 5, argument.isEqual(to: "reset", at: 0) {
             askAll(request, .reset, head, bytes)
         } else if !isSafe(argument) {
@@ -82,7 +81,6 @@ extension Engine {
             let isDone = !requests[request].flags.contains(.failed) && answers.allSatisfy { Self.isText($0, done) }
             if !requests[request].flags.contains(.quiet) { add(isDone ? done : .nodeFailed, to: request) }
         case .stats(let topic): add(bytes: Self.merged(answers.filter { !$0.isEmpty }, topic), to: request)
-        case .nodes: add(bytes: nodeStatsText(ofPool: requests[request].pool), to: request)
         }
     }
 
@@ -107,7 +105,7 @@ extension Engine {
     private func add(bytes: [UInt8], to request: UInt32) {
         guard requests[request].client != none else { return }
         if unsafe !queues.append(bytes.span.bytes, to: &requests[request].reply, through: &arena) {
-            cutOff(request, .memoryLimit)
+            runOut(request)
         }
     }
 
@@ -131,13 +129,19 @@ extension Engine {
         return StatsTopic(argument: String(decoding: word, as: UTF8.self))
     }
 
-    private func nodeStatsText(ofPool pool: UInt16) -> [UInt8] {
+    /// Answers a `stats nodes` that stood on `work.figures`.
+    /// - Parameter stats: of all nodes of all pools, as all workers together have counted them.
+    public func answer(figures request: UInt32, _ stats: [NodeStats]) {
+        let pool = requests[request].pool
         let range = nodes(ofPool: pool)
         let views = range.map {
             NodeView(name: topology.nodes[Int($0)].settings.label, state: nodes[$0].isUp ? .up : .down)
         }
-        let stats = range.map { nodeStats[Int($0)] }
-        return PoolView(name: topology.pools[Int(pool)].settings.name, nodes: views).nodeStatsText(stats)
+        let view = PoolView(name: topology.pools[Int(pool)].settings.name, nodes: views)
+        let own = stats.dropFirst(Int(range.lowerBound)).prefix(range.count)
+        add(bytes: view.nodeStatsText(Array(own)), to: request)
+        requests[request].pending = 0
+        settle(request)
     }
 
     // MARK: - Versions

@@ -143,12 +143,12 @@ extension Engine {
             $0.firstPiece = slot
             if slot == none { $0.lastPiece = none }
         }
-        if gathering.isCut { cutOff(request, .memoryLimit) }
+        if gathering.isCut { runOut(request) }
     }
 
     /// Frees a piece that nobody wants any more, and the one's bytes.
     func free(piece: UInt32) {
-        if pieces[piece].chunk != none { queues.chunks.release(pieces[piece].chunk) }
+        if pieces[piece].chunk != none { queues.release(pieces[piece].chunk) }
         queues.clear(&pieces[piece].reply)
         pieces.free(piece)
     }

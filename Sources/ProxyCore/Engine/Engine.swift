@@ -35,6 +35,8 @@ public final class Engine {
     let clientCounts = Stack<Int>()
     private(set) var topology: Topology
     let limits: Limits
+    /// Bytes of buffer from which on memory is short: behind it there is room for what one turn brings.
+    let highMark: Int
     var parser = RequestParser()
     var random: UInt64
     /// Where replies to all clients are written.
@@ -56,7 +58,6 @@ public final class Engine {
     let loads = Stack<Int32>()
     /// Links that are not read for now.
     let pausedLinks = Stack<UInt32>()
-    var isDraining = false
 
     /// This worker's share of what all may use.
     public struct Limits: Sendable {
@@ -80,6 +81,7 @@ public final class Engine {
         unsafe pools = Stack()
         self.topology = topology
         self.limits = limits
+        highMark = limits.memory - min(max(limits.memory / 8, 2 * Self.largeValue), limits.memory / 2)
         random = seed | 1
         shortestTimeout =
             topology.pools.map { min($0.settings.timeout, $0.settings.connectTimeout) }.min() ?? 1_000_000_000
@@ -159,6 +161,8 @@ public struct Work: ~Copyable {
     /// Links to stop reading, and to read again.
     public let pausing = Stack<UInt32>()
     public let unpausing = Stack<UInt32>()
+    /// Requests that ask what all workers together have counted.
+    public let figures = Stack<UInt32>()
     /// What to tell the control thread.
     public let reports = Stack<NodeReport>()
 
@@ -166,7 +170,7 @@ public struct Work: ~Copyable {
 
     public var isEmpty: Bool {
         clients.isEmpty && links.isEmpty && opening.isEmpty && closing.isEmpty && resuming.isEmpty && pausing.isEmpty
-            && unpausing.isEmpty && reports.isEmpty
+            && unpausing.isEmpty && figures.isEmpty && reports.isEmpty
     }
 }
 

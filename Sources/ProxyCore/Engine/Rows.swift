@@ -36,6 +36,8 @@ struct Client: BitwiseCopyable {
     var depth: UInt32 = 0
     var first = none
     var last = none
+    /// Where the list begins once the client is broken.
+    var abandoned = none
     /// Calls on connections that carry nothing new until a large value has passed; see `Engine+Large`.
     var blockers: UInt32 = 0
     /// The call whose data block is arriving, or none: with `bodyLeft` > 0 and none, the block is thrown away.
@@ -76,6 +78,10 @@ struct Request: BitwiseCopyable {
     var lastPiece = none
     var started: UInt64
     var reply = ByteQueue()
+
+    /// Its reply is what one node answers, as it is.
+    @inline(__always)
+    var isPlain: Bool { flags.isEmpty && report == .none }
 }
 
 /// One command sent to one node for a request.
@@ -121,6 +127,12 @@ struct Call: BitwiseCopyable {
     var values: UInt32 = 0
     /// See `RequestHead.rawKeyLength`.
     var rawKeyLength: UInt8 = 0
+    /// Of the key of a classic get of one key, so that its VALUE need not be searched for where it ends; else 0.
+    var keyLength: UInt8 = 0
+
+    /// Nothing is to be done at its end but to pass on what was answered.
+    @inline(__always)
+    var isPlain: Bool { flags.isDisjoint(with: [.fenced, .streaming, .blocking]) }
 }
 
 /// A part of a reply that is put together: one key of a multi-key get, or one node's answer.

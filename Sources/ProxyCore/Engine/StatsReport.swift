@@ -9,6 +9,4 @@ enum StatsReport: BitwiseCopyable, Equatable {
     case reset
     /// Merged, name by name.
     case stats(StatsTopic)
-    /// Drover's own list of nodes.
-    case nodes
 }

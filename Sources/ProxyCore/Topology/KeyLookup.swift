@@ -11,13 +11,25 @@ public struct KeyLookup {
         self.settings = settings
         // The order of stand-ins is asked for even where the pool would not use them.
         self.settings.whenDown = .rehash
-        whole = Pool(self.settings, firstNode: 0, isUp: settings.nodes.map { _ in true })
+        whole = Pool(self.settings, firstNode: 0, isUp: settings.allNodes.map { _ in true })
     }
 
-    /// Indices of nodes: the key's own, then those that would stand in, each with all before it down.
+    /// Indices in `allNodes` of the nodes that hold the key's copies: its primary first, the standby's last.
+    ///
+    /// With `distribution: random` a key has no node of its own, and this is one draw.
+    public func copies(of key: [UInt8]) -> [Int] {
+        let range = ByteRange(offset: 0, length: key.count)
+        if !settings.hasCopies { return order(of: key, depth: 1) }
+        let copies = unsafe whole.copies(of: whole.hashed(range, in: key.span.bytes))
+        return copies.indices.map { Int(copies[$0]) }
+    }
+
+    /// Where each key has one copy, indices of nodes: the key's own, then those that would stand in, each with all
+    /// before it down.
     ///
     /// With `distribution: random` a key has no node of its own, and this is one draw.
     public func order(of key: [UInt8], depth: Int) -> [Int] {
+        precondition(!settings.hasCopies)
         var isUp = settings.nodes.map { _ in true }
         var order: [Int] = []
         while order.count < min(depth, settings.nodes.count) {

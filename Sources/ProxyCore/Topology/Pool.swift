@@ -1,5 +1,5 @@
 internal import Bytes
-internal import Distribution
+public import Distribution
 internal import MemcacheProtocol
 
 /// A pool, its ring, and what the request path needs of its settings: constants of a final class, so that a request
@@ -8,12 +8,22 @@ public final class Pool: Sendable {
     public let settings: PoolSettings
     /// The pool's first node among all nodes.
     public let firstNode: Int
-    /// Its nodes, among all nodes.
+    /// Its nodes among all nodes, its standby's included.
     public let nodes: Range<Int>
     let hash: KeyHash
     let hashTag: HashTag?
-    /// Over the nodes that take requests: with `when_down: rehash` those that are up, else all.
+    /// Over the nodes that take requests: with `when_down: rehash` and one copy of each key those that are up, else all.
     let distributor: Distributor
+    /// Where each key's copies are; nil where a key has one.
+    public let placement: Placement?
+    /// Copies of each key, 1 to 8.
+    public let copyCount: Int
+    let acks: PoolSettings.Acks
+    let minLive: Int
+    let read: PoolSettings.Read
+    let onMiss: PoolSettings.OnMiss
+    /// Of 10,000 reads.
+    let hedge: Int
     /// Ring member to node among all nodes.
     let members: [UInt32]
     let pipelineLimit: UInt32
@@ -23,17 +33,35 @@ public final class Pool: Sendable {
     let needsKeyOnly: Bool
     let protocolLimits: ProtocolLimits
 
-    init(_ settings: PoolSettings, firstNode: Int, isUp: [Bool]) {
+    /// - Parameter earlier: the placement of a pool with the same settings and first node.
+    init(_ settings: PoolSettings, firstNode: Int, isUp: [Bool], earlier: Placement? = nil) {
         self.settings = settings
         self.firstNode = firstNode
-        nodes = firstNode..<(firstNode + settings.nodes.count)
+        nodes = firstNode..<(firstNode + settings.allNodes.count)
         hash = settings.hash
         hashTag = settings.hashTag
         pipelineLimit = UInt32(settings.limits.pipeline)
         whenDown = settings.whenDown
-        isLeastLoaded = settings.distribution == .leastLoaded
-        needsKeyOnly = settings.distribution != .leastLoaded && settings.distribution != .random
+        // With copies, load and chance say which is read, not where they are.
+        isLeastLoaded = settings.distribution == .leastLoaded && !settings.hasCopies
+        needsKeyOnly =
+            settings.hasCopies || (settings.distribution != .leastLoaded && settings.distribution != .random)
         protocolLimits = settings.limits.protocolLimits
+        copyCount = settings.copies
+        acks = settings.acks
+        minLive = settings.minLive
+        read = settings.read
+        onMiss = settings.onMiss
+        hedge = settings.hedge
+        if settings.hasCopies {
+            // Down nodes keep their places, so one placement serves all generations.
+            let placement = earlier ?? Placement(settings, firstNode: firstNode)
+            self.placement = placement
+            members = settings.nodes.indices.map { UInt32(firstNode + $0) }
+            distributor = placement.ring
+            return
+        }
+        placement = nil
         // A pool that is down altogether keeps its ring: its nodes answer for themselves.
         let leavesOut = settings.whenDown == .rehash && isUp.contains(true)
         let kept = settings.nodes.indices.filter { !leavesOut || isUp[$0] }
@@ -47,6 +75,14 @@ public final class Pool: Sendable {
     @inline(__always)
     func node(for key: ByteRange, in bytes: RawSpan, random: UInt64) -> UInt32 {
         members[distributor.pick(hashed(key, in: bytes), random: random)]
+    }
+
+    /// The nodes of all copies of a key with this hash, whether they are up or not: the first is `node`'s, the standby's
+    /// is last.
+    @inline(__always)
+    public func copies(of hash: UInt64) -> Copies {
+        if let placement { return placement.copies(of: hash) }
+        return Copies(of: members[distributor.pick(hash, random: hash)])
     }
 
     @inline(__always)

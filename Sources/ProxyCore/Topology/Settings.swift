@@ -59,9 +59,7 @@ public struct NodeSettings: Sendable, Equatable {
 
 /// One listener set, one list of nodes, one set of policies. Times are nanoseconds.
 public struct PoolSettings: Sendable, Equatable {
-    public enum Acks: String, Sendable, CaseIterable { case all, quorum, one }
-    public enum Read: String, Sendable, CaseIterable { case primary, spread, nearest, fastest }
-    public enum OnMiss: String, Sendable, CaseIterable { case miss, next }
+    /// What becomes of a down node's keys, where a key has one copy.
     public enum WhenDown: String, Sendable, CaseIterable { case rehash, miss, error }
 
     public var name: String
@@ -71,11 +69,18 @@ public struct PoolSettings: Sendable, Equatable {
     public var hash = KeyHash.fnv1a64
     /// The two bytes that enclose the part of a key that is hashed.
     public var hashTag: HashTag?
+    /// Copies of each key on `nodes`.
     public var replicas = 1
+    /// The second farm, which holds one more copy of every key; empty is none.
     public var standby: [NodeSettings] = []
     public var acks = Acks.all
+    /// With fewer live copies than this a write is refused; 1 to `copies`.
     public var minLive = 1
     public var read = Read.primary
+    /// The zone that this proxy is in, for `read: nearest`.
+    public var ownZone: String?
+    /// With `read: fastest`, how many of 10,000 reads may be sent to a second copy, 1 to 10,000.
+    public var hedge = defaultHedge
     public var onMiss = OnMiss.miss
     public var whenDown = WhenDown.rehash
     public var timeout: UInt64 = 200_000_000
@@ -117,7 +122,7 @@ public struct PoolLimits: Sendable, Equatable {
     public var clients = 10_000
     /// Requests of one client that wait for their replies.
     public var pipeline = 1024
-    /// Bytes of buffer for all clients and nodes of the pool.
+    /// Bytes of buffer that the pool adds to what all pools share.
     public var memory = 256 << 20
     public var protocolLimits = ProtocolLimits()
 

@@ -1,28 +1,38 @@
-internal import Distribution
-
 /// One immutable generation of what the workers serve: pools, nodes, rings, and which nodes are up.
 ///
 /// The control thread makes a new one whenever a verdict changes and hands it to every worker, so that all agree.
 public final class Topology: Sendable {
     public let pools: [Pool]
-    /// All nodes of all pools; a pool's are contiguous.
+    /// All nodes of all pools; a pool's are contiguous, its standby's last.
     public let nodes: [Node]
 
     public struct Node: Sendable {
         public let pool: Int
+        public let farm: Farm
         public let settings: NodeSettings
         public let isUp: Bool
+        /// In the proxy's own zone.
+        public let isNear: Bool
     }
 
-    public init(_ settings: [PoolSettings], isUp: (Int) -> Bool = { _ in true }) {
+    public convenience init(_ settings: [PoolSettings], isUp: (Int) -> Bool = { _ in true }) {
+        self.init(settings, earlier: nil, isUp: isUp)
+    }
+
+    /// - Parameter earlier: pools of the same settings, whose rings are kept where they are the same.
+    private init(_ settings: [PoolSettings], earlier: [Pool]?, isUp: (Int) -> Bool) {
         var nodes: [Node] = []
         var pools: [Pool] = []
         for (index, pool) in settings.enumerated() {
             let first = nodes.count
-            for node in pool.nodes {
-                nodes.append(Node(pool: index, settings: node, isUp: isUp(nodes.count)))
+            for (place, node) in pool.allNodes.enumerated() {
+                nodes.append(
+                    Node(
+                        pool: index, farm: place < pool.nodes.count ? .nodes : .standby, settings: node,
+                        isUp: isUp(nodes.count), isNear: node.zone != nil && node.zone == pool.ownZone))
             }
-            pools.append(Pool(pool, firstNode: first, isUp: nodes[first...].map(\.isUp)))
+            pools.append(
+                Pool(pool, firstNode: first, isUp: nodes[first...].map(\.isUp), earlier: earlier?[index].placement))
         }
         self.nodes = nodes
         self.pools = pools
@@ -30,6 +40,6 @@ public final class Topology: Sendable {
 
     /// The same pools with other nodes up.
     public func with(isUp: (Int) -> Bool) -> Topology {
-        Topology(pools.map(\.settings), isUp: isUp)
+        Topology(pools.map(\.settings), earlier: pools, isUp: isUp)
     }
 }

@@ -1,5 +1,6 @@
 import Bytes
 import DroverTesting
+import Telemetry
 import Testing
 
 @testable import ProxyCore
@@ -120,7 +121,23 @@ extension World {
         let client = world.connect()
         #expect(world.ask("flush_all\r\n", from: client) == "OK\r\n")
         #expect(world.nodes.allSatisfy { $0.seen == ["version", "flush_all"] })
-        #expect(world.ask("stats nodes\r\nmn\r\n", from: client).hasSuffix("END\r\nMN\r\n"))
+        world.expectRest()
+    }
+
+    @Test func statsNodesWaitsForTheFiguresOfAllWorkers() {
+        let world = World(nodes: 2)
+        let (client, other) = (world.connect(), world.connect())
+        #expect(world.ask("stats nodes\r\nmn\r\n", from: client).isEmpty)
+        #expect(world.ask("stats nodes\r\nmn\r\n", from: other).isEmpty)
+        world.close(client: other)
+        var stats = [NodeStats(), NodeStats()]
+        (stats[0].requests, stats[1].requests) = (7, 8)
+        world.answerFigures(stats)
+        world.run()
+        let answer = world.take(client)
+        #expect(answer.contains("STAT node:127.0.0.1:11211:requests 7\r\n"))
+        #expect(answer.contains("STAT node:127.0.0.1:11212:requests 8\r\n"))
+        #expect(answer.hasSuffix("\r\nEND\r\nMN\r\n"))
         world.expectRest()
     }
 

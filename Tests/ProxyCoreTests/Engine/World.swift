@@ -45,6 +45,8 @@ final class World {
     /// Links that ever were, in order.
     private(set) var linksOpened = 0
     private(set) var reports: [NodeReport] = []
+    /// Requests for all workers' figures that are not answered.
+    private(set) var figures: [UInt32] = []
     var now: UInt64 = 1_000_000_000
     /// Nodes that refuse connections.
     var refusing: Set<Int> = []
@@ -75,6 +77,14 @@ final class World {
         return id
     }
 
+    /// A client that asks and does not read.
+    func connectSlow(asking text: String) -> UInt32 {
+        let id = connect()
+        update(client: id) { $0.isReading = false }
+        send(text, from: id)
+        return id
+    }
+
     func send(_ text: String, from id: UInt32) { clients[id]?.arriving += Array(text.utf8) }
 
     /// Sends, runs, and returns what came.
@@ -97,7 +107,14 @@ final class World {
     func close(client id: UInt32) {
         guard clients[id]?.isOpen == true else { return }
         clients[id]?.isOpen = false
+        clients[id]?.unread = []
         engine.clientClosed(id)
+    }
+
+    /// Answers every request for figures.
+    func answerFigures(_ stats: [NodeStats]) {
+        for request in figures { engine.answer(figures: request, stats) }
+        figures = []
     }
 
     /// Bytes that the node says on its own, on the connection that was opened last.
@@ -183,10 +200,19 @@ final class World {
                 engine.released(link: id)
             }
             while let id = engine.work.clients.pop() { moved = write(client: id) || moved }
+            while let request = engine.work.figures.pop() { figures.append(request) }
             while let report = engine.work.reports.pop() { reports.append(report) }
-        } while !engine.work.isEmpty
+        } while !engine.work.isEmpty || relieve()
         engine.endTurn()
         return moved
+    }
+
+    private func relieve() -> Bool {
+        let received = clients.values.reduce(0) { $0 + $1.unread.count }
+        let count = (clients.keys.max().map { Int($0) } ?? -1) + 1
+        return engine.relieve(besides: received, among: count) { id in
+            clients[id].flatMap { $0.isOpen ? $0.unread.count : nil }
+        }
     }
 
     private func feed(_ id: UInt32) {
@@ -223,9 +249,9 @@ extension World {
     }
 
     private func write(client id: UInt32) -> Bool {
-        let bytes = bytes(of: engine.beginSending(toClient: id))
+        let bytes = bytes(of: engine.beginSending(toClient: id).queue)
         // No copy of the end is held here: it would make a copy of all that the client has received.
-        guard clients[id]?.isOpen == true, clients[id]?.isReading == true else { return false }
+        guard clients[id]?.isOpen == true, clients[id]?.isReading == true || bytes.isEmpty else { return false }
         clients[id]?.received += bytes
         if !bytes.isEmpty { _ = engine.sent(toClient: id, bytes.count) }
         if engine.isFinished(client: id) { close(client: id) }
