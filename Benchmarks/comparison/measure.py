@@ -112,8 +112,10 @@ class Callgrind:
         return total
 
     def _control(self, *arguments):
+        # Not through pipes: vgdb, its child, may hang, and would hold them open past the timeout.
         subprocess.run(
-            ["callgrind_control", *arguments, str(self._pid)], cwd=processes.scratch, capture_output=True, timeout=60)
+            ["callgrind_control", *arguments, str(self._pid)], cwd=processes.scratch, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
 
     def _files(self):
         return {name for name in os.listdir(processes.scratch) if name.startswith(f"callgrind.{self._pid}")}

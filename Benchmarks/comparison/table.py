@@ -15,7 +15,7 @@ def cell(values):
     user = values.get("user", values.get("callgrind"))
     total = number(values["total"]) if "total" in values else "?"
     syscalls = number(values["syscalls"], 2) if "syscalls" in values else "?"
-    return f"{total} ({'?' if user is None else number(user)}), {syscalls}"
+    return f"{total} ({'?' if user is None else number(user, 2)}), {syscalls}"
 
 
 def time_cell(values):

@@ -163,10 +163,12 @@ struct StreamGenerator {
     private mutating func metaGet() -> StreamCommand {
         let (key, isEncoded) = metaKey()
         var flags = some(of: ["v", "v", "f", "t", "s", "k", "c", "u", "q"])
-        // An item that arithmetic has replaced may have lost its mark of having been read.
-        if !numbers.contains(key) { flags += some(of: ["h", "l"]) }
+        // An item that arithmetic has replaced may have lost its marks: of having been read, of who renews it. Whether
+        // it is replaced depends on who holds it.
+        let keepsMarks = !numbers.contains(key)
+        if keepsMarks { flags += some(of: ["h", "l"]) }
         if random.once(in: 8) { flags.append("T\(time())") }
-        if random.once(in: 8) { flags.append("R\(random.pick(["50", "500"]))") }
+        if keepsMarks && random.once(in: 8) { flags.append("R\(random.pick(["50", "500"]))") }
         // With a binary key a miss would answer the raw key.
         if !isEncoded && random.once(in: 8) { flags.append("N\(random.pick(["0", "100", "3600"]))") }
         return meta("mg \(key)", flags + opaque() + (isEncoded ? ["b"] : []))
