@@ -15,6 +15,10 @@ struct MetaFlags {
     /// The mode's character, 0 if none is given.
     var mode: UInt8 = 0
     var quiet = ByteRange.empty
+    /// C's number.
+    var cas = ByteRange.empty
+    /// `c` came after `k`.
+    var casBehindKey = false
 
     func has(_ letter: UInt8) -> Bool {
         (letter < 64 ? low >> UInt64(letter) : high >> UInt64(letter - 64)) & 1 != 0
@@ -43,6 +47,22 @@ struct MetaFlags {
     /// N vivifies, T touches, R may hand out the one right to recache, E names a CAS number.
     var changesItem: Bool { has(0x4e) || has(0x54) || has(0x52) || has(0x45) }
 
+    /// A ms with mode A or P.
+    var extends: Bool { mode == 0x41 || mode == 0x50 }
+
+    /// What the letters alone say.
+    var options: RequestOptions {
+        RequestOptions(
+            rawValue: bit(0x76, .wantsValue) | bit(0x43, .comparesCAS) | bit(0x45, .choosesCAS) | bit(0x63, .wantsCAS)
+                | bit(0x4e, .vivifies) | bit(0x54, .touches) | bit(0x49, .invalidates) | bit(0x78, .leavesItem))
+    }
+
+    /// `option` if the letter, which is at least 0x40, was seen.
+    @inline(__always)
+    private func bit(_ letter: UInt64, _ option: RequestOptions) -> UInt16 {
+        UInt16(truncatingIfNeeded: high &>> (letter &- 64) & 1) &* option.rawValue
+    }
+
     /// The result of a ms depends on what is stored: a mode other than set, or a CAS number to compare.
     var dependsOnStored: Bool { mode != 0 && mode != 0x53 || has(0x43) }
 }
@@ -65,6 +85,7 @@ extension RequestParser {
             case 0x4e, 0x54, 0x52:  // N T R
                 if CNumber.signed(bytes, token, skipping: 1) == nil { (failed, error) = (true, .badToken) }
             case 0x43, 0x45:  // C E
+                if letter == 0x43 { flags.cas = ByteRange(offset: token.start + 1, length: token.count - 1) }
                 if CNumber.unsigned(bytes, token, skipping: 1) == nil { (failed, error) = (true, .badToken) }
             case 0x46:  // F: memcached forgets to name this one's error
                 if CNumber.unsigned(bytes, token, skipping: 1) == nil { failed = true }
@@ -82,8 +103,10 @@ extension RequestParser {
                 if token.count > MetaFlags.opaqueLimit { flags.opaqueTooLong = true }
             case 0x71:  // q
                 flags.quiet = token
-            case 0x50, 0x4c, 0x49, 0x6c, 0x6b, 0x73, 0x74, 0x63, 0x66, 0x76, 0x68, 0x75, 0x78:
-                break  // P L I l k s t c f v h u x
+            case 0x63:  // c
+                flags.casBehindKey = flags.has(0x6b)
+            case 0x50, 0x4c, 0x49, 0x6c, 0x6b, 0x73, 0x74, 0x66, 0x76, 0x68, 0x75, 0x78:
+                break  // P L I l k s t f v h u x
             default:
                 return .invalidFlag
             }

@@ -14,7 +14,8 @@ public struct RequestHead: BitwiseCopyable, Sendable {
     public var bodyLength: UInt32
     /// The bytes to leave out when the line is passed on: ` noreply`, or a meta command's ` q`; empty when loud.
     public var quiet: ByteRange
-    /// gat, gats: the time argument as spelled. flush_all: the delay, empty when none. stats: the argument, empty when none.
+    /// gat, gats: the time argument as spelled. flush_all: the delay, empty when none. stats: the argument, empty when
+    /// none. With `.comparesCAS`: the CAS number as spelled, without meta's `C`.
     public var argument: ByteRange
     /// Not 0 only where a node may echo a base64 key decoded, and the decoded key (of so many bytes) holds a newline:
     /// the reply parser has to be told, or it would take that newline for the end of the reply.
@@ -49,4 +50,22 @@ public struct RequestOptions: OptionSet, BitwiseCopyable, Sendable {
     @inlinable public static var wantsValue: RequestOptions { RequestOptions(rawValue: 1 << 3) }
     /// A ms whose result depends on what is stored (a mode other than set, or C).
     @inlinable public static var readModifyWrite: RequestOptions { RequestOptions(rawValue: 1 << 4) }
+    /// Classic `cas`, or meta `C`: the head's `argument` is a CAS number to compare.
+    @inlinable public static var comparesCAS: RequestOptions { RequestOptions(rawValue: 1 << 5) }
+    /// Meta `E`: the client chooses the CAS number of what it writes.
+    @inlinable public static var choosesCAS: RequestOptions { RequestOptions(rawValue: 1 << 6) }
+    /// Meta `c`: the reply shows a CAS number.
+    @inlinable public static var wantsCAS: RequestOptions { RequestOptions(rawValue: 1 << 7) }
+    /// Meta `c` stands behind meta `k`, so it does in the reply; a key that is echoed there may hold spaces.
+    @inlinable public static var casBehindKey: RequestOptions { RequestOptions(rawValue: 1 << 8) }
+    /// Meta `N`: what is missing is created.
+    @inlinable public static var vivifies: RequestOptions { RequestOptions(rawValue: 1 << 9) }
+    /// Meta `T`: a time to live is given.
+    @inlinable public static var touches: RequestOptions { RequestOptions(rawValue: 1 << 10) }
+    /// Meta `I`: md marks the item stale; ms takes a lower CAS number than the item's and marks it stale.
+    @inlinable public static var invalidates: RequestOptions { RequestOptions(rawValue: 1 << 11) }
+    /// Meta `x`: md leaves an empty item.
+    @inlinable public static var leavesItem: RequestOptions { RequestOptions(rawValue: 1 << 12) }
+    /// A ms in mode append or prepend.
+    @inlinable public static var extends: RequestOptions { RequestOptions(rawValue: 1 << 13) }
 }

@@ -74,6 +74,10 @@ extension RequestParser {
         head.key = tokens[1]
         head.keyCount = 1
         head.bodyLength = UInt32(length)
+        if verb == .cas {
+            head.argument = tokens[5]
+            head.options.insert(.comparesCAS)
+        }
         return .request(head)
     }
 

@@ -62,6 +62,7 @@ extension RequestParser {
         var head = metaHead(.metaSet, bytes, flags)
         head.bodyLength = UInt32(length)
         if flags.dependsOnStored { head.options.insert(.readModifyWrite) }
+        if flags.extends { head.options.insert(.extends) }
         return .request(head)
     }
 
@@ -84,8 +85,10 @@ extension RequestParser {
         var head = RequestHead(verb: verb, lineLength: UInt32(lineLength))
         head.key = tokens[1]
         head.keyCount = 1
+        head.options = flags.options
+        head.argument = flags.cas
         if flags.isBase64 { head.options.insert(.base64Key) }
-        if flags.has(0x76) { head.options.insert(.wantsValue) }
+        if flags.casBehindKey { head.options.insert(.casBehindKey) }
         if !flags.quiet.isEmpty {
             head.options.insert(.quiet)
             head.quiet = removable(bytes, flags.quiet)
