@@ -6,7 +6,7 @@ import Testing
 /// Where CAS numbers stand in requests and replies.
 struct CASNumberTests {
     /// A request's options by their letters, `k` for a `c` behind the key, and its CAS number.
-    private func options(_ text: String) throws -> String {
+    private func spelled(_ text: String) throws -> String {
         let (head, line) = try head(text)
         let letters: [(RequestOptions, String)] = [
             (.comparesCAS, "C"), (.choosesCAS, "E"), (.wantsCAS, "c"), (.casBehindKey, "k"), (.vivifies, "N"),
@@ -38,7 +38,7 @@ struct CASNumberTests {
         ("mg k v\r\n", "v"),
     ])
     func requests(line: String, expected: String) throws {
-        #expect(try options(line) == expected, "\(line.debugDescription)")
+        #expect(try spelled(line) == expected, "\(line.debugDescription)")
     }
 
     private struct Reply: CustomTestStringConvertible, Sendable {
@@ -88,7 +88,7 @@ struct CASNumberTests {
         Reply("me k", "ME k exp=-1 cas=5", nil),
     ]
 
-    @Test(arguments: replies) private func replies(row: Reply) throws {
+    @Test(arguments: replies) private func shownIn(row: Reply) throws {
         let head = try head(row.request + "\r\n").head
         let bytes = Array((row.reply + "\r\n").utf8)
         let found = unsafe ReplyParser.casNumber(in: bytes.span.bytes, to: head.verb, head.options)

@@ -12,9 +12,13 @@ struct CopyLineTests {
         var buffer = LineBuffer()
         buffer.append("left from before")
         guard unsafe make(line.span.bytes, head, &buffer) else { return nil }
-        var said = ""
-        for index in 0..<buffer.count { said.unicodeScalars.append(Unicode.Scalar(buffer.bytes.byte(at: index))) }
-        return said
+        return self.text(buffer)
+    }
+
+    private func text(_ buffer: borrowing LineBuffer) -> String {
+        var text = ""
+        for index in 0..<buffer.count { text.unicodeScalars.append(Unicode.Scalar(buffer.bytes.byte(at: index))) }
+        return text
     }
 
     @Test(arguments: [
@@ -25,7 +29,7 @@ struct CopyLineTests {
         ("cas k 5 30 2 77 noreply\r\n", "set k 5 30 2\r\n"),
         ("set k 0 0 2 noreply\r\n", "set k 0 0 2\r\n"),
         ("ms k 2\r\n", "ms k 2\r\n"),
-        ("ms k 2 MA T30 F5 C12 E7 b\r\n", "ms k 2 T30 F5 E7 b\r\n"),
+        ("ms a2V5 2 MA T30 F5 C12 E7 b\r\n", "ms a2V5 2 T30 F5 E7 b\r\n"),
         ("ms a2V5 2 b ME c q k O123 s F5 t T-1 N5 I\r\n", "ms a2V5 2 b F5 T-1\r\n"),
         ("ms   k 2   MR\n", "ms k 2\r\n"),
         ("ms k 2 C0\u{0} T5\r\n", "ms k 2\r\n"),
@@ -48,19 +52,14 @@ struct CopyLineTests {
         ("mg a2V5 N30 b R10 u E5 h l s v\r\n", "mg a2V5 N30 b R10 u E5\r\n"),
         ("mg k T1 N2\r\n", "mg k T1 N2\r\n"),
         ("mg k N2 T1\r\n", "mg k N2 T1\r\n"),
-        ("ms k 2 MA q C7 F3 T9 c b\r\n", "ms k 2 MA b\r\n"),
+        ("ms a2V5 2 MA q C7 F3 T9 c b\r\n", "ms a2V5 2 MA b\r\n"),
         ("ms k 2 MP E5\r\n", "ms k 2 MP E5\r\n"),
         ("md k q C5 I T30 x F7 k O1 E9\r\n", "md k I T30 x F7 E9\r\n"),
-        ("ma k N0 J5 D2 MD T30 C7 v q t c k O1 b\r\n", nil),
         ("ma a2V5 N0 J5 D2 MD T30 C7 v q t c k O1 b\r\n", "ma a2V5 N0 J5 D2 MD T30 v b\r\n"),
         ("set k 0 0 1\r\n", nil),
         ("flush_all\r\n", nil),
     ])
     func sameCommand(line: String, expected: String?) throws {
-        if line.hasPrefix("ma k N0") {  // no base64: the parser has refused it
-            #expect(throws: TestFailure.self) { try head(line) }
-            return
-        }
         #expect(
             try made(line) { CopyLine.sameCommand($0, $1, key: $1.key, into: &$2) } == expected,
             "\(line.debugDescription)")
@@ -76,7 +75,7 @@ struct CopyLineTests {
         for (index, line) in ["touch a 30\r\n", "touch bb 30\r\n", "touch ccc 30\r\n"].enumerated() {
             let key = parser.key(at: index)
             #expect(unsafe CopyLine.sameCommand(bytes.span.bytes, head, key: key, into: &buffer))
-            #expect(buffer.bytes.isEqual(to: Array(line.utf8)))
+            #expect(text(buffer) == line)
         }
     }
 
@@ -104,11 +103,5 @@ struct CopyLineTests {
         let long = "md k " + String(repeating: " ", count: 2030) + "C5\r\n"
         #expect(try made(long) { CopyLine.comparing(.max, $0, $1, into: &$2) } == nil)
         #expect(try made(long) { CopyLine.comparing(5, $0, $1, into: &$2) } == long)
-    }
-}
-
-extension RawSpan {
-    fileprivate func isEqual(to bytes: [UInt8]) -> Bool {
-        byteCount == bytes.count && bytes.indices.allSatisfy { byte(at: $0) == bytes[$0] }
     }
 }
