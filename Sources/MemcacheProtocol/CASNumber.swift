@@ -34,13 +34,6 @@ extension ReplyParser {
         }
     }
 
-    /// Whether a mg's answer hands out the right to recache: its last flag is `W`.
-    ///
-    /// Wrong only for a key that ends in a space and a W, is given in base64, and is echoed decoded as the last flag.
-    public static func hasWon(_ header: RawSpan) -> Bool {
-        header.byteCount >= 6 && Spelling.prefix(header.word(at: header.byteCount - 4), 4) == 0x0a0d_5720
-    }
-
     /// `VALUE <key> <flags> <bytes> <cas>`.
     private static func classicCAS(_ header: RawSpan, _ end: Int) -> CASNumber? {
         guard Spelling.prefix(header.word(at: 0), 6) == Spelling.valueSpace else { return nil }

@@ -54,7 +54,8 @@ struct MetaFlags {
     var options: RequestOptions {
         RequestOptions(
             rawValue: bit(0x76, .wantsValue) | bit(0x43, .comparesCAS) | bit(0x45, .choosesCAS) | bit(0x63, .wantsCAS)
-                | bit(0x4e, .vivifies) | bit(0x54, .touches) | bit(0x49, .invalidates) | bit(0x78, .leavesItem))
+                | bit(0x4e, .vivifies) | bit(0x54, .touches) | bit(0x52, .recaches) | bit(0x49, .invalidates)
+                | bit(0x78, .leavesItem))
     }
 
     /// `option` if the letter, which is at least 0x40, was seen.

@@ -62,6 +62,8 @@ public struct RequestOptions: OptionSet, BitwiseCopyable, Sendable {
     @inlinable public static var vivifies: RequestOptions { RequestOptions(rawValue: 1 << 9) }
     /// Meta `T`: a time to live is given.
     @inlinable public static var touches: RequestOptions { RequestOptions(rawValue: 1 << 10) }
+    /// Meta `R`: who finds less time to live than that may win the right to recache.
+    @inlinable public static var recaches: RequestOptions { RequestOptions(rawValue: 1 << 14) }
     /// Meta `I`: md marks the item stale; ms takes a lower CAS number than the item's and marks it stale.
     @inlinable public static var invalidates: RequestOptions { RequestOptions(rawValue: 1 << 11) }
     /// Meta `x`: md leaves an empty item.

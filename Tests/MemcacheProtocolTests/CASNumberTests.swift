@@ -10,7 +10,8 @@ struct CASNumberTests {
         let (head, line) = try head(text)
         let letters: [(RequestOptions, String)] = [
             (.comparesCAS, "C"), (.choosesCAS, "E"), (.wantsCAS, "c"), (.casBehindKey, "k"), (.vivifies, "N"),
-            (.touches, "T"), (.invalidates, "I"), (.leavesItem, "x"), (.extends, "A"), (.wantsValue, "v"),
+            (.touches, "T"), (.recaches, "R"), (.invalidates, "I"), (.leavesItem, "x"), (.extends, "A"),
+            (.wantsValue, "v"),
         ]
         let found = letters.filter { head.options.contains($0.0) }.map(\.1).joined()
         guard let number = unsafe head.comparedCAS(in: line.span.bytes) else { return found }
@@ -33,7 +34,7 @@ struct CASNumberTests {
         ("ms k 1 MR\r\n", ""),
         ("md k x I C12\r\n", "CIx 12 '12'"),
         ("ma k C0 N5 T6 v q\r\n", "CNTv 0 '0'"),
-        ("mg k k f c R30 Oc5\r\n", "ck"),
+        ("mg k k f c R30 Oc5\r\n", "ckR"),
         ("mg k c k E5\r\n", "Ec"),
         ("mg k v\r\n", "v"),
     ])
@@ -112,17 +113,19 @@ struct CASNumberTests {
                 else { continue }
                 #expect(found.range.end + 2 <= bytes.count, "\(text.debugDescription), seed \(random.seed)")
             }
-            _ = unsafe ReplyParser.hasWon(bytes.span.bytes)
+            _ = unsafe RecacheMarks(in: bytes.span.bytes)
         }
     }
 
-    @Test func whoHasWon() {
-        for (reply, won) in [
-            ("HD W\r\n", true), ("VA 0 c5 W\r\n", true), ("HD X W\r\n", true), ("HD Z\r\n", false), ("HD\r\n", false),
-            ("HD OW\r\n", false), ("EN\r\n", false), ("W\r\n", false), ("", false),
-        ] {
+    @Test func marks() {
+        let rows: [(String, RecacheMarks)] = [
+            ("HD W\r\n", .won), ("VA 0 c5 W\r\n", .won), ("HD X W\r\n", [.stale, .won]), ("HD Z\r\n", .sent),
+            ("HD c5 Z X\r\n", [.sent, .stale]), ("HD\r\n", []), ("HD OW\r\n", []), ("HD W OX\r\n", []), ("W\r\n", []),
+            (" W\r\n", []), ("EN\r\n", []), ("", []),
+        ]
+        for (reply, marks) in rows {
             let bytes = Array(reply.utf8)
-            #expect(unsafe ReplyParser.hasWon(bytes.span.bytes) == won, "\(reply)")
+            #expect(unsafe RecacheMarks(in: bytes.span.bytes) == marks, "\(reply)")
         }
     }
 }

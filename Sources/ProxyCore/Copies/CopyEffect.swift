@@ -49,11 +49,14 @@ extension CopyEffect {
     private static func ofGet(_ options: RequestOptions, _ decided: CopyReply) -> CopyEffect {
         switch decided.code {
         case .hd, .value:
-            if options.contains(.touches) { return .sameCommand(compare: true) }
-            guard decided.hasWon else { return .nothing }
+            let hasWon = decided.marks.contains(.won)
+            let mayCreate = hasWon && options.contains(.vivifies)
+            // Won by N, that is created, or by R: the answer is the same.
+            if mayCreate, options.contains(.recaches), !decided.marks.contains(.stale) { return .repair }
+            if mayCreate || options.contains(.touches) { return .sameCommand(compare: true) }
             // The one right to recache should not be handed out again after a failover; but a copy whose time to live
-            // is off by a second is none the worse for it. A new empty item is another matter.
-            return .sameCommand(compare: options.contains(.vivifies))
+            // is off by a second, and which therefore does not hand it out, is none the worse for it.
+            return hasWon ? .sameCommand(compare: false) : .nothing
         case .serverError:
             return options.isDisjoint(with: [.touches, .vivifies]) ? .nothing : .repair
         default:
@@ -113,11 +116,15 @@ extension CopyEffect {
         case .gat, .gats:
             return copy.code == .touched
         case .metaGet:
-            // Without `v` a hit is a HD. Who created the item has won.
+            // Without `v` a hit is a HD. Who has won, if not with a stale item, has created one.
             let isHit = copy.code == .hd || copy.code == .value
-            return isHit && (!options.contains(.vivifies) || copy.hasWon == decided.hasWon)
+            return isHit && (!options.contains(.vivifies) || Self.winner(copy) == Self.winner(decided))
         default:
             return copy.code == decided.code && copy.number == decided.number
         }
+    }
+
+    private static func winner(_ reply: CopyReply) -> RecacheMarks {
+        reply.marks.contains(.won) ? reply.marks.subtracting(.sent) : []
     }
 }

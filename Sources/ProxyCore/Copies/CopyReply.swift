@@ -6,13 +6,13 @@ public struct CopyReply: BitwiseCopyable, Equatable, Sendable {
     public var code: ReplyCode
     /// incr, decr, and ma with `v`: the counter's value.
     public var number: UInt64 = 0
-    /// mg: the answer hands out the right to recache.
-    public var hasWon = false
+    /// mg: who is to fill the cache anew.
+    public var marks: RecacheMarks = []
 
-    public init(_ code: ReplyCode, number: UInt64 = 0, hasWon: Bool = false) {
+    public init(_ code: ReplyCode, number: UInt64 = 0, marks: RecacheMarks = []) {
         self.code = code
         self.number = number
-        self.hasWon = hasWon
+        self.marks = marks
     }
 
     /// - Parameters:
@@ -23,7 +23,7 @@ public struct CopyReply: BitwiseCopyable, Equatable, Sendable {
         switch (verb, code) {
         case (.incr, .number), (.decr, .number): number = Self.number(header)
         case (.metaArithmetic, .value): number = Self.number(value)
-        case (.metaGet, .hd), (.metaGet, .value): hasWon = ReplyParser.hasWon(header)
+        case (.metaGet, .hd), (.metaGet, .value): marks = RecacheMarks(in: header)
         default: break
         }
     }
