@@ -177,6 +177,26 @@ public final class ByteQueues {
         link(chunk, UInt32(offset), UInt32(count), &queue)
     }
 
+    /// Adds all bytes of a queue but the first `dropped`; both queues hold them then.
+    public func shareAll(of source: ByteQueue, dropping dropped: Int = 0, with queue: inout ByteQueue) {
+        var (slot, left) = (source.first, UInt32(truncatingIfNeeded: dropped))
+        while slot != .max {
+            let segment = segments[slot]
+            let skipped = min(left, segment.length)
+            left -= skipped
+            link(segment.chunk, segment.offset + skipped, segment.length - skipped, &queue)
+            slot = segment.next
+        }
+    }
+
+    /// Shows the queue's first segment, or as much of it as `limit`, to `body`.
+    public func withStart<Result>(of queue: ByteQueue, limit: Int, _ body: (RawSpan) -> Result) -> Result? {
+        guard queue.first != .max else { return nil }
+        let segment = segments[queue.first]
+        return chunks.withBytes(
+            of: segment.chunk, offset: Int(segment.offset), count: min(Int(segment.length), limit), body)
+    }
+
     /// Segments are running out: what would need many more of them has to stop.
     @inlinable public var isCrowded: Bool { segments.count >= Self.segmentLimit - 4096 }
 

@@ -25,6 +25,9 @@ public struct LineBuffer: ~Copyable {
         }
     }
 
+    /// Shows the line so far to `body`.
+    public borrowing func withBytes(_ body: (RawSpan) -> Void) { body(bytes) }
+
     /// Begins a new line.
     public mutating func clear() {
         count = 0

@@ -54,6 +54,13 @@ public struct Copies: Sendable, BitwiseCopyable {
         return nil
     }
 
+    /// Those of them, in their order.
+    public func filter(_ isIncluded: (UInt32) -> Bool) -> Copies {
+        var some = Copies(first: first)
+        for index in indices where isIncluded(self[index]) { some.append(position: position(index)) }
+        return some
+    }
+
     /// Adds the node at a position as the last copy. There must be room.
     @inline(__always)
     mutating func append(position: UInt16) {

@@ -47,7 +47,7 @@ public final class Control {
         topology = Topology(settings.pools)
         addresses = topology.nodes.map { SocketAddress(endpoint: $0.settings.address) }
         resolvableAt = Array(repeating: 0, count: topology.nodes.count)
-        health = settings.pools.map { PoolHealth(nodeCount: $0.nodes.count, policy: HealthPolicy($0)) }
+        health = settings.pools.map { PoolHealth(nodeCount: $0.allNodes.count, policy: HealthPolicy($0)) }
     }
 
     /// Opens the listeners and starts the workers.

@@ -10,6 +10,8 @@ public enum ErrorCause: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case malformedRequest, keyTooLong, valueTooLarge, lineTooLong, reservedKey
     // Limits of the pool.
     case pipelineLimit, memoryLimit, clientLimit
+    /// A write found fewer nodes up than `min_live`.
+    case tooFewCopies
     /// The client held the most, replies that it does not read or half a command, when buffers ran short: it was closed.
     case slowClient
 
@@ -30,6 +32,7 @@ public enum ErrorCause: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .pipelineLimit: "pipeline_limit"
         case .memoryLimit: "memory_limit"
         case .clientLimit: "client_limit"
+        case .tooFewCopies: "too_few_copies"
         case .slowClient: "slow_client"
         }
     }

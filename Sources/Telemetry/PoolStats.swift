@@ -52,6 +52,10 @@ public struct PoolStats: BitwiseCopyable, Sendable {
     public var connectionsRefused: UInt64 = 0
     /// Requests sent a second time, on another connection.
     public var retries: UInt64 = 0
+    /// Copies of a write that were not written.
+    public var copiesFailed: UInt64 = 0
+    /// Keys asked of another copy, because the one before is down or did not answer.
+    public var failovers: UInt64 = 0
 
     public init() {}
 
@@ -68,5 +72,7 @@ public struct PoolStats: BitwiseCopyable, Sendable {
         connectionsTotal &+= other.connectionsTotal
         connectionsRefused &+= other.connectionsRefused
         retries &+= other.retries
+        copiesFailed &+= other.copiesFailed
+        failovers &+= other.failovers
     }
 }

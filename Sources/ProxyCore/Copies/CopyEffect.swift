@@ -2,7 +2,7 @@ public import MemcacheProtocol
 
 /// What the other copies of a key get after its acting primary has answered a command whose result depends on what is
 /// stored.
-public enum CopyEffect: Equatable, Sendable {
+public enum CopyEffect: BitwiseCopyable, Equatable, Sendable {
     /// Nothing has changed.
     case nothing
     /// The value that the request holds, by a set: `CopyLine.sameValue`.

@@ -39,6 +39,12 @@ extension Engine {
         clients[id].collecting = none
         let request = calls[call].request
         let node = calls[call].node
+        if requests[request].flags.contains(.fanned) {
+            let isBad = clients[id].flags.contains(.badChunk)
+            let isCut = calls[call].flags.contains(.overflowed)
+            beginFan(collected: call, isBad ? .badDataChunk : isCut ? .outOfMemory : nil)
+            return
+        }
         requests[request].pending = 0
         if clients[id].flags.contains(.badChunk) {
             discard(call)
@@ -89,6 +95,11 @@ extension Engine {
             return
         }
         let request = calls[call].request
+        if requests[request].flags.contains(.fanned) {
+            requests[fans[requests[request].fan].client].flags.insert(.quiet)
+            beginFan(collected: call, .badDataChunk)
+            return
+        }
         requests[request].pending = 0
         discard(call)
         requests[request].flags.insert(.quiet)
@@ -116,6 +127,14 @@ extension Engine {
             markDirty(client: id)
         }
         return Int(refusal.consumed)
+    }
+
+    /// Throws away a data block that is still to come, behind a command that has its answer.
+    func swallow(_ count: Int, from id: UInt32) {
+        guard count > 0 else { return }
+        clients[id].collecting = none
+        clients[id].swallowing = none
+        clients[id].bodyLeft = UInt64(count)
     }
 
     private func finishSwallowing(_ id: UInt32) {

@@ -15,7 +15,8 @@ extension Engine {
         poolStats[pool].connections &+= 1
         poolStats[pool].connectionsTotal &+= 1
         return clients.take(
-            Client(flags: .open, pool: UInt16(pool), pipelineLimit: UInt32(topology.pools[pool].pipelineLimit)))
+            Client(
+                flags: hasCopies(pool: UInt16(pool)) ? [.open, .copies] : .open, pool: UInt16(pool), pipelineLimit: UInt32(topology.pools[pool].pipelineLimit)))
     }
 
     /// Bytes of a client. Returns how many were used up; the rest must be offered again with what comes after, or,

@@ -104,6 +104,7 @@ extension Engine {
         guard links[id].state != .closed else { return }
         let node = links[id].node
         let valueLeft = links[id].valueLeft
+        let wasOpening = links[id].state == .opening
         links[id].state = .closed
         if nodes[node].link == id { nodes[node].link = none }
         if nodes[node].spare == id { nodes[node].spare = none }
@@ -122,7 +123,7 @@ extension Engine {
         while call != none {
             let next = calls[call].next
             calls[call].next = none
-            end(call, cause ?? .connectionLost, midValue: isMidValue)
+            end(call, cause ?? .connectionLost, midValue: isMidValue, isUnsent: wasOpening)
             isMidValue = false
             call = next
         }
@@ -136,9 +137,15 @@ extension Engine {
     }
 
     /// Ends a call that will get no (more) reply: once more on another connection if that cannot hurt, else an error.
-    private func end(_ call: UInt32, _ cause: ErrorCause, midValue: Bool) {
+    /// - Parameter isUnsent: the node cannot have got it.
+    private func end(_ call: UInt32, _ cause: ErrorCause, midValue: Bool, isUnsent: Bool) {
         let node = calls[call].node
         nodeStats[Int(node)].inFlight &-= 1
+        if requests[calls[call].request].flags.contains(.fanned) {
+            failCopy(call, cause, isUnsent: isUnsent)
+            return
+        }
+        if askNextCopy(call) { return }
         if cause == .connectionLost, canRepeat(call) {
             sendAgain(call)
             return
@@ -152,6 +159,11 @@ extension Engine {
             cutOff(request)
         } else if midValue, isPieced, calls[call].piece != none {
             queues.clear(&pieces[calls[call].piece].reply)
+        }
+        if isPieced, askNextCopies(call) {
+            release(call)
+            settleOne(request)
+            return
         }
         requests[request].flags.insert(.failed)
         poolStats[Int(requests[request].pool)].errors.count(cause)
@@ -187,6 +199,11 @@ extension Engine {
         poolStats[Int(requests[request].pool)].retries &+= 1
         nodeStats[Int(calls[call].node)].retries &+= 1
         enqueue(call)
+        sendKept(call)
+    }
+
+    /// Sends the command that the call has kept to its connection or, while that is not ready, to the call.
+    func sendKept(_ call: UInt32) {
         let link = calls[call].link
         let chunk = calls[call].commandChunk
         let offset = Int(calls[call].commandOffset)
@@ -230,7 +247,7 @@ extension Engine {
             let call = links[link].first
             take(call, from: link)
             calls[call].next = none
-            end(call, .timeout, midValue: false)
+            end(call, .timeout, midValue: false, isUnsent: true)
             if links[link].state == .closed { return .max }
         }
         guard links[link].first != none else { return connectDeadline }

@@ -23,7 +23,7 @@ extension Engine {
             $0.flags.insert(.pieced)
             $0.lastPiece = last
         }
-        while let node = building.pop() { endLine(to: node) }
+        endLines()
         if requests[request].pending == 0 { settle(request) }
         return Int(head.lineLength)
     }
@@ -33,29 +33,47 @@ extension Engine {
     private func addKey(
         _ key: ByteRange, of request: UInt32, behind last: UInt32, _ head: RequestHead, _ bytes: RawSpan, pool: UInt16
     ) -> UInt32 {
-        let node = node(for: key, in: bytes, pool: pool)
+        var node = node(for: key, in: bytes, pool: pool)
+        if !nodes[node].isUp { node = standIn(for: node, key, in: bytes, pool: pool) }
         var piece = Piece()
         piece.keyLength = UInt8(truncatingIfNeeded: key.count)
         let slot = pieces.take(piece)
         if last == none { requests[request].firstPiece = slot } else { pieces[last].next = slot }
-        if nodes[node].building.room >= key.count &+ 3 {
-            pieces[nodes[node].building.lastPiece].nextOfCall = slot
-        } else if !startLine(to: node, from: slot, of: request, head, bytes) {
-            pieces[slot].state = .settled
-            return slot
+        // The byte before a key is always a space, so key and space are copied in one go.
+        let spaced = bytes.extracting((key.start &- 1)..<key.end)
+        let argument = bytes.extracting(max(head.argument.start &- 1, 0)..<head.argument.end)
+        add(slot, spaced, to: node, of: request, head.verb, argument)
+        return slot
+    }
+
+    /// Adds a key to its node's line.
+    /// - Parameters:
+    ///   - key: with a space before it.
+    ///   - argument: what stands before the keys, with a space before it.
+    @inline(__always)
+    func add(
+        _ piece: UInt32, _ key: RawSpan, to node: UInt32, of request: UInt32, _ verb: Verb, _ argument: RawSpan
+    ) {
+        if nodes[node].building.room >= key.byteCount &+ 2 {
+            pieces[nodes[node].building.lastPiece].nextOfCall = piece
+        } else if !startLine(to: node, from: piece, of: request, verb, argument) {
+            pieces[piece].state = .settled
+            return
         }
         let position = nodes.update(node) {
             let position = $0.building.position
-            // The byte before a key is always a space, so key and space are copied in one go.
-            queues.chunks.write(
-                bytes.extracting((key.start &- 1)..<key.end), to: $0.building.chunk, at: position)
-            $0.building.position = position &+ key.count &+ 1
-            $0.building.lastPiece = slot
+            queues.chunks.write(key, to: $0.building.chunk, at: position)
+            $0.building.position = position &+ key.byteCount
+            $0.building.lastPiece = piece
             $0.building.keys &+= 1
             return position
         }
-        pieces[slot].keyOffset = UInt16(truncatingIfNeeded: position &+ 1)  // below the 16,384 of a chunk
-        return slot
+        pieces[piece].keyOffset = UInt16(truncatingIfNeeded: position &+ 1)  // below the 16,384 of a chunk
+    }
+
+    /// The lines are whole.
+    func endLines() {
+        while let node = building.pop() { endLine(to: node) }
     }
 
     @inline(__always)
@@ -74,7 +92,7 @@ extension Engine {
     /// Begins a line to the node; false when there can be none. A line stays within one chunk, so that its keys can be
     /// compared with the answer and the line be sent again; more keys than fit make another line.
     private func startLine(
-        to node: UInt32, from piece: UInt32, of request: UInt32, _ head: RequestHead, _ bytes: RawSpan
+        to node: UInt32, from piece: UInt32, of request: UInt32, _ verb: Verb, _ argument: RawSpan
     ) -> Bool {
         guard nodes[node].isUp else {
             // A shard that is gone loses its own keys only.
@@ -83,14 +101,15 @@ extension Engine {
         }
         if nodes[node].building.call == none { building.push(node) } else { endLine(to: node) }
         let link = nodes[node].link == none ? open(node: node) : nodes[node].link
-        guard !queues.isCrowded, makeRoom(max(512, head.argument.count + 300), in: link) else {
+        guard !queues.isCrowded, makeRoom(max(512, argument.byteCount + 300), in: link) else {
             nodeStats[Int(node)].errors.count(.memoryLimit)
             condemn(link: link)
             return false
         }
         let open = links[link].open
-        var call = Call(request: request, node: node, verb: head.verb, flags: [], sent: now)
-        if head.verb.isIdempotentRead { call.flags.insert(.repeatable) }
+        var call = Call(request: request, node: node, verb: verb, flags: [], sent: now)
+        if verb.isIdempotentRead { call.flags.insert(.repeatable) }
+        if verb == .gets || verb == .gats, hasCopies(pool: requests[request].pool) { call.flags.insert(.tagsCAS) }
         call.piece = piece
         call.commandChunk = open.id
         call.commandOffset = UInt32(truncatingIfNeeded: open.position)
@@ -98,19 +117,17 @@ extension Engine {
         let slot = calls.take(call)
         requests[request].pending &+= 1
         append(slot, to: link)
-        let position = writeStart(of: head, bytes, to: open)
+        let position = writeStart(of: verb, argument, to: open)
         nodes[node].building = LineBuild(call: slot, chunk: open.id, position: position)
         return true
     }
 
     /// The line up to its first key. Returns where that goes.
-    private func writeStart(of head: RequestHead, _ bytes: RawSpan, to open: OpenChunk) -> Int {
-        let name = head.verb.spelling
+    private func writeStart(of verb: Verb, _ argument: RawSpan, to open: OpenChunk) -> Int {
+        let name = verb.spelling
         write(name, to: open.id, at: open.position)
         let position = open.position + name.utf8CodeUnitCount
-        guard !head.argument.isEmpty else { return position }
-        // With the space before it, as the keys.
-        let argument = bytes.extracting((head.argument.start - 1)..<head.argument.end)
+        guard argument.byteCount > 0 else { return position }
         queues.chunks.write(argument, to: open.id, at: position)
         return position + argument.byteCount
     }

@@ -38,6 +38,7 @@ extension Engine {
             finish(call, .mn, bytes.extracting(0..<4), of: id)
             return 4
         }
+        if calls[call].flags.contains(.tagsCAS) { return takeTagged(bytes, of: call, link: id) }
         if calls[call].piece != none {
             let used = takeValues(bytes, of: call)
             if used > 0 { return used }
@@ -68,7 +69,7 @@ extension Engine {
 
     /// A value's head, and what has come of the value itself.
     @inline(__always)
-    private func beginValue(_ head: ReplyHead, _ bytes: RawSpan, of call: UInt32, link id: UInt32) -> Int {
+    func beginValue(_ head: ReplyHead, _ bytes: RawSpan, of call: UInt32, link id: UInt32) -> Int {
         let isMeta = calls[call].verb.isMeta
         let request = calls.update(call) {
             $0.flags.formUnion(isMeta ? .started : [.started, .hit])
@@ -164,6 +165,10 @@ extension Engine {
     func deliver(_ bytes: RawSpan, of call: UInt32) {
         let row = calls[call]
         let request = requests[row.request]
+        if request.flags.contains(.fanned) {
+            keepAnswer(bytes, of: call)
+            return
+        }
         guard request.client != none || request.report != .none else { return }
         let stored: Bool
         if request.flags.contains(.pieced), row.piece != none {
@@ -192,7 +197,7 @@ extension Engine {
     }
 
     /// The call's reply is complete with these bytes.
-    private func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
+    func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         let ended = calls[call]
         let request = requests[ended.request]
         if request.isPlain, ended.isPlain, request.client != none, clients[request.client].first == ended.request {
@@ -237,6 +242,10 @@ extension Engine {
     @inline(never)
     private func finishAny(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         let ended = calls[call]
+        if requests[ended.request].flags.contains(.fanned) {
+            finishCopy(call, code, bytes, of: id)
+            return
+        }
         let isFenced = ended.flags.contains(.fenced)
         if isFenced, code != .mn {
             deliver(bytes, of: call)
@@ -270,6 +279,20 @@ extension Engine {
     /// Counts the call, which has been answered. Returns how long that took.
     @inline(__always) @discardableResult
     private func count(_ call: Call, _ code: ReplyCode, pool: Int) -> LatencyHistogram.Latency {
+        let latency = countNode(call, code)
+        let verb = call.verb.rawValue
+        switch code {
+        case .end where call.verb == .stats: break
+        case .end:
+            poolStats[pool].hits.add(UInt64(call.values), to: verb)
+            poolStats[pool].misses.add(UInt64(call.keys &- min(call.values, call.keys)), to: verb)
+        default: countPool(call.verb, code, pool: pool)
+        }
+        return latency
+    }
+
+    @inline(__always) @discardableResult
+    func countNode(_ call: Call, _ code: ReplyCode) -> LatencyHistogram.Latency {
         let node = Int(call.node)
         let latency = LatencyHistogram.Latency(nanoseconds: now &- call.sent)
         nodeStats.update(node) {
@@ -277,20 +300,18 @@ extension Engine {
             $0.inFlight &-= 1
         }
         if nodes[call.node].isSuspect { clear(node: call.node) }
-        let verb = call.verb.rawValue
+        if code.isError { nodeStats[node].errors.count(.serverError) }
+        return latency
+    }
+
+    @inline(__always)
+    func countPool(_ verb: Verb, _ code: ReplyCode, pool: Int) {
         switch code {
-        case .end where call.verb == .stats: break
-        case .end:
-            poolStats[pool].hits.add(UInt64(call.values), to: verb)
-            poolStats[pool].misses.add(UInt64(call.keys &- min(call.values, call.keys)), to: verb)
-        case .value, .hd, .stored, .deleted, .touched, .number: poolStats[pool].hits.count(verb)
-        case .en, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb)
-        case .error, .clientError, .serverError:
-            nodeStats[node].errors.count(.serverError)
-            poolStats[pool].errors.count(.serverError)
+        case .value, .hd, .stored, .deleted, .touched, .number: poolStats[pool].hits.count(verb.rawValue)
+        case .en, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb.rawValue)
+        case .error, .clientError, .serverError: poolStats[pool].errors.count(.serverError)
         default: break
         }
-        return latency
     }
 
     /// It answers again.

@@ -9,6 +9,10 @@ extension Engine {
     func begin(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let pool = clients[id].pool
         poolStats[Int(pool)].requests.count(head.verb.rawValue)
+        if clients[id].flags.contains(.copies) {
+            if head.isWrite { return beginCopied(head, bytes, from: id) }
+            if head.showsCAS, head.keyCount == 1 { return beginTagged(head, bytes, from: id) }
+        }
         switch head.verb {
         case .get, .gets, .gat, .gats:
             if head.keyCount > 1 { return beginMultiget(head, bytes, from: id) }
@@ -39,9 +43,23 @@ extension Engine {
         return used
     }
 
+    /// A read whose answer shows a CAS number, where that has to name its node.
+    private func beginTagged(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
+        let request = newRequest(head, from: id)
+        let node = node(for: head, in: bytes, pool: clients[id].pool)
+        if head.quiet.isEmpty {
+            passAnyhow(bytes.extracting(0..<Int(head.lineLength)), head, to: node, for: request, keep: true)
+        } else {
+            sendAloud(head, bytes, to: node, for: request)
+        }
+        return Int(head.lineLength)
+    }
+
     /// A line that asks its node to keep silent.
     private func sendAloud(_ head: RequestHead, _ bytes: RawSpan, to node: UInt32, for request: UInt32) {
-        guard let call = newCall(for: request, verb: head.verb, to: node, [], head.rawKeyLength) else { return }
+        let node = standIn(for: node, head, in: bytes, pool: requests[request].pool)
+        let flags = clients[requests[request].client].flags.contains(.copies) ? head.tagging : []
+        guard let call = newCall(for: request, verb: head.verb, to: node, flags, head.rawKeyLength) else { return }
         if head.verb == .metaArithmetic {
             // `q` hides that a counter was changed but not that it was made, and the loud answers look alike.
             calls[call].flags.insert(.fenced)
@@ -209,14 +227,17 @@ extension Engine {
     /// `pass` where something is not as usual.
     @inline(never)
     private func passAnyhow(_ bytes: RawSpan, _ head: RequestHead, to node: UInt32, for request: UInt32, keep: Bool) {
-        guard
-            let call = newCall(for: request, verb: head.verb, to: node, keep ? .repeatable : [], head.rawKeyLength)
-        else { return }
+        let node = standIn(for: node, head, in: bytes, pool: requests[request].pool)
+        var flags: Call.Flags = keep ? .repeatable : []
+        if clients[requests[request].client].flags.contains(.copies) { flags.formUnion(head.tagging) }
+        guard let call = newCall(for: request, verb: head.verb, to: node, flags, head.rawKeyLength) else { return }
         guard keep else {
             write(bytes, of: call)
             return
         }
-        if !head.verb.isMeta { calls[call].keyLength = UInt8(truncatingIfNeeded: head.key.count) }
+        if !head.verb.isMeta, !flags.contains(.tagsCAS) {
+            calls[call].keyLength = UInt8(truncatingIfNeeded: head.key.count)
+        }
         writeKept(bytes, of: call)
     }
 
@@ -315,7 +336,7 @@ extension Engine {
         return random
     }
 
-    private func endsInNewline(_ bytes: RawSpan, at end: Int) -> Bool {
+    func endsInNewline(_ bytes: RawSpan, at end: Int) -> Bool {
         bytes.byte(at: end - 2) == 0x0d && bytes.byte(at: end - 1) == 0x0a
     }
 

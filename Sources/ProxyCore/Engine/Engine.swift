@@ -26,6 +26,7 @@ public final class Engine {
     let requests: Table<Request>
     let calls: Table<Call>
     let pieces: Table<Piece>
+    let fans: Table<Fan>
     let links: Table<Link>
 
     let nodes: Table<NodeRow>
@@ -38,6 +39,10 @@ public final class Engine {
     /// Bytes of buffer from which on memory is short: behind it there is room for what one turn brings.
     let highMark: Int
     var parser = RequestParser()
+    /// For lines that are made here.
+    var made = LineBuffer()
+    /// For reply lines whose CAS number is changed.
+    var retagged = LineBuffer()
     var random: UInt64
     /// Where replies to all clients are written.
     var arena = OpenChunk()
@@ -93,6 +98,7 @@ public final class Engine {
         requests = Table(limit: limits.rows + clientLimit)
         calls = Table(limit: limits.rows + clientLimit)
         pieces = Table(limit: limits.rows)
+        fans = Table(limit: limits.rows + clientLimit)
         links = Table(limit: 4 * topology.nodes.count + clientLimit + 1024)
         for pool in topology.pools {
             unsafe pools.push(Unmanaged.passUnretained(pool))

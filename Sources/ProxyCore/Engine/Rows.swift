@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Distribution
 internal import MemcacheProtocol
 
 /// The number of no row.
@@ -26,6 +27,8 @@ struct Client: BitwiseCopyable {
         static let badChunk = Flags(rawValue: 1 << 6)
         /// On the list of clients that may be fed again.
         static let resuming = Flags(rawValue: 1 << 7)
+        /// Its pool keeps more than one copy of a key.
+        static let copies = Flags(rawValue: 1 << 9)
     }
 
     var flags: Flags
@@ -61,6 +64,8 @@ struct Request: BitwiseCopyable {
         static let pieced = Flags(rawValue: 1 << 2)
         /// Answered with an error, or cut off.
         static let failed = Flags(rawValue: 1 << 3)
+        /// A write to the copies of a key: see `Fan`. No client waits for it, but for the request that the fan names.
+        static let fanned = Flags(rawValue: 1 << 4)
     }
 
     /// None when the client has gone; the replies are then thrown away.
@@ -76,6 +81,8 @@ struct Request: BitwiseCopyable {
     /// Pieces in the order of the reply; the first that has not been passed on, and the last.
     var firstPiece = none
     var lastPiece = none
+    /// Of `fanned`.
+    var fan = none
     var started: UInt64
     var reply = ByteQueue()
 
@@ -87,7 +94,7 @@ struct Request: BitwiseCopyable {
 /// One command sent to one node for a request.
 struct Call: BitwiseCopyable {
     struct Flags: OptionSet, BitwiseCopyable {
-        let rawValue: UInt8
+        let rawValue: UInt16
         /// Changes nothing, so it may be sent once more when its connection dies.
         static let repeatable = Flags(rawValue: 1 << 0)
         static let repeated = Flags(rawValue: 1 << 1)
@@ -102,6 +109,10 @@ struct Call: BitwiseCopyable {
         static let fenced = Flags(rawValue: 1 << 7)
         /// A value has come in answer.
         static let hit = Flags(rawValue: 1 << 5)
+        /// Its answer shows CAS numbers, which are to name the node that gave them.
+        static let tagsCAS = Flags(rawValue: 1 << 8)
+        /// See `RequestOptions.casBehindKey`.
+        static let casBehindKey = Flags(rawValue: 1 << 9)
         /// Some of its data block found no memory.
         static let overflowed = Flags(rawValue: 1 << 6)
     }
@@ -129,6 +140,10 @@ struct Call: BitwiseCopyable {
     var rawKeyLength: UInt8 = 0
     /// Of the key of a classic get of one key, so that its VALUE need not be searched for where it ends; else 0.
     var keyLength: UInt8 = 0
+    /// Which copy of the key its node holds.
+    var rank: UInt8 = 0
+    /// The copies that have been asked in vain, as bits.
+    var tried: UInt8 = 0
 
     /// Nothing is to be done at its end but to pass on what was answered.
     @inline(__always)
@@ -147,6 +162,8 @@ struct Piece: BitwiseCopyable {
     var keyOffset: UInt16 = 0
     var keyLength: UInt8 = 0
     var state = State.waiting
+    /// The copies that have been asked in vain, as bits.
+    var tried: UInt8 = 0
     /// A reply that came in one piece: a run of a chunk, of which the piece holds one count.
     var chunk = none
     var offset: UInt32 = 0

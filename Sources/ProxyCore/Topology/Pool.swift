@@ -18,6 +18,8 @@ public final class Pool: Sendable {
     public let placement: Placement?
     /// Copies of each key, 1 to 8.
     public let copyCount: Int
+    /// Of its nodes; empty where a key has one copy.
+    let casTags: [CASTag]
     let acks: PoolSettings.Acks
     let minLive: Int
     let read: PoolSettings.Read
@@ -48,6 +50,7 @@ public final class Pool: Sendable {
             settings.hasCopies || (settings.distribution != .leastLoaded && settings.distribution != .random)
         protocolLimits = settings.limits.protocolLimits
         copyCount = settings.copies
+        casTags = settings.hasCopies ? CASTag.tags(ofNodes: settings.allNodes.map(\.label)) : []
         acks = settings.acks
         minLive = settings.minLive
         read = settings.read

@@ -1,0 +1,142 @@
+internal import Bytes
+internal import Distribution
+internal import MemcacheProtocol
+internal import Telemetry
+
+/// Which copies of a key are asked, and which next when one does not answer.
+extension Engine {
+    /// The hash of the command's key; a base64 key counts as its decoded bytes.
+    func hash(of head: RequestHead, in bytes: RawSpan, pool: UInt16) -> UInt64 {
+        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { pool in
+            guard head.options.contains(.base64Key) else { return pool.hashed(head.key, in: bytes) }
+            let key = parser.decodedKey
+            return unsafe pool.hashed(ByteRange(offset: 0, length: parser.decodedLength), in: key.span.bytes)
+        }
+    }
+
+    func copies(of hash: UInt64, pool: UInt16) -> Copies {
+        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.copies(of: hash) }
+    }
+
+    /// The copies that take writes, by rank.
+    func writable(_ all: Copies) -> Copies { all.filter { isWritable(node: $0) } }
+
+    func isWritable(node: UInt32) -> Bool { nodes[node].isUp }
+
+    /// Whether the node's contents may be shown to clients. A node that is back may have missed writes: this is where
+    /// that is decided.
+    func isReadable(node: UInt32) -> Bool { nodes[node].isUp }
+
+    /// The first copy that can be read and is not among those tried.
+    func readable(_ all: Copies, besides tried: UInt8 = 0) -> Int? {
+        all.indices.first { tried & 1 << UInt8($0) == 0 && isReadable(node: all[$0]) }
+    }
+
+    /// Where a command for one node goes when the key's primary, `node`, is down: the same where keys have one copy.
+    func standIn(for node: UInt32, _ head: RequestHead, in bytes: RawSpan, pool: UInt16) -> UInt32 {
+        standIn(for: node, pool: pool) { hash(of: head, in: bytes, pool: pool) }
+    }
+
+    func standIn(for node: UInt32, _ key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt32 {
+        standIn(for: node, pool: pool) {
+            unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.hashed(key, in: bytes) }
+        }
+    }
+
+    private func standIn(for node: UInt32, pool: UInt16, _ hash: () -> UInt64) -> UInt32 {
+        guard !isReadable(node: node), hasCopies(pool: pool) else { return node }
+        let all = copies(of: hash(), pool: pool)
+        guard let rank = readable(all) else { return node }
+        poolStats[Int(pool)].failovers &+= 1
+        return all[rank]
+    }
+
+    func hasCopies(pool: UInt16) -> Bool {
+        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.copyCount > 1 }
+    }
+
+    /// What marks the CAS numbers that a node gives.
+    func tag(of node: UInt32, pool: UInt16) -> CASTag {
+        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.casTags[Int(node) - $0.firstNode] }
+    }
+
+    // MARK: - Reads whose node does not answer
+
+    /// Asks the next copy for what the call's node has not answered. False where there is none, or where part of the
+    /// answer has left already.
+    func askNextCopy(_ call: UInt32) -> Bool {
+        let row = calls[call]
+        let request = requests[row.request]
+        guard row.flags.contains(.repeatable), row.commandChunk != none, !row.flags.contains(.started),
+            request.client != none, !request.flags.contains(.pieced), hasCopies(pool: request.pool)
+        else { return false }
+        let all = copies(of: hash(ofCall: call), pool: request.pool)
+        let failed = all.index(of: row.node) ?? 0
+        let tried = row.tried | 1 << UInt8(failed)
+        guard let rank = readable(all, besides: tried) else { return false }
+        poolStats[Int(request.pool)].failovers &+= 1
+        if row.flags.contains(.blocking) { unblock(call) }
+        queues.clear(&calls[call].staged)
+        calls.update(call) {
+            $0.node = all[rank]
+            $0.tried = tried
+            $0.sent = now
+            $0.flags.remove(.repeated)
+        }
+        enqueue(call)
+        sendKept(call)
+        return true
+    }
+
+    /// The hash of the key in the call's kept command.
+    private func hash(ofCall call: UInt32) -> UInt64 {
+        let row = calls[call]
+        let pool = requests[row.request].pool
+        let length = Int(row.commandLength)
+        return queues.chunks.withBytes(of: row.commandChunk, offset: Int(row.commandOffset), count: length) { line in
+            var scan = LineScan()
+            let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
+                parser.parseAny(line, scan: &scan, limits: $0.protocolLimits)
+            }
+            guard case .request(let head) = step else { return 0 }
+            return hash(of: head, in: line, pool: pool)
+        }
+    }
+
+    /// Asks the next copies for the keys of a multi-key get that the call's node has not answered. False when there is
+    /// a key that has no copy left; it is then missing.
+    func askNextCopies(_ call: UInt32) -> Bool {
+        let row = calls[call]
+        let (client, pool) = (requests[row.request].client, requests[row.request].pool)
+        guard row.flags.contains(.repeatable), client != none, !clients[client].flags.contains(.broken),
+            hasCopies(pool: pool)
+        else { return false }
+        var isRescued = true
+        var slot = row.piece
+        calls[call].piece = none
+        while slot != none {
+            let piece = pieces[slot]
+            pieces[slot].nextOfCall = none
+            // The space before the key comes along.
+            queues.chunks.withBytes(
+                of: row.commandChunk, offset: Int(piece.keyOffset) - 1, count: Int(piece.keyLength) + 1
+            ) { key in
+                let hash = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
+                    $0.hashed(ByteRange(offset: 1, length: key.byteCount - 1), in: key)
+                }
+                let all = copies(of: hash, pool: pool)
+                pieces[slot].tried |= 1 << UInt8(all.index(of: row.node) ?? 0)
+                if let rank = readable(all, besides: pieces[slot].tried) {
+                    poolStats[Int(pool)].failovers &+= 1
+                    add(slot, key, to: all[rank], of: row.request, row.verb, RawSpan())
+                } else {
+                    pieces[slot].state = .settled
+                    isRescued = false
+                }
+            }
+            slot = piece.nextOfCall
+        }
+        endLines()
+        return isRescued
+    }
+}

@@ -1,0 +1,321 @@
+internal import Bytes
+internal import Distribution
+internal import MemcacheProtocol
+internal import Telemetry
+
+/// Writes to pools with copies: to all copies at once, or to the acting primary first and then its effect to the others.
+extension Engine {
+    /// Takes up a write of a pool with copies. Returns how many bytes it used.
+    func beginCopied(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
+        let line = Int(head.lineLength)
+        let whole = head.verb.carriesBody ? line + Int(head.bodyLength) + 2 : line
+        let request = newRequest(head, from: id)
+        let hash = hash(of: head, in: bytes, pool: clients[id].pool)
+        if bytes.byteCount >= whole, head.verb.carriesBody, !endsInNewline(bytes, at: whole) {
+            answerBadChunk(request)
+            return whole
+        }
+        guard let fan = newFan(for: request, head, hash) else {
+            swallow(max(0, whole - line), from: id)
+            return line
+        }
+        let isWhole = bytes.byteCount >= whole
+        let isKept = keep(bytes.extracting(0..<(isWhole ? whole : line)), line: line, of: fan)
+        if !isWhole { return collect(fan, isKept: isKept, whole - line, line, from: id) }
+        if isKept { start(fan) } else { abandon(fan, answering: .outOfMemory) }
+        return whole
+    }
+
+    /// The block has not all come: the line waits in the fan, the block in a call.
+    private func collect(_ fan: UInt32, isKept: Bool, _ block: Int, _ line: Int, from id: UInt32) -> Int {
+        let call = calls.take(Call(request: fans[fan].own, node: 0, verb: fans[fan].head.verb, flags: [], sent: now))
+        if !isKept { calls[call].flags.insert(.overflowed) }
+        clients[id].collecting = call
+        clients[id].bodyLeft = UInt64(block)
+        clients[id].flags.remove(.badChunk)
+        return line
+    }
+
+    /// The block that was collected is whole, unless `problem` says otherwise.
+    func beginFan(collected call: UInt32, _ problem: ReplyText?) {
+        let fan = requests[calls[call].request].fan
+        if let problem {
+            discard(call)
+            abandon(fan, answering: problem)
+            return
+        }
+        queues.move(&calls[call].staged, behind: &fans[fan].block)
+        discard(call)
+        start(fan)
+    }
+
+    /// A fan for the request; nil, with the request answered, where too few copies take writes.
+    func newFan(for request: UInt32, _ head: RequestHead, _ hash: UInt64) -> UInt32? {
+        let pool = requests[request].pool
+        let (all, minLive, acks) = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
+            ($0.copies(of: hash), $0.minLive, $0.acks)
+        }
+        let live = writable(all)
+        guard live.count >= minLive, !live.isEmpty else {
+            poolStats[Int(pool)].errors.count(live.isEmpty ? .nodeDown : .tooFewCopies)
+            answerFailure(request, live.isEmpty ? .nodeDown : .tooFewCopies)
+            return nil
+        }
+        let own = requests.take(Request(client: none, verb: head.verb, flags: .fanned, pool: pool, started: now))
+        let isDeciding = !head.goesToAllCopies
+        let asked = isDeciding ? 1 : UInt8(truncatingIfNeeded: 1 << live.count - 1)
+        let fan = fans.take(
+            Fan(
+                client: request, own: own, nodes: live,
+                progress: CopyProgress(asked: asked, needed: acks.needed(copies: all.count, live: live.count)),
+                head: head, pool: pool, hash: hash, isDeciding: isDeciding))
+        requests[own].fan = fan
+        requests[own].pending = 1  // the fan itself
+        requests[request].pending = 1
+        return fan
+    }
+
+    /// Keeps the command until all copies have answered: the line, in one piece, and what there is of the block.
+    private func keep(_ bytes: RawSpan, line: Int, of fan: UInt32) -> Bool {
+        guard !queues.isCrowded, arena.room >= line || queues.renew(&arena) else { return false }
+        return queues.append(bytes.extracting(0..<line), to: &fans[fan].line, through: &arena)
+            && queues.append(bytes.extracting(droppingFirst: line), to: &fans[fan].block, through: &arena)
+    }
+
+    /// Sends the command to the copies that are asked first.
+    private func start(_ fan: UInt32) {
+        let row = fans[fan]
+        for rank in row.nodes.indices where row.progress.asked & 1 << UInt8(rank) != 0 {
+            send(to: rank, of: fan)
+        }
+        settle(fan: fan)
+    }
+
+    /// Sends one copy what it is to get now.
+    private func send(to rank: Int, of fan: UInt32) {
+        let call = newCopyCall(to: rank, of: fan)
+        let row = fans[fan]
+        let isPlain = row.isDeciding ? !row.head.options.contains(.comparesCAS) : row.head.goesToAllCopies
+        _ = queues.withStart(of: row.line, limit: Int(row.head.lineLength)) { line in
+            if isPlain { writeLine(row.head, line, of: call) } else { writeMade(line, of: call, row) }
+        }
+        let link = calls[call].link
+        guard row.head.verb.carriesBody, links[link].state != .closed else { return }
+        if row.block.count <= Self.copiedBlock {
+            queues.forEachRun(of: row.block) { run in
+                write(run, of: call)
+                return links[link].state != .closed
+            }
+        } else if links[link].state == .ready {
+            queues.shareAll(of: row.block, with: &links[link].output)
+        } else {
+            queues.shareAll(of: row.block, with: &calls[call].staged)
+        }
+    }
+
+    /// Up to here copying a block behind its line, so that they leave in one piece, costs less than sharing it.
+    private static var copiedBlock: Int { 4096 }
+
+    /// A line other than the client's: with the CAS number that the node knows, or for the effect.
+    private func writeMade(_ line: RawSpan, of call: UInt32, _ fan: Fan) {
+        let head = fan.head
+        let isMade: Bool
+        if fan.isDeciding {
+            let shown = head.comparedCAS(in: line) ?? 0
+            let asked = tag(of: calls[call].node, pool: fan.pool).asked(shown, by: head.verb, head.options)
+            isMade = CopyLine.comparing(asked, line, head, into: &made)
+        } else if fan.effect == .sameValue {
+            isMade = CopyLine.sameValue(line, head, into: &made)
+        } else {
+            isMade = CopyLine.sameCommand(line, head, key: head.key, into: &made)
+        }
+        if isMade { made.withBytes { write($0, of: call) } } else { fail(link: calls[call].link, .memoryLimit) }
+    }
+
+    func newCopyCall(to rank: Int, of fan: UInt32) -> UInt32 {
+        let row = fans[fan]
+        let node = row.nodes[rank]
+        var call = Call(request: row.own, node: node, verb: verb(of: row), flags: [], sent: now)
+        call.rank = UInt8(truncatingIfNeeded: rank)
+        call.rawKeyLength = row.head.rawKeyLength
+        if row.isDeciding || row.head.goesToAllCopies { call.flags = row.head.tagging }
+        let slot = calls.take(call)
+        requests[row.own].pending &+= 1
+        enqueue(slot)
+        return slot
+    }
+
+    // MARK: - Answers
+
+    /// The call's copy has answered, or has more of its answer to come than this.
+    func keepAnswer(_ bytes: RawSpan, of call: UInt32) {
+        let fan = requests[calls[call].request].fan
+        let rank = calls[call].rank
+        guard fans[fan].client != none, rank <= fans[fan].held else { return }
+        if rank < fans[fan].held {
+            queues.clear(&fans[fan].answer)
+            fans[fan].held = rank
+        }
+        if !queues.append(bytes, to: &fans[fan].answer, through: &arena), requests[fans[fan].client].client != none {
+            runOut(fans[fan].client)
+        }
+    }
+
+    /// The call's copy has answered, with these bytes at the end.
+    func finishCopy(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of link: UInt32) {
+        let ended = calls[call]
+        let fan = requests[ended.request].fan
+        let rank = Int(ended.rank)
+        countNode(ended, code)
+        keepAnswer(bytes, of: call)
+        let isHeld = fans[fan].held == ended.rank
+        let reply =
+            isHeld
+            ? queues.withStart(of: fans[fan].answer, limit: 1024) { copyReply(code, ended.verb, $0) }
+            : copyReply(code, ended.verb, bytes)
+        fans.update(fan) {
+            $0.codes[rank] = code
+            $0.progress.answer(rank)
+        }
+        take(call, from: link)
+        release(call)
+        heard(reply ?? CopyReply(code), from: rank, fan)
+        settle(fan: fan)
+        settleOne(ended.request)
+    }
+
+    private func copyReply(_ code: ReplyCode, _ verb: Verb, _ bytes: RawSpan) -> CopyReply {
+        let line = min((bytes.firstNewline(from: 0) ?? bytes.byteCount) + 1, bytes.byteCount)
+        return CopyReply(
+            code, to: verb, header: bytes.extracting(0..<line), value: bytes.extracting(droppingFirst: line))
+    }
+
+    private func heard(_ reply: CopyReply, from rank: Int, _ fan: UInt32) {
+        let row = fans[fan]
+        if row.isDeciding {
+            decide(fan, reply)
+        } else if !row.head.goesToAllCopies {
+            let agrees = row.effect.agrees(reply, with: row.decided, to: row.head.verb, row.head.options)
+            if !agrees { fans[fan].needsRepair = true }
+        }
+    }
+
+    /// What is asked of the copies now.
+    private func verb(of fan: Fan) -> Verb {
+        guard !fan.isDeciding, !fan.head.goesToAllCopies else { return fan.head.verb }
+        switch (fan.effect, fan.head.verb) {
+        case (.sameValue, .metaSet): return .metaSet
+        case (.sameValue, _): return .set
+        case (_, .gat), (_, .gats): return .touch
+        default: return fan.head.verb
+        }
+    }
+
+    /// The acting primary has decided: the others get the effect.
+    private func decide(_ fan: UInt32, _ reply: CopyReply) {
+        let row = fans[fan]
+        let effect = CopyEffect(of: row.head.verb, row.head.options, reply)
+        fans.update(fan) {
+            $0.isDeciding = false
+            $0.decided = reply
+            $0.effect = effect
+        }
+        let others = row.nodes.indices.filter { row.progress.asked & 1 << UInt8($0) == 0 }
+        switch effect {
+        case .nothing: break
+        case .repair: fans[fan].needsRepair = true
+        case .sameCommand, .sameValue: spread(fan, to: others)
+        }
+    }
+
+    private func spread(_ fan: UInt32, to others: [Int]) {
+        for rank in others {
+            fans.update(fan) { $0.progress.ask(rank) }
+            send(to: rank, of: fan)
+        }
+    }
+
+    /// A copy will not answer.
+    /// - Parameter isUnsent: the node cannot have got the command.
+    func failCopy(_ call: UInt32, _ cause: ErrorCause, isUnsent: Bool) {
+        let ended = calls[call]
+        let fan = requests[ended.request].fan
+        let rank = Int(ended.rank)
+        poolStats[Int(fans[fan].pool)].copiesFailed &+= 1
+        fans.update(fan) {
+            $0.cause = cause
+            $0.progress.fail(rank)
+        }
+        if fans[fan].held == ended.rank {
+            queues.clear(&fans[fan].answer)
+            fans[fan].held = .max
+        }
+        release(call)
+        if fans[fan].isDeciding, isUnsent, rank + 1 < fans[fan].nodes.count {
+            // The next copy is the acting primary now.
+            spread(fan, to: [rank + 1])
+        } else {
+            // What was sent may have been done.
+            fans[fan].needsRepair = true
+        }
+        settle(fan: fan)
+        settleOne(ended.request)
+    }
+
+    /// Answers the client as soon as it may hear, and ends the fan when no copy is left to answer.
+    private func settle(fan: UInt32) {
+        let row = fans[fan]
+        if row.client != none, !row.isDeciding || row.progress.isLost {
+            if row.progress.isDecided {
+                giveAnswer(of: fan)
+            } else if row.progress.isLost {
+                fans[fan].client = none
+                poolStats[Int(row.pool)].errors.count(row.cause)
+                requests[row.client].pending = 0
+                answerFailure(row.client, row.cause.reply)
+            }
+        }
+        if row.progress.isOver { end(fan) }
+    }
+
+    /// Whether copies that were asked alike may have done different things.
+    private func differ(_ fan: Fan) -> Bool {
+        guard fan.head.goesToAllCopies else { return fan.needsRepair }
+        if fan.progress.failed != 0 { return true }
+        for rank in fan.nodes.indices where fan.codes[rank].isError { return true }
+        return fan.needsRepair
+    }
+
+    private func giveAnswer(of fan: UInt32) {
+        let row = fans[fan]
+        fans[fan].client = none
+        let lead = row.progress.lead ?? 0
+        let code = row.codes[lead]
+        countPool(row.head.verb, code, pool: Int(row.pool))
+        let isHidden = requests[row.client].flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, code)
+        if !isHidden, requests[row.client].client != none {
+            queues.move(&fans[fan].answer, behind: &requests[row.client].reply)
+        }
+        requests[row.client].pending = 0
+        settle(row.client)
+    }
+
+    private func end(_ fan: UInt32) {
+        let row = fans[fan]
+        queues.clear(&fans[fan].line)
+        queues.clear(&fans[fan].block)
+        queues.clear(&fans[fan].answer)
+        fans.free(fan)
+        requests[row.own].fan = none
+        settleOne(row.own)
+    }
+
+    /// Nothing was sent.
+    private func abandon(_ fan: UInt32, answering text: ReplyText) {
+        let row = fans[fan]
+        if text == .outOfMemory { poolStats[Int(row.pool)].errors.count(.memoryLimit) }
+        end(fan)
+        requests[row.client].pending = 0
+        if text == .badDataChunk { answerBadChunk(row.client) } else { answer(row.client, text) }
+    }
+}

@@ -1,0 +1,39 @@
+internal import Bytes
+internal import Distribution
+internal import MemcacheProtocol
+internal import Telemetry
+
+/// A write to all copies of a key that take writes.
+///
+/// Set and delete go to all at once. A command whose result depends on what is stored goes to the acting primary, the
+/// first of the copies, which decides; then its effect goes to the others. The calls belong to a request of the fan's
+/// own, so that those that are still under way do no harm when the client has its answer.
+struct Fan: BitwiseCopyable {
+    /// The request of the client, or none when it has its answer.
+    var client: UInt32
+    /// The request that the calls belong to.
+    var own: UInt32
+    /// The nodes of the copies that take writes, by rank.
+    var nodes: Copies
+    var progress: CopyProgress
+    /// The command as its client spelled it: the line, in one piece, and the data block.
+    var head: RequestHead
+    var line = ByteQueue()
+    var block = ByteQueue()
+    var pool: UInt16
+    var hash: UInt64
+    /// The acting primary has not decided yet.
+    var isDeciding: Bool
+    /// What the acting primary has answered, and what the others get for that.
+    var decided = CopyReply(.error)
+    var effect = CopyEffect.sameCommand(compare: false)
+    /// The copies may differ when it is over.
+    var needsRepair = false
+    /// By rank.
+    var codes = InlineArray<8, ReplyCode>(repeating: .error)
+    /// The answer of the lowest rank that has answered, or begun to, and which that is.
+    var answer = ByteQueue()
+    var held: UInt8 = .max
+    /// Why the last copy failed.
+    var cause = ErrorCause.nodeDown
+}
