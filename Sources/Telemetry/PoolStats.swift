@@ -52,6 +52,7 @@ public struct PoolStats: BitwiseCopyable, Sendable {
     public var connectionsRefused: UInt64 = 0
     /// Requests sent a second time, on another connection.
     public var retries: UInt64 = 0
+    public var repairs = RepairStats()
 
     public init() {}
 
@@ -68,5 +69,6 @@ public struct PoolStats: BitwiseCopyable, Sendable {
         connectionsTotal &+= other.connectionsTotal
         connectionsRefused &+= other.connectionsRefused
         retries &+= other.retries
+        repairs.merge(other.repairs)
     }
 }
