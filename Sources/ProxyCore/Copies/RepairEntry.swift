@@ -18,11 +18,12 @@ struct RepairEntry: BitwiseCopyable {
     let pool: UInt16
     let isBase64: Bool
     var reason: RepairReason
-    var needsAllCopies: Bool
+    var needsAllCopies = false
     /// Since it is under way.
     var isAskedAgain = false
-    /// Asked again because a copy failed.
-    var askedForFailure = false
+    /// In the writes for which it was asked again.
+    var missedMeanwhile = MissedCopies()
+    var missed = MissedCopies()
     /// Of any kind; they make its delays.
     var tries: UInt8 = 0
     /// Those that count against its limit.
@@ -37,7 +38,6 @@ struct RepairEntry: BitwiseCopyable {
         self.isBase64 = isBase64
         self.reason = reason
         self.nextInChain = nextInChain
-        needsAllCopies = reason == .copyFailed
     }
 
     /// - Parameter bytes: at most `keyLimit`.

@@ -13,6 +13,12 @@ public struct Repair: BitwiseCopyable, Sendable {
     public var reason: RepairReason
     /// A copy failed: the repair is not over until all copies of the key, not just the live ones, agree.
     public var needsAllCopies: Bool
+    var missed: MissedCopies
+
+    /// The copies for a `RepairPlan`, the source first: the first in the key's order that has missed no write.
+    ///
+    /// - Parameter live: a mask of the copies on nodes that are up; bit 0 is the primary.
+    public func order(live: UInt8) -> CopyOrder { CopyOrder(of: live, missed: missed) }
 }
 
 /// Why a repair did not succeed this time.
@@ -21,15 +27,17 @@ public enum RepairObstacle: Sendable {
     case busy
     /// A copy that it needs is on a node that is down: tried again in 0.25 to 4 s.
     case nodeDown
-    /// A copy did not answer, refused the value, or was changed by someone else: tried again in 50 ms to 5 s, and given
-    /// up after `RepairQueue.failureLimit` times.
+    /// A copy did not answer, or refused the value: tried again in 50 ms to 5 s, on all copies of the key from now on,
+    /// and given up after `RepairQueue.failureLimit` times.
     case failed
+    /// Someone else changed the key meanwhile: likewise, but only the live copies count.
+    case moved
 
     var backoff: Backoff {
         switch self {
         case .busy: Backoff(base: 1_000_000, cap: 128_000_000)
         case .nodeDown: Backoff(base: 250_000_000, cap: 4_000_000_000)
-        case .failed: Backoff(base: 50_000_000, cap: 5_000_000_000)
+        case .failed, .moved: Backoff(base: 50_000_000, cap: 5_000_000_000)
         }
     }
 }
@@ -89,13 +97,14 @@ public final class RepairQueue {
     /// - Parameters:
     ///   - hash: as `WriteTable.hash` gave it.
     ///   - key: as spelled on the wire, 1 to 250 bytes; others are dropped.
-    ///   - due: when it may begin.
+    ///   - missed: a mask of the copies that missed the write, bit 0 the primary; for `copyFailed`, else 0.
+    ///   - due: when it may begin. After a failure not at once: what was sent may still be carried out.
     ///   - stats: the pool's.
     /// - Returns: false if it was dropped.
     @discardableResult
     public func add(
-        _ key: RawSpan, isBase64: Bool, hash: UInt64, pool: UInt16, reason: RepairReason, due: UInt64,
-        counted stats: inout RepairStats
+        _ key: RawSpan, isBase64: Bool, hash: UInt64, pool: UInt16, reason: RepairReason, missed: UInt8 = 0,
+        due: UInt64, counted stats: inout RepairStats
     ) -> Bool {
         guard key.byteCount > 0, key.byteCount <= RepairEntry.keyLimit else {
             stats.dropped.count(reason)
@@ -105,12 +114,12 @@ public final class RepairQueue {
         var slot = chains[chain]
         while slot != Table<RepairEntry>.none {
             if entries.update(slot, { $0.isFor(key, isBase64, hash, pool) }) {
-                merge(slot, reason, due)
+                merge(slot, missed, due)
                 return true
             }
             slot = entries[slot].nextInChain
         }
-        let isPatient = reason == .copyFailed
+        let isPatient = missed != 0
         guard count < Int(entries.limit), !isPatient || patientCount < Int(entries.limit) / 4 * 3 else {
             stats.dropped.count(reason)
             return false
@@ -118,7 +127,11 @@ public final class RepairQueue {
         let fresh = entries.take(
             RepairEntry(
                 hash: hash, due: due, pool: pool, isBase64: isBase64, reason: reason, nextInChain: chains[chain]))
-        entries.update(fresh) { $0.keep(key) }
+        entries.update(fresh) {
+            $0.keep(key)
+            $0.missed.note(missed)
+            $0.needsAllCopies = isPatient
+        }
         chains[chain] = fresh
         count += 1
         if isPatient { patientCount += 1 }
@@ -128,21 +141,27 @@ public final class RepairQueue {
         return true
     }
 
-    private func merge(_ slot: UInt32, _ reason: RepairReason, _ due: UInt64) {
-        if reason == .copyFailed, !entries[slot].needsAllCopies {
-            entries[slot].needsAllCopies = true
-            patientCount += 1
-        }
+    private func merge(_ slot: UInt32, _ missed: UInt8, _ due: UInt64) {
         entries[slot].failures = 0
         if entries[slot].place == RepairEntry.underWay {
             let earlier = entries[slot].isAskedAgain ? min(entries[slot].due, due) : due
             entries[slot].isAskedAgain = true
-            entries[slot].askedForFailure = entries[slot].askedForFailure || reason == .copyFailed
+            entries[slot].missedMeanwhile.note(missed)
             entries[slot].due = earlier
-        } else if due < entries[slot].due {
+            return
+        }
+        entries[slot].missed.note(missed)
+        if missed != 0 { setNeedsAllCopies(slot, true) }
+        if due < entries[slot].due {
             entries[slot].due = due
             siftUp(from: Int(entries[slot].place))
         }
+    }
+
+    private func setNeedsAllCopies(_ slot: UInt32, _ value: Bool) {
+        guard entries[slot].needsAllCopies != value else { return }
+        entries[slot].needsAllCopies = value
+        patientCount += value ? 1 : -1
     }
 
     /// The key that comes up first, if its time has come. It is under way until `finished`, `retry` or `abandon`.
@@ -152,10 +171,10 @@ public final class RepairQueue {
         return entries.update(slot) {
             $0.place = RepairEntry.underWay
             $0.isAskedAgain = false
-            $0.askedForFailure = false
+            $0.missedMeanwhile = MissedCopies()
             return Repair(
                 slot: slot, pool: $0.pool, hash: $0.hash, isBase64: $0.isBase64, reason: $0.reason,
-                needsAllCopies: $0.needsAllCopies)
+                needsAllCopies: $0.needsAllCopies, missed: $0.missed)
         }
     }
 
@@ -168,11 +187,10 @@ public final class RepairQueue {
     public func finished(_ slot: UInt32, counted stats: inout RepairStats) {
         stats.done.count(entries[slot].reason)
         guard entries[slot].isAskedAgain else { return free(slot, counted: &stats) }
-        if entries[slot].needsAllCopies, !entries[slot].askedForFailure {
-            entries[slot].needsAllCopies = false
-            patientCount -= 1
-        }
-        let reason: RepairReason = entries[slot].askedForFailure ? .copyFailed : .overlap
+        let missed = entries[slot].missedMeanwhile
+        entries[slot].missed = missed
+        setNeedsAllCopies(slot, !missed.isEmpty)
+        let reason: RepairReason = missed.isEmpty ? .overlap : .copyFailed
         entries[slot].reason = reason
         entries[slot].tries = 0
         stats.queued.count(reason)
@@ -185,7 +203,8 @@ public final class RepairQueue {
     @discardableResult
     public func retry(_ slot: UInt32, _ obstacle: RepairObstacle, now: UInt64, counted stats: inout RepairStats) -> Bool
     {
-        if obstacle == .failed {
+        if obstacle == .failed { setNeedsAllCopies(slot, true) }
+        if obstacle == .failed || obstacle == .moved {
             entries[slot].failures += 1
             guard entries[slot].failures < Self.failureLimit else {
                 abandon(slot, counted: &stats)
@@ -193,6 +212,10 @@ public final class RepairQueue {
             }
         }
         stats.retries &+= 1
+        if !entries[slot].missedMeanwhile.isEmpty {
+            entries[slot].missed.note(entries[slot].missedMeanwhile)
+            setNeedsAllCopies(slot, true)
+        }
         let tries = entries[slot].tries
         entries[slot].tries = tries &+ (tries < .max ? 1 : 0)
         let due = now &+ obstacle.backoff.delay(attempt: Int(tries), using: &generator)
@@ -232,7 +255,7 @@ public final class RepairQueue {
             while entries[before].nextInChain != slot { before = entries[before].nextInChain }
             entries[before].nextInChain = next
         }
-        if entries[slot].needsAllCopies { patientCount -= 1 }
+        setNeedsAllCopies(slot, false)
         entries.free(slot)
         count -= 1
         stats.waiting -= 1

@@ -83,6 +83,7 @@ struct FakeCopy {
             return reply(.hd, "W")
         }
         guard var item = items[key] else { return reply(.en) }
+        if let life = flags["T"] { item.expiry = expiry(life, now) }
         for letter in "ftsc" where flags[letter] != nil {
             switch letter {
             case "f": told.append("f\(item.flags)")

@@ -16,12 +16,14 @@ private final class Bench {
 
     @discardableResult
     func add(
-        _ key: String, _ reason: RepairReason = .overlap, at due: UInt64 = 0, pool: UInt16 = 0, isBase64: Bool = false
+        _ key: String, _ reason: RepairReason = .overlap, at due: UInt64 = 0, pool: UInt16 = 0, isBase64: Bool = false,
+        missed: UInt8 = 1
     ) -> Bool {
         let bytes = [UInt8](key.utf8)
         let hash = WriteTable.hash(bytes.reduce(0) { $0 &* 31 &+ UInt64($1) }, pool: pool)
         return unsafe queue.add(
-            bytes.span.bytes, isBase64: isBase64, hash: hash, pool: pool, reason: reason, due: due * 1_000_000,
+            bytes.span.bytes, isBase64: isBase64, hash: hash, pool: pool, reason: reason,
+            missed: reason == .copyFailed ? missed : 0, due: due * 1_000_000,
             counted: &stats)
     }
 
@@ -140,6 +142,45 @@ struct RepairQueueTests {
         }
         #expect(bench.stats.retries == 300)
         bench.check()
+    }
+
+    /// A copy that missed a write is no source while there is another; the latest miss counts most.
+    @Test func whoMissedAWriteComesLast() throws {
+        func order(_ repair: Repair, live: UInt8) -> [Int] {
+            let order = repair.order(live: live)
+            return (0..<order.count).map { order[$0] }
+        }
+        let bench = Bench()
+        bench.add("key")
+        var repair = try #require(bench.next(at: 0))
+        #expect(order(repair, live: 0b1011) == [0, 1, 3] && !repair.needsAllCopies)
+        bench.add("key", .copyFailed, missed: 0b0001)
+        bench.retry(repair, .busy, at: 0)
+        repair = try #require(bench.next(at: 1))
+        #expect(order(repair, live: 0b0111) == [1, 2, 0] && repair.needsAllCopies)
+        bench.add("key", .copyFailed, missed: 0b0010)
+        bench.add("key", .copyFailed, missed: 0b0100)
+        bench.retry(repair, .nodeDown, at: 1)
+        repair = try #require(bench.next(at: 1))
+        #expect(order(repair, live: 0b1111) == [3, 0, 1, 2])
+        #expect(order(repair, live: 0b0110) == [1, 2])
+        bench.add("key", .copyFailed, missed: 0b1000)
+        bench.finish(repair)
+        repair = try #require(bench.next(at: 1))
+        #expect(order(repair, live: 0b1111) == [0, 1, 2, 3] && order(repair, live: 0b1001) == [0, 3])
+        bench.finish(repair)
+        bench.check()
+    }
+
+    @Test func aRepairThatFailedNeedsAllCopies() throws {
+        let bench = Bench()
+        bench.add("key")
+        bench.retry(try #require(bench.next(at: 0)), .moved, at: 0)
+        var repair = try #require(bench.next(at: 100))
+        #expect(!repair.needsAllCopies)
+        bench.retry(repair, .failed, at: 100)
+        repair = try #require(bench.next(at: 10_000))
+        #expect(repair.needsAllCopies && repair.order(live: 3)[0] == 0)
     }
 
     @Test func failuresAreGivenUp() throws {
