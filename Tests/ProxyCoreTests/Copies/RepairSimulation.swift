@@ -36,19 +36,18 @@ final class RepairSimulation {
     }
 
     private struct Message {
-        enum Owner { case write(Int), repair(Int), ghost }
+        enum Owner { case write(Int), repair(Int) }
         var owner: Owner
         var copy: Int
         var command: RepairCommand?
         var line: String
         var body: [UInt8]
-        /// A ghost lands before this time.
-        var deadline = UInt64.max
         var reply: FakeCopy.Reply?
     }
 
     private static let millisecond: UInt64 = 1_000_000
-    private static let ghostLife: UInt64 = 20 * millisecond
+    /// Less than any delay of a repair that failed.
+    private static let ghostLife: UInt64 = 24 * millisecond
     /// Two keys share a slot.
     private static let keys = ["one", "two", "three", "AAECAw=="]
 
@@ -59,6 +58,8 @@ final class RepairSimulation {
     private var writes: [Int: Write] = [:]
     private var repairs: [Int: Running] = [:]
     private var messages: [Message] = []
+    /// Given up, and yet to be carried out.
+    private var ghosts: [(message: Message, due: UInt64)] = []
     private var nextNumber = 0
     private var now: UInt64 = 0
     private var faults: Faults
@@ -84,7 +85,9 @@ final class RepairSimulation {
         faults = Faults()
         for copy in isUp.indices { comeBack(copy) }
         for _ in 0..<200_000 {
-            if messages.isEmpty, repairs.isEmpty, workers.allSatisfy({ $0.queue.isEmpty }) { return true }
+            if messages.isEmpty, ghosts.isEmpty, repairs.isEmpty, workers.allSatisfy({ $0.queue.isEmpty }) {
+                return true
+            }
             step(writing: false)
         }
         return false
@@ -96,7 +99,10 @@ final class RepairSimulation {
             let copy = generator.random(below: isUp.count)
             if isUp[copy] { isUp[copy] = false } else { comeBack(copy) }
         }
-        while let late = messages.firstIndex(where: { $0.deadline <= now }) { land(messages.remove(at: late)) }
+        while let index = ghosts.firstIndex(where: { $0.due <= now }) {
+            let ghost = ghosts.remove(at: index).message
+            _ = copies[ghost.copy].run(ghost.line, body: ghost.body, now: unixTime)
+        }
         switch generator.random(below: 8) {
         case 0 where writing && writes.count < 4: startWrite()
         case 1: startRepair(of: generator.random(below: workers.count))
@@ -228,26 +234,18 @@ final class RepairSimulation {
         let isLost = generator.random(below: 1000) < faults.lost || !isUp[message.copy]
         // Lost on the way there, on the way back, or merely late.
         if isLost, generator.once(in: 3) {
-            var ghost = message
-            (ghost.owner, ghost.deadline) = (.ghost, now + Self.ghostLife)
-            messages.append(ghost)
+            ghosts.append((message, now + UInt64.random(in: 0..<Self.ghostLife, using: &generator)))
             return answer(message, nil)
         }
         if isLost, generator.once(in: 2) { return answer(message, nil) }
         let reply = copies[message.copy].run(message.line, body: message.body, now: unixTime)
         if isLost { return answer(message, nil) }
-        if case .ghost = message.owner { return }
         message.reply = reply
         messages.append(message)
     }
 
-    private func land(_ message: Message) {
-        _ = copies[message.copy].run(message.line, body: message.body, now: unixTime)
-    }
-
     private func answer(_ message: Message, _ reply: FakeCopy.Reply?) {
         switch message.owner {
-        case .ghost: break
         case .write(let number):
             writes[number]?.pending -= 1
             if reply == nil { writes[number]?.missed |= 1 << UInt8(message.copy) }
