@@ -88,6 +88,9 @@ final class RepairSimulation {
             if messages.isEmpty, ghosts.isEmpty, repairs.isEmpty, workers.allSatisfy({ $0.queue.isEmpty }) {
                 return true
             }
+            if messages.isEmpty, ghosts.isEmpty, let due = workers.compactMap(\.queue.nextDue).min() {
+                now = max(now, due)
+            }
             step(writing: false)
         }
         return false
