@@ -49,6 +49,22 @@ extension AdminView {
         addPoolValue(MetricList.connections, to: &text) { UInt64(clamping: $1.connections) }
         addPoolValue(MetricList.accepted, to: &text) { $1.connectionsTotal }
         addPoolValue(MetricList.refused, to: &text) { $1.connectionsRefused }
+        addRepairs(MetricList.repairsQueued, to: &text) { $0.queued }
+        addRepairs(MetricList.repairsDropped, to: &text) { $0.dropped }
+        addRepairs(MetricList.repairsDone, to: &text) { $0.done }
+        addPoolValue(MetricList.repairsAbandoned, to: &text) { $1.repairs.abandoned }
+        addPoolValue(MetricList.repairRetries, to: &text) { $1.repairs.retries }
+        addPoolValue(MetricList.repairsWaiting, to: &text) { UInt64(clamping: $1.repairs.waiting) }
+    }
+
+    private func addRepairs(_ metric: Metric, to text: inout MetricText, _ counts: (RepairStats) -> RepairCounts) {
+        text.begin(metric)
+        forEachPool { pool, stats, _ in
+            for reason in RepairReason.allCases {
+                let labels = [("pool", pool.name), ("reason", "\(reason.label)")]
+                text.sample(metric, labels, counts(stats.repairs)[reason])
+            }
+        }
     }
 
     /// - Parameter always: also for verbs that have found and missed nothing: most look nothing up.

@@ -46,6 +46,17 @@ public enum MetricList {
     static let accepted = Metric("client_connections_total", .counter, .none, "Clients accepted.")
     static let refused = Metric(
         "client_connections_refused_total", .counter, .none, "Clients turned away because there were too many.")
+    static let repairsQueued = Metric(
+        "repairs_queued_total", .counter, .none, "Keys queued for repair of their copies, by reason.")
+    static let repairsDropped = Metric(
+        "repairs_dropped_total", .counter, .none, "Keys not queued for repair because the queue was full, by reason.")
+    static let repairsDone = Metric(
+        "repairs_done_total", .counter, .none, "Keys whose copies were found or made equal, by reason.")
+    static let repairsAbandoned = Metric(
+        "repairs_abandoned_total", .counter, .none, "Keys whose repair was given up after too many tries.")
+    static let repairRetries = Metric("repair_retries_total", .counter, .none, "Repairs that were put off.")
+    static let repairsWaiting = Metric(
+        "repairs_waiting", .gauge, .none, "Keys that wait for their repair, or are being repaired.")
 
     // Nodes.
     static let nodeState = Metric("node_state", .gauge, .none, "1 for the state that the node is in, 0 for the others.")
@@ -67,6 +78,7 @@ public enum MetricList {
     public static let all: [Metric] = [
         buildInfo, startTime, uptime, workers, resident, buffers, bufferLimit, turns, reads, writes,
         requests, hits, misses, errors, retries, duration, received, sent, connections, accepted, refused,
+        repairsQueued, repairsDropped, repairsDone, repairsAbandoned, repairRetries, repairsWaiting,
         nodeState, nodeRequests, nodeErrors, nodeInFlight, nodeConnections, nodeConnects, nodeRetries, nodeReceived,
         nodeSent, nodeDuration,
     ]

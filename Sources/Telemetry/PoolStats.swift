@@ -56,6 +56,7 @@ public struct PoolStats: BitwiseCopyable, Sendable {
     public var copiesFailed: UInt64 = 0
     /// Keys asked of another copy, because the one before is down or did not answer.
     public var failovers: UInt64 = 0
+    public var repairs = RepairStats()
 
     public init() {}
 
@@ -74,5 +75,6 @@ public struct PoolStats: BitwiseCopyable, Sendable {
         retries &+= other.retries
         copiesFailed &+= other.copiesFailed
         failovers &+= other.failovers
+        repairs.merge(other.repairs)
     }
 }

@@ -1,0 +1,122 @@
+internal import Bytes
+
+/// Notices that two writes of one key were under way at the same time: then they may have reached the copies in
+/// different orders, and the key has to be repaired.
+///
+/// One per process, shared by its workers. A write calls `begin` before its first byte goes to a node, and `end` when
+/// each of its copies has answered or failed. Whatever changes an item at a node is such a write: a touch, a back-fill
+/// and a repair too. Between them there is no order but this:
+///
+///     write 1   begin ──────────── end ▶ true
+///     write 2            begin ──────────── end ▶ true
+///     write 3                                      begin ──── end ▶ false
+///
+/// Every write of such a group is told, not only the last: keys share slots, so the last may be of another key. A
+/// shared slot costs a needless repair (a write in 1,000 with 64 writes under way), it never hides a needed one.
+///
+/// `begin` and `end` are one compare-and-exchange each; nothing is locked or allocated.
+public final class WriteTable: Sendable {
+    /// The slots, and behind them the number of flushes under way.
+    private let words: AtomicWords
+    private let slots: Int
+    /// What is left of a hash after this shift is a slot number.
+    private let shift: UInt64
+
+    /// - Parameter slots: four bytes each; raised to a power of two, 2 to 2^24.
+    public init(slots: Int = 1 << 16) {
+        let wanted = min(max(slots, 2), 1 << 24)
+        let bits = Int.bitWidth - (wanted - 1).leadingZeroBitCount
+        self.slots = 1 << bits
+        words = AtomicWords(count: self.slots + 1)
+        shift = UInt64(64 - bits)
+    }
+
+    /// What stands for a pool's key in the other calls.
+    ///
+    /// - Parameter hash: any hash of the decoded key. The ring's will do, at the price of needless repairs where many
+    ///   keys share a hash tag.
+    @inline(__always)
+    public static func hash(_ hash: UInt64, pool: UInt16) -> UInt64 {
+        hash &+ UInt64(pool) &* 0xd6e8_feb8_6659_fd93
+    }
+
+    @inline(__always)
+    private func slot(of hash: UInt64) -> Int {
+        // Multiplied, because some of the rings' hashes leave their high bits empty.
+        Int(truncatingIfNeeded: (hash &* 0x9e37_79b9_7f4a_7c15) &>> shift)
+    }
+
+    /// A write starts.
+    @inline(__always)
+    public func begin(_ hash: UInt64) {
+        _ = words.update(slot(of: hash), WriteSlot.begun)
+    }
+
+    /// A write starts unless another is under way; false if one is. For repairs, which would only be undone, and which
+    /// thus never overlap with each other.
+    public func beginAlone(_ hash: UInt64) -> Bool {
+        WriteSlot.isIdle(words.update(slot(of: hash)) { WriteSlot.isIdle($0) ? WriteSlot.begun($0) : $0 })
+    }
+
+    /// A write has ended: all its copies have answered or failed. True: it overlapped with another, so its key has to
+    /// be repaired.
+    @inline(__always)
+    public func end(_ hash: UInt64) -> Bool {
+        let flushing = words.load(slots) > 0
+        let word = words.update(slot(of: hash), WriteSlot.ended)
+        return WriteSlot.hasOverlap(word) || flushing
+    }
+
+    /// A flush of all keys starts: every write that is not over before, or begins before `endFlush`, is told.
+    ///
+    /// Looks at every slot: some 50 µs.
+    public func beginFlush() {
+        // In this order: a write that ends unmarked has ended before, or sees the flush.
+        _ = words.update(slots) { $0 &+ 1 }
+        markAll()
+    }
+
+    /// All copies have answered or failed the flush.
+    public func endFlush() {
+        markAll()
+        _ = words.update(slots) { $0 &- 1 }
+    }
+
+    private func markAll() {
+        for index in 0..<slots where words.load(index) != 0 {
+            _ = words.update(index) { WriteSlot.isIdle($0) ? $0 : WriteSlot.marked($0) }
+        }
+    }
+}
+
+/// The word of a slot: in its top bit whether any two writes have overlapped since it was idle, below it how many are
+/// under way.
+enum WriteSlot {
+    static let overlap: UInt32 = 1 << 31
+    /// Beyond this many it counts no more and no less: the slot then says overlap for good, and no repair is missed.
+    static let full: UInt32 = overlap - 1
+
+    @inline(__always)
+    static func isIdle(_ word: UInt32) -> Bool { word & full == 0 }
+
+    @inline(__always)
+    static func hasOverlap(_ word: UInt32) -> Bool { word & overlap != 0 }
+
+    @inline(__always)
+    static func marked(_ word: UInt32) -> UInt32 { word | overlap }
+
+    @inline(__always)
+    static func begun(_ word: UInt32) -> UInt32 {
+        let count = word & full
+        if count == 0 { return 1 }
+        return (count == full ? count : count &+ 1) | overlap
+    }
+
+    @inline(__always)
+    static func ended(_ word: UInt32) -> UInt32 {
+        let count = word & full
+        // The last one to end clears the mark. (0 would be an end without a begin.)
+        if count <= 1 { return 0 }
+        return count == full ? word : word &- 1
+    }
+}
