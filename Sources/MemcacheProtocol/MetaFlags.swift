@@ -17,8 +17,8 @@ struct MetaFlags {
     var quiet = ByteRange.empty
     /// C's number.
     var cas = ByteRange.empty
-    /// `c` came after `k`.
-    var casBehindKey = false
+    /// What the letters alone say.
+    var options: RequestOptions = []
 
     func has(_ letter: UInt8) -> Bool {
         (letter < 64 ? low >> UInt64(letter) : high >> UInt64(letter - 64)) & 1 != 0
@@ -50,20 +50,6 @@ struct MetaFlags {
     /// A ms with mode A or P.
     var extends: Bool { mode == 0x41 || mode == 0x50 }
 
-    /// What the letters alone say.
-    var options: RequestOptions {
-        RequestOptions(
-            rawValue: bit(0x76, .wantsValue) | bit(0x43, .comparesCAS) | bit(0x45, .choosesCAS) | bit(0x63, .wantsCAS)
-                | bit(0x4e, .vivifies) | bit(0x54, .touches) | bit(0x52, .recaches) | bit(0x49, .invalidates)
-                | bit(0x78, .leavesItem))
-    }
-
-    /// `option` if the letter, which is at least 0x40, was seen.
-    @inline(__always)
-    private func bit(_ letter: UInt64, _ option: RequestOptions) -> UInt16 {
-        UInt16(truncatingIfNeeded: high &>> (letter &- 64) & 1) &* option.rawValue
-    }
-
     /// The result of a ms depends on what is stored: a mode other than set, or a CAS number to compare.
     var dependsOnStored: Bool { mode != 0 && mode != 0x53 || has(0x43) }
 }
@@ -84,8 +70,10 @@ extension RequestParser {
                 flags.isBase64 = true
                 if !decodeKey(bytes) { (failed, error) = (true, .undecodableKey) }
             case 0x4e, 0x54, 0x52:  // N T R
+                flags.options.insert(letter == 0x54 ? .touches : letter == 0x4e ? .vivifies : .recaches)
                 if CNumber.signed(bytes, token, skipping: 1) == nil { (failed, error) = (true, .badToken) }
             case 0x43, 0x45:  // C E
+                flags.options.insert(letter == 0x45 ? .choosesCAS : .comparesCAS)
                 if letter == 0x43 { flags.cas = ByteRange(offset: token.start + 1, length: token.count - 1) }
                 if CNumber.unsigned(bytes, token, skipping: 1) == nil { (failed, error) = (true, .badToken) }
             case 0x46:  // F: memcached forgets to name this one's error
@@ -105,9 +93,12 @@ extension RequestParser {
             case 0x71:  // q
                 flags.quiet = token
             case 0x63:  // c
-                flags.casBehindKey = flags.has(0x6b)
-            case 0x50, 0x4c, 0x49, 0x6c, 0x6b, 0x73, 0x74, 0x66, 0x76, 0x68, 0x75, 0x78:
-                break  // P L I l k s t f v h u x
+                flags.options.insert(flags.has(0x6b) ? [.wantsCAS, .casBehindKey] : .wantsCAS)
+            case 0x76: flags.options.insert(.wantsValue)  // v
+            case 0x49: flags.options.insert(.invalidates)  // I
+            case 0x78: flags.options.insert(.leavesItem)  // x
+            case 0x50, 0x4c, 0x6c, 0x6b, 0x73, 0x74, 0x66, 0x68, 0x75:
+                break  // P L l k s t f h u
             default:
                 return .invalidFlag
             }

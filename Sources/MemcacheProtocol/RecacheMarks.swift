@@ -1,4 +1,4 @@
-public import Bytes
+internal import Bytes
 
 /// What the answer to a mg says, behind the flags that were asked for, of who is to fill the cache anew.
 public struct RecacheMarks: OptionSet, BitwiseCopyable, Sendable {

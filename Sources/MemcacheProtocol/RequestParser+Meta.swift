@@ -88,7 +88,6 @@ extension RequestParser {
         head.options = flags.options
         head.argument = flags.cas
         if flags.isBase64 { head.options.insert(.base64Key) }
-        if flags.casBehindKey { head.options.insert(.casBehindKey) }
         if !flags.quiet.isEmpty {
             head.options.insert(.quiet)
             head.quiet = removable(bytes, flags.quiet)
