@@ -189,6 +189,33 @@ public final class ByteQueues {
         }
     }
 
+    /// Whether the bytes of a queue behind the first `dropped` are those of another.
+    public func isEqual(_ queue: ByteQueue, dropping dropped: Int, to other: ByteQueue) -> Bool {
+        guard queue.count - dropped == other.count else { return false }
+        var (slot, offset) = (queue.first, UInt32(truncatingIfNeeded: dropped))
+        var (otherSlot, otherOffset) = (other.first, UInt32(0))
+        var left = other.count
+        while left > 0 {
+            let (one, two) = (segments[slot], segments[otherSlot])
+            let count = min(one.length - min(offset, one.length), two.length - otherOffset)
+            if count > 0 {
+                let isEqual = chunks.withBytes(of: one.chunk, offset: Int(one.offset + offset), count: Int(count)) {
+                    a in
+                    chunks.withBytes(of: two.chunk, offset: Int(two.offset + otherOffset), count: Int(count)) { b in
+                        a.isEqual(to: b)
+                    }
+                }
+                guard isEqual else { return false }
+                left -= Int(count)
+            }
+            offset += count
+            otherOffset += count
+            if offset >= one.length { (slot, offset) = (one.next, offset - one.length) }
+            if otherOffset >= two.length { (otherSlot, otherOffset) = (two.next, 0) }
+        }
+        return true
+    }
+
     /// Shows the queue's first segment, or as much of it as `limit`, to `body`.
     public func withStart<Result>(of queue: ByteQueue, limit: Int, _ body: (RawSpan) -> Result) -> Result? {
         guard queue.first != .max else { return nil }

@@ -36,6 +36,8 @@ public final class Control {
     var stopped: Set<Int> = []
     /// Requests for figures, to be answered when the mail is read.
     var asking: [(worker: Int, request: UInt32)] = []
+    /// Writes under way, of all workers.
+    private let writes = WriteTable()
     private var cutOff = 0
     private var isDraining = false
 
@@ -62,7 +64,7 @@ public final class Control {
             workers.append(mailbox)
             let plan = Worker.Plan(
                 number: number, topology: topology, addresses: addresses, limits: limits(of: number),
-                seed: UInt64.random(in: 1 ... .max), listeners: listeners[number], mailbox: mailbox,
+                seed: UInt64.random(in: 1 ... .max), writes: writes, listeners: listeners[number], mailbox: mailbox,
                 control: self.mailbox)
             threads.append(LoopThread(name: "worker-\(number)") { Worker(plan).run() })
         }

@@ -18,6 +18,8 @@ final class Worker {
         var addresses: [SocketAddress?]
         var limits: Engine.Limits
         var seed: UInt64
+        /// Of all workers.
+        var writes: WriteTable
         var listeners: [PoolListener]
         var mailbox: Mailbox<ToWorker>
         var control: Mailbox<ToControl>
@@ -52,7 +54,7 @@ final class Worker {
 
     init(_ plan: Plan) {
         number = plan.number
-        engine = Engine(plan.topology, limits: plan.limits, seed: plan.seed)
+        engine = Engine(plan.topology, limits: plan.limits, seed: plan.seed, writes: plan.writes)
         leftoverLimit = plan.limits.memory / 2
         mailbox = plan.mailbox
         control = plan.control
@@ -70,10 +72,14 @@ final class Worker {
                 let (token, what) = loop.ready(at: index)
                 handle(Token(bits: token), what)
             }
-            if loop.now >= nextTick { nextTick = engine.tick() ?? .max }
+            if loop.now >= nextTick {
+                engine.unixTime = Int64(time(nil))
+                nextTick = engine.tick() ?? .max
+            }
             if loop.now >= listenAgain { resumeListeners() }
             writeAll()
             if engine.isBusy { nextTick = min(nextTick, loop.now + engine.shortestTimeout) }
+            nextTick = min(nextTick, max(engine.wakeup, loop.now))
             if stopAt != .max { considerStopping() }
         }
         finish()
@@ -148,11 +154,12 @@ final class Worker {
     private func beginDraining(until deadline: UInt64) {
         stopAt = deadline
         closeListeners()
+        engine.hurryRepairs()
         for id in 0..<UInt32(clients.count) where clients[Int(id)].socket.isOpen { engine.drain(client: id) }
     }
 
     private func considerStopping() {
-        isStopped = engine.clientCount == 0 || loop.now >= stopAt
+        isStopped = engine.clientCount == 0 && !engine.isRepairing || loop.now >= stopAt
     }
 
     /// Whoever is still connected at the deadline is cut off.

@@ -16,7 +16,8 @@ extension Engine {
         poolStats[pool].connectionsTotal &+= 1
         return clients.take(
             Client(
-                flags: hasCopies(pool: UInt16(pool)) ? [.open, .copies] : .open, pool: UInt16(pool), pipelineLimit: UInt32(topology.pools[pool].pipelineLimit)))
+                flags: hasCopies(pool: UInt16(pool)) ? [.open, .copies] : .open, pool: UInt16(pool),
+                pipelineLimit: UInt32(topology.pools[pool].pipelineLimit)))
     }
 
     /// Bytes of a client. Returns how many were used up; the rest must be offered again with what comes after, or,

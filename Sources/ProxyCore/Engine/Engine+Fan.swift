@@ -69,6 +69,7 @@ extension Engine {
                 client: request, own: own, nodes: live,
                 progress: CopyProgress(asked: asked, needed: acks.needed(copies: all.count, live: live.count)),
                 head: head, pool: pool, hash: hash, isDeciding: isDeciding))
+        writes.begin(WriteTable.hash(hash, pool: pool))
         requests[own].fan = fan
         requests[own].pending = 1  // the fan itself
         requests[request].pending = 1
@@ -88,7 +89,7 @@ extension Engine {
         for rank in row.nodes.indices where row.progress.asked & 1 << UInt8(rank) != 0 {
             send(to: rank, of: fan)
         }
-        settle(fan: fan)
+        settle(fan: fan, row.own)
     }
 
     /// Sends one copy what it is to get now.
@@ -180,7 +181,7 @@ extension Engine {
         take(call, from: link)
         release(call)
         heard(reply ?? CopyReply(code), from: rank, fan)
-        settle(fan: fan)
+        settle(fan: fan, ended.request)
         settleOne(ended.request)
     }
 
@@ -194,7 +195,9 @@ extension Engine {
         let row = fans[fan]
         if row.isDeciding {
             decide(fan, reply)
-        } else if !row.head.goesToAllCopies {
+        } else if row.head.goesToAllCopies {
+            if reply.code.isError { fans[fan].needsRepair = true }
+        } else {
             let agrees = row.effect.agrees(reply, with: row.decided, to: row.head.verb, row.head.options)
             if !agrees { fans[fan].needsRepair = true }
         }
@@ -229,10 +232,9 @@ extension Engine {
     }
 
     private func spread(_ fan: UInt32, to others: [Int]) {
-        for rank in others {
-            fans.update(fan) { $0.progress.ask(rank) }
-            send(to: rank, of: fan)
-        }
+        let own = fans[fan].own
+        for rank in others { fans.update(fan) { $0.progress.ask(rank) } }
+        for rank in others where requests[own].fan == fan { send(to: rank, of: fan) }
     }
 
     /// A copy will not answer.
@@ -258,12 +260,14 @@ extension Engine {
             // What was sent may have been done.
             fans[fan].needsRepair = true
         }
-        settle(fan: fan)
+        settle(fan: fan, ended.request)
         settleOne(ended.request)
     }
 
     /// Answers the client as soon as it may hear, and ends the fan when no copy is left to answer.
-    private func settle(fan: UInt32) {
+    /// - Parameter own: the fan's request, which tells whether the fan has ended meanwhile.
+    private func settle(fan: UInt32, _ own: UInt32) {
+        guard requests[own].fan == fan else { return }
         let row = fans[fan]
         if row.client != none, !row.isDeciding || row.progress.isLost {
             if row.progress.isDecided {
@@ -276,14 +280,6 @@ extension Engine {
             }
         }
         if row.progress.isOver { end(fan) }
-    }
-
-    /// Whether copies that were asked alike may have done different things.
-    private func differ(_ fan: Fan) -> Bool {
-        guard fan.head.goesToAllCopies else { return fan.needsRepair }
-        if fan.progress.failed != 0 { return true }
-        for rank in fan.nodes.indices where fan.codes[rank].isError { return true }
-        return fan.needsRepair
     }
 
     private func giveAnswer(of fan: UInt32) {
@@ -300,8 +296,10 @@ extension Engine {
         settle(row.client)
     }
 
-    private func end(_ fan: UInt32) {
+    private func end(_ fan: UInt32, changedNothing: Bool = false) {
         let row = fans[fan]
+        let overlapped = writes.end(WriteTable.hash(row.hash, pool: row.pool))
+        if !changedNothing { considerRepair(row, overlapped: overlapped) }
         queues.clear(&fans[fan].line)
         queues.clear(&fans[fan].block)
         queues.clear(&fans[fan].answer)
@@ -314,7 +312,7 @@ extension Engine {
     private func abandon(_ fan: UInt32, answering text: ReplyText) {
         let row = fans[fan]
         if text == .outOfMemory { poolStats[Int(row.pool)].errors.count(.memoryLimit) }
-        end(fan)
+        end(fan, changedNothing: true)
         requests[row.client].pending = 0
         if text == .badDataChunk { answerBadChunk(row.client) } else { answer(row.client, text) }
     }

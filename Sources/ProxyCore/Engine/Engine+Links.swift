@@ -145,6 +145,10 @@ extension Engine {
             failCopy(call, cause, isUnsent: isUnsent)
             return
         }
+        if requests[calls[call].request].flags.contains(.repairing) {
+            failRepair(call)
+            return
+        }
         if askNextCopy(call) { return }
         if cause == .connectionLost, canRepeat(call) {
             sendAgain(call)
@@ -220,7 +224,8 @@ extension Engine {
     /// Ends what has waited for too long. Returns when to look again: the earliest time at which something could be
     /// late, or nil when nothing is under way.
     public func tick() -> UInt64? {
-        var next = UInt64.max
+        runRepairs()
+        var next = wakeup
         var index = 0
         while index < liveLinks.count {
             let link = liveLinks[index]

@@ -169,6 +169,10 @@ extension Engine {
             keepAnswer(bytes, of: call)
             return
         }
+        if request.flags.contains(.repairing) {
+            keepRepairReply(bytes, of: call)
+            return
+        }
         guard request.client != none || request.report != .none else { return }
         let stored: Bool
         if request.flags.contains(.pieced), row.piece != none {
@@ -244,6 +248,10 @@ extension Engine {
         let ended = calls[call]
         if requests[ended.request].flags.contains(.fanned) {
             finishCopy(call, code, bytes, of: id)
+            return
+        }
+        if requests[ended.request].flags.contains(.repairing) {
+            finishRepair(call, code, bytes, of: id)
             return
         }
         let isFenced = ended.flags.contains(.fenced)

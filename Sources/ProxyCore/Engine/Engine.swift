@@ -27,6 +27,12 @@ public final class Engine {
     let calls: Table<Call>
     let pieces: Table<Piece>
     let fans: Table<Fan>
+    let runs: Table<RepairRun>
+    let repairs: RepairQueue
+    /// Shared with the other workers.
+    let writes: WriteTable
+    /// Seconds; as of the last tick.
+    public var unixTime: Int64 = 0
     let links: Table<Link>
 
     let nodes: Table<NodeRow>
@@ -82,7 +88,10 @@ public final class Engine {
     }
 
     /// - Parameter seed: for `distribution: random`.
-    public init(_ topology: Topology, limits: Limits, seed: UInt64) {
+    public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
+        self.writes = writes
+        repairs = RepairQueue(seed: seed)
+        runs = Table(limit: 64)
         unsafe pools = Stack()
         self.topology = topology
         self.limits = limits

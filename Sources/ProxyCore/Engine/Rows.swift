@@ -66,6 +66,8 @@ struct Request: BitwiseCopyable {
         static let failed = Flags(rawValue: 1 << 3)
         /// A write to the copies of a key: see `Fan`. No client waits for it, but for the request that the fan names.
         static let fanned = Flags(rawValue: 1 << 4)
+        /// A repair: see `RepairRun`.
+        static let repairing = Flags(rawValue: 1 << 5)
     }
 
     /// None when the client has gone; the replies are then thrown away.
@@ -81,7 +83,7 @@ struct Request: BitwiseCopyable {
     /// Pieces in the order of the reply; the first that has not been passed on, and the last.
     var firstPiece = none
     var lastPiece = none
-    /// Of `fanned`.
+    /// Of `fanned` and `repairing`: which.
     var fan = none
     var started: UInt64
     var reply = ByteQueue()

@@ -1,0 +1,215 @@
+internal import Bytes
+internal import Distribution
+internal import MemcacheProtocol
+internal import Telemetry
+
+/// A repair that is under way.
+struct RepairRun: BitwiseCopyable {
+    let repair: Repair
+    var plan: RepairPlan
+    /// All copies of the key, and which of them the plan's are.
+    let copies: Copies
+    let order: CopyOrder
+    /// The request that its calls belong to.
+    var own: UInt32
+    /// The source's value, with its CR LF.
+    var value = ByteQueue()
+    /// What has come of each copy's reply.
+    var replies = InlineArray<8, ByteQueue>(repeating: ByteQueue())
+}
+
+/// Keys whose copies may differ: compared, and corrected from the acting primary, behind the clients' backs.
+extension Engine {
+    /// Repairs under way at once.
+    private static var repairLimit: Int { 16 }
+    /// After a copy failed: what it was sent may still be carried out.
+    private static var settlingTime: UInt64 { 1_000_000_000 }
+
+    /// The write is over: its key is repaired if its copies may differ.
+    func considerRepair(_ fan: Fan, overlapped: Bool) {
+        let all = copies(of: fan.hash, pool: fan.pool)
+        var missed: UInt8 = 0
+        for index in all.indices {
+            let rank = fan.nodes.index(of: all[index])
+            let isWritten = rank.map { fan.progress.failed & 1 << UInt8($0) == 0 } ?? false
+            if !isWritten { missed |= 1 << UInt8(index) }
+        }
+        let isChanged = fan.effect != .nothing || fan.head.goesToAllCopies || fan.isDeciding
+        guard overlapped || fan.needsRepair || missed != 0 && isChanged else { return }
+        let reason: RepairReason = missed != 0 ? .copyFailed : overlapped ? .overlap : .disagree
+        let key = fan.head.key
+        _ = queues.withStart(of: fan.line, limit: Int(fan.head.lineLength)) { line in
+            poolStats.update(Int(fan.pool)) {
+                repairs.add(
+                    line.extracting(key.start..<key.end), isBase64: fan.head.options.contains(.base64Key),
+                    hash: WriteTable.hash(fan.hash, pool: fan.pool), pool: fan.pool, reason: reason, missed: missed,
+                    due: missed == 0 ? now : now &+ Self.settlingTime, counted: &$0.repairs)
+            }
+        }
+    }
+
+    /// Begins what is due.
+    func runRepairs() {
+        while runs.count < Self.repairLimit, let repair = repairs.next(now: now) { begin(repair) }
+    }
+
+    private func begin(_ repair: Repair) {
+        guard writes.beginAlone(repair.hash) else {
+            retry(repair, .busy)
+            return
+        }
+        let all = copies(of: ringHash(of: repair), pool: repair.pool)
+        var live: UInt8 = 0
+        for index in all.indices where isWritable(node: all[index]) { live |= 1 << UInt8(index) }
+        let order = repair.order(live: live)
+        guard order.count > 1 else {
+            _ = writes.end(repair.hash)
+            retry(repair, .nodeDown)
+            return
+        }
+        let own = requests.take(
+            Request(client: none, verb: .metaGet, flags: .repairing, pool: repair.pool, started: now))
+        let run = runs.take(
+            RepairRun(repair: repair, plan: RepairPlan(copies: order.count), copies: all, order: order, own: own))
+        requests[own].fan = run
+        requests[own].pending = 1  // the run itself
+        sendCommands(of: run)
+    }
+
+    private func ringHash(of repair: Repair) -> UInt64 {
+        unsafe pools[Int(repair.pool)]._withUnsafeGuaranteedRef { pool in
+            repairs.withKey(of: repair.slot) { key in
+                guard repair.isBase64 else {
+                    return pool.hashed(ByteRange(offset: 0, length: key.byteCount), in: key)
+                }
+                var decoded = InlineArray<192, UInt8>(repeating: 0)
+                let length = Base64.decode(key, into: &decoded)
+                return unsafe pool.hashed(ByteRange(offset: 0, length: length), in: decoded.span.bytes)
+            }
+        }
+    }
+
+    private func sendCommands(of run: UInt32) {
+        let own = runs[run].own
+        while requests[own].fan == run, let command = runs.update(run, { $0.plan.nextCommand() }) {
+            send(command, of: run)
+        }
+        if requests[own].fan == run, let outcome = runs[run].plan.outcome { end(run, outcome) }
+    }
+
+    private func send(_ command: RepairCommand, of run: UInt32) {
+        let row = runs[run]
+        let node = row.copies[row.order[command.copy]]
+        guard isWritable(node: node) else {
+            runs.update(run) { $0.plan.failed(command.copy) }
+            return
+        }
+        let verb: Verb = command.isGet ? .metaGet : command.isSet ? .metaSet : .metaDelete
+        var call = Call(request: row.own, node: node, verb: verb, flags: [], sent: now)
+        call.rank = UInt8(truncatingIfNeeded: command.copy)
+        let slot = calls.take(call)
+        requests[row.own].pending &+= 1
+        enqueue(slot)
+        repairs.withKey(of: row.repair.slot) { key in
+            let line = command.line(key: key, isBase64: row.repair.isBase64, unixTime: unixTime)
+            line.withBytes { write($0, of: slot) }
+        }
+        let link = calls[slot].link
+        guard command.carriesValue, links[link].state != .closed else { return }
+        if links[link].state == .ready {
+            queues.shareAll(of: row.value, with: &links[link].output)
+        } else {
+            queues.shareAll(of: row.value, with: &calls[slot].staged)
+        }
+    }
+
+    // MARK: - Replies
+
+    func keepRepairReply(_ bytes: RawSpan, of call: UInt32) {
+        let run = requests[calls[call].request].fan
+        let rank = Int(calls[call].rank)
+        runs.update(run) { _ = queues.append(bytes, to: &$0.replies[rank], through: &arena) }
+    }
+
+    func finishRepair(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of link: UInt32) {
+        let ended = calls[call]
+        let run = requests[ended.request].fan
+        let rank = Int(ended.rank)
+        countNode(ended, code)
+        keepRepairReply(bytes, of: call)
+        take(call, from: link)
+        release(call)
+        use(code, from: rank, run)
+        sendCommands(of: run)
+        settleOne(ended.request)
+    }
+
+    private func use(_ code: ReplyCode, from rank: Int, _ run: UInt32) {
+        var reply = runs[run].replies[rank]
+        runs[run].replies[rank] = ByteQueue()
+        var header = 0
+        let use = queues.withStart(of: reply, limit: 1024) { start -> RepairPlan.Use in
+            header = min((start.firstNewline(from: 0) ?? start.byteCount) + 1, start.byteCount)
+            return runs.update(run) { $0.plan.received(code, line: start.extracting(0..<header), from: rank) }
+        }
+        switch use {
+        case .keep:
+            runs.update(run) {
+                queues.clear(&$0.value)
+                queues.shareAll(of: reply, dropping: header, with: &$0.value)
+            }
+        case .compare:
+            let isEqual = queues.isEqual(reply, dropping: header, to: runs[run].value)
+            runs.update(run) { $0.plan.compared(rank, isEqual: isEqual) }
+        case .discard: break
+        case nil: runs.update(run) { $0.plan.failed(rank) }  // no memory for the reply
+        }
+        queues.clear(&reply)
+    }
+
+    func failRepair(_ call: UInt32) {
+        let ended = calls[call]
+        let run = requests[ended.request].fan
+        let rank = Int(ended.rank)
+        queues.clear(&runs[run].replies[rank])
+        runs.update(run) { $0.plan.failed(rank) }
+        release(call)
+        sendCommands(of: run)
+        settleOne(ended.request)
+    }
+
+    private func end(_ run: UInt32, _ outcome: RepairPlan.Outcome) {
+        var row = runs[run]
+        let overlapped = writes.end(row.repair.hash)
+        for rank in 0..<RepairPlan.copyLimit { queues.clear(&row.replies[rank]) }
+        queues.clear(&row.value)
+        runs.free(run)
+        switch outcome {
+        case .copyFailed: retry(row.repair, .failed)
+        case .moved: retry(row.repair, .moved)
+        case .agreed where overlapped: retry(row.repair, .busy)
+        case .agreed where row.repair.needsAllCopies && row.order.count < row.copies.count: retry(row.repair, .nodeDown)
+        case .agreed:
+            poolStats.update(Int(row.repair.pool)) { repairs.finished(row.repair.slot, counted: &$0.repairs) }
+        }
+        requests[row.own].fan = none
+        settleOne(row.own)
+    }
+
+    private func retry(_ repair: Repair, _ obstacle: RepairObstacle) {
+        poolStats.update(Int(repair.pool)) {
+            _ = repairs.retry(repair.slot, obstacle, now: now, counted: &$0.repairs)
+        }
+    }
+
+    // MARK: - For the shell
+
+    /// When `tick` has something to do although nothing is late; `.max` is never.
+    public var wakeup: UInt64 { runs.count >= Self.repairLimit ? .max : repairs.nextDue ?? .max }
+
+    /// Nothing that was put off waits any longer: before a stop.
+    public func hurryRepairs() { repairs.hurry(now: now) }
+
+    /// Keys are being repaired, or can be at once.
+    public var isRepairing: Bool { runs.count > 0 || (repairs.nextDue ?? .max) <= now &+ 100_000_000 }
+}
