@@ -21,7 +21,7 @@ extension RawClient {
     func stored(_ key: String) throws -> StoredItem? {
         let line = try roundTrip("mg \(key) v f t u\r\n")
         if line == "EN\r\n" { return nil }
-        let words = line.dropLast(2).split(separator: " ")
+        let words = line.dropLast().split(separator: " ")
         guard words.count >= 4, words[0] == "VA", let count = Int(words[1]), words[2].first == "f",
             words[3].first == "t", let ttl = Int(words[3].dropFirst())
         else { throw TestFailure("mg \(key): \(line)") }
