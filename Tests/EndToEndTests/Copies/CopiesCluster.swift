@@ -40,11 +40,11 @@ final class CopiesCluster: Sendable {
     let nodes: [MemcachedServer]
 
     /// - Parameter pool: more keys of the pool.
-    init(_ setting: CopiesSetting, pool: [String] = []) throws {
+    init(_ setting: CopiesSetting, pool: [String] = [], options: MemcachedServer.Options = .init()) throws {
         self.setting = setting
         let shape = setting.shape
-        let main = try (0..<shape.nodes).map { _ in try MemcachedServer(setting.version) }
-        let standby = try (0..<shape.standby).map { _ in try MemcachedServer(setting.version) }
+        let main = try (0..<shape.nodes).map { _ in try MemcachedServer(setting.version, options: options) }
+        let standby = try (0..<shape.standby).map { _ in try MemcachedServer(setting.version, options: options) }
         var lines = ["replicas: \(shape.replicas)", "acks: \(setting.acks)", "read: \(setting.read)"] + pool
         if !standby.isEmpty {
             lines.append("standby: [\(standby.map { "\"\($0.address)\"" }.joined(separator: ", "))]")
