@@ -5,7 +5,7 @@ import Testing
 @Suite(.serialized, .enabled(if: servesCopies))
 struct ModelTests {
     /// DROVER_ROUNDS asks for longer runs.
-    private let commands = 300 * (environment("DROVER_ROUNDS").flatMap(Int.init) ?? 1)
+    private let commands = 600 * (environment("DROVER_ROUNDS").flatMap(Int.init) ?? 1)
 
     @Test(.timeLimit(.minutes(5)), arguments: CopiesSetting.all)
     func copiesAgreeWhenTheClientsHaveStopped(setting: CopiesSetting) throws {

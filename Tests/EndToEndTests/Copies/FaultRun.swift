@@ -1,0 +1,89 @@
+import DroverTesting
+import Testing
+
+/// What happens to a node in the middle of a load.
+enum NodeFault: String, Sendable, CaseIterable {
+    case kill, freeze
+
+    func strike(_ node: MemcachedServer) {
+        switch self {
+        case .kill: node.kill()
+        case .freeze: node.freeze()
+        }
+    }
+
+    /// A killed node comes back empty, a frozen one as it was and with what it had not read yet.
+    func end(_ node: MemcachedServer) throws {
+        switch self {
+        case .kill: try node.restart()
+        case .freeze: node.thaw()
+        }
+    }
+}
+
+/// A load of clients under which one node fails and stays away; what they know is then held against the other copies.
+struct FaultRun: Sendable {
+    let cluster: CopiesCluster
+    let fault: NodeFault
+    /// The place of the node that fails.
+    let victim: Int
+    let seed: UInt64
+    private let end = SharedBox(false)
+
+    static let quick = ["timeout: 200ms", "fail_after: 3", "probe: {interval: 100ms, max: 300ms}"]
+
+    init(_ setting: CopiesSetting, _ fault: NodeFault, pool: [String] = []) throws {
+        var random = SeededGenerator.fromEnvironment()
+        seed = random.seed
+        self.fault = fault
+        cluster = try CopiesCluster(setting, pool: Self.quick + pool)
+        victim = random.pick(cluster.nodes.indices)
+    }
+
+    var isOver: Bool { end.value }
+    var label: Comment { "DROVER_SEED=\(seed), node \(victim)" }
+
+    /// Lets the clients work, strikes, lets them work on, and stops them; returns what each of them knows. The node is
+    /// still away then, and known to be.
+    func underLoad<Known: Sendable>(
+        clients: Int, before: Double = 0.4, after: Double = 1.2,
+        _ work: @escaping @Sendable (RawClient, Int, SeededGenerator) throws -> Known
+    ) throws -> [Known] {
+        let threads = (0..<clients).map { number in
+            TestThread {
+                let client = try cluster.client(patience: 5)
+                return try work(client, number, SeededGenerator(seed: seed &+ UInt64(number)))
+            }
+        }
+        _ = Deadline(seconds: before).waits { false }
+        fault.strike(cluster.nodes[victim])
+        _ = Deadline(seconds: after).waits { false }
+        end.withValue { $0 = true }
+        let known = try threads.map { try $0.join() }
+        #expect(cluster.cluster.drover.isRunning, label)
+        try cluster.awaitNodes(1, "down")
+        return known
+    }
+
+    /// Clients of the copies that are left, by the nodes' places.
+    func survivors() throws -> [Int: RawClient] {
+        let places = cluster.nodes.indices.filter { $0 != victim }
+        return Dictionary(uniqueKeysWithValues: try places.map { ($0, try cluster.nodes[$0].client()) })
+    }
+
+    /// The node is back and taken up again: keys that are written now agree everywhere.
+    func expectAgreementAfterReturn(of keys: [String]) throws {
+        try fault.end(cluster.nodes[victim])
+        try cluster.awaitNodes(0, "down")
+        let client = try cluster.client()
+        for key in keys { #expect(try client.roundTrip("set \(key) 7 0 5\r\nafter\r\n") == "STORED\r\n", label) }
+        try cluster.awaitRepairs()
+        let differing = try cluster.disagreements(on: keys)
+        #expect(differing == [], "\(label): \(differing.joined(separator: "\n"))")
+    }
+}
+
+/// A reply's first line without its end; whether the command's outcome is unknown.
+func isUnknown(_ line: String) -> Bool {
+    CopiesNames.nodeErrors.contains { line == $0 + "\r\n" }
+}
