@@ -40,7 +40,7 @@ extension FakeNode {
         let (key, flags) = (words[1], Flags(words: words.dropFirst(2)))
         var won = ""
         if items[key] == nil {
-            guard let time = flags.time("N") else { return flags.has("q") ? [] : line("EN") }
+            guard let time = flags.time("N") else { return flags.has("q") ? [] : plain("EN", key, flags) }
             items[key] = Item(flags: "0", data: [], time: max(time, 0))
             touchNumber(of: key)
             items[key]?.isStub = true

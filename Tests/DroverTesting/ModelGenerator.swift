@@ -1,67 +1,33 @@
-import DroverTesting
-
-/// A command of the model test, and what may answer it.
-struct ModelCommand {
-    enum Reply {
-        /// None: `noreply`.
-        case none
-        /// One line that begins with one of these words.
-        case line([String])
-        /// A number, or one of these lines.
-        case number([String])
-        /// Values of some of these keys, in their order.
-        case values([String])
-        /// A meta reply with one of these codes, and with the opaque.
-        case meta([String], opaque: String)
-        /// The same, or nothing.
-        case quiet([String], opaque: String)
-    }
-
-    var text: String
-    /// The one whose CAS number a meta reply tells.
-    var key: String
-    var reply: Reply
-}
-
-/// Keys of the model test: what is written under each can be told from the others', and stays within what two
-/// memcacheds answer alike.
-struct ModelKey {
-    enum Kind { case word, number, large }
-    let name: String
-    let kind: Kind
-    /// Every byte of its values is this or a digit.
-    let letter: Character
-
-    static let all: [ModelKey] =
-        (0..<12).map { ModelKey(name: "word\($0)", kind: .word, letter: letters[$0]) }
-        + (0..<6).map { ModelKey(name: "number\($0)", kind: .number, letter: "x") }
-        + (0..<2).map { ModelKey(name: "large\($0)", kind: .large, letter: letters[12 + $0]) }
-
-    static let named = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
-
-    /// Whether the bytes may be this key's, by their two ends.
-    func owns(_ value: ArraySlice<UInt8>) -> Bool {
-        (value.prefix(500) + value.suffix(500)).allSatisfy { (48...57).contains($0) || $0 == letter.asciiValue }
-    }
-}
-
-private let letters = Array("abcdefghijklmnop")
-
 /// Draws commands: every verb that writes, and reads of all kinds.
-struct ModelGenerator {
-    var random: SeededGenerator
+public struct ModelGenerator {
+    public var random: SeededGenerator
     /// Stands in every opaque.
     let client: Int
     /// The last numbers seen, by key.
-    var cas: [String: String] = [:]
+    public var cas: [String: String] = [:]
+    /// Values of 260 KB and more too.
+    public var hasLarge = true
+    /// Behind what may be silent stands an `mn`: where errors are answered too, it tells whose they are.
+    public var marksSilence = false
     private var sequence = 0
 
-    init(random: SeededGenerator, client: Int) {
+    public init(random: SeededGenerator, client: Int) {
         self.random = random
         self.client = client
     }
 
-    mutating func command() -> ModelCommand {
+    public mutating func command() -> ModelCommand {
+        var made = draw()
+        switch made.reply {
+        case .none, .quiet:
+            made.isMarked = marksSilence
+            if marksSilence { made.text += "mn\r\n" }
+        default: break
+        }
+        return made
+    }
+
+    private mutating func draw() -> ModelCommand {
         let key = random.pick(ModelKey.all)
         switch random.pick(0..<20) {
         case 0...1: return read(from: key)
@@ -206,7 +172,7 @@ struct ModelGenerator {
         switch key.kind {
         // Ten digits, and they stay that many: whether a shorter number is padded depends on who holds the item.
         case .number: return appended ? "x" : String(Int.random(in: 4_000_000_000...6_000_000_000, using: &random))
-        case .large where random.once(in: 6):
+        case .large where hasLarge && random.once(in: 6):
             return String(repeating: key.letter, count: random.pick(260_000..<400_000))
         default:
             let fill = String(repeating: key.letter, count: random.pick([1, 3, 30, appended ? 30 : 2000]))
@@ -214,3 +180,6 @@ struct ModelGenerator {
         }
     }
 }
+
+/// A number that no server has given out.
+public let unknownCAS = "987654321987"
