@@ -21,6 +21,10 @@ public struct ModelCommand {
     public var reply: Reply
     /// An `mn` stands behind it, as it may be silent.
     public var isMarked = false
+
+    public init(text: String, key: String, reply: Reply) {
+        (self.text, self.key, self.reply) = (text, key, reply)
+    }
 }
 
 /// Keys of the model tests: what is written under each can be told from the others', and stays within what two

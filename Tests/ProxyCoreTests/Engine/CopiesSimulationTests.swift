@@ -23,6 +23,7 @@ struct CopiesSimulationTests {
                 for index in clients.indices { clients[index].say(generator.pick(0..<4), to: world) }
                 for _ in 0..<generator.pick(0..<6) { world.turn() }
             }
+            for index in clients.indices { clients[index].finish(world) }
             world.settle()
             let label: Comment = "DROVER_SEED=\(seed)"
             for index in clients.indices { clients[index].checkReplies(world, errors: false, label) }
@@ -59,6 +60,7 @@ struct CopiesSimulationTests {
                 world.nodes[node].isFrozen = false
                 world.judge(node: node, isUp: true)
             }
+            for index in clients.indices { clients[index].finish(world) }
             world.settle()
             for index in clients.indices { clients[index].checkReplies(world, errors: true, "DROVER_SEED=\(seed)") }
             world.expectRest()

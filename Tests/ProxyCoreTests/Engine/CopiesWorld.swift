@@ -103,6 +103,12 @@ struct SimulatedClient {
         generator.cas = replies.cas
     }
 
+    /// Asks a last thing, whose answer tells that all before it was answered.
+    mutating func finish(_ world: World) {
+        commands.append(ModelCommand(text: "mn\r\n", key: "", reply: .line(["MN"])))
+        world.send("mn\r\n", from: id)
+    }
+
     /// One reply a command, in order. One whose connection was closed on it, in the middle of a value, has heard less.
     mutating func checkReplies(_ world: World, errors: Bool, _ label: Comment) {
         received += Array(world.take(id).utf8)
