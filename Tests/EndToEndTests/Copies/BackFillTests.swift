@@ -20,8 +20,10 @@ struct BackFillTests {
     @Test(arguments: Self.settings)
     func aMissIsAnsweredByTheNextCopyAndFilled(setting: CopiesSetting) throws {
         let cluster = try CopiesCluster(setting, pool: ["on_miss: next"])
-        let client = try cluster.client()
-        let keys = Self.reads.indices.flatMap { read in [-1, 1000, 40 * 86400].map { (read, $0, "fill\(read):\($0)") } }
+        let client = try cluster.client(patience: 3)
+        let keys = Self.reads.indices.flatMap { read in
+            [-1, 1000, 40 * 86400].map { (read, $0, "\((read * 3 + 2) * 7919)-fill-\($0)") }
+        }
         let copies = try cluster.copies(of: keys.map(\.2))
         for (read, ttl, key) in keys {
             // Written to the last copy alone, as if the others had lost it.
@@ -32,7 +34,7 @@ struct BackFillTests {
                 try cluster.nodes[homes.last!].client().roundTrip("set \(key) 7 \(time) 1\r\nx\r\n") == "STORED\r\n")
             let (request, reply) = Self.reads[read](key)
             let last = String(reply.split(separator: "\r\n").last!) + "\r\n"
-            #expect(try client.roundTrip(request, through: last) == reply, "\(key)")
+            try #require(try client.roundTrip(request, through: last) == reply, "\(key)")
             let primary = try cluster.nodes[homes[0]].client()
             var found: StoredItem?
             let isFilled = try Deadline(seconds: 5).waits {
@@ -48,7 +50,7 @@ struct BackFillTests {
 
     @Test func withoutItAMissIsAMiss() throws {
         let cluster = try CopiesCluster(CopiesSetting())
-        let client = try cluster.client()
+        let client = try cluster.client(patience: 3)
         let copies = try cluster.copies(of: ["lonely"])["lonely"]!
         #expect(try cluster.nodes[copies[1]].client().roundTrip("set lonely 0 0 1\r\nx\r\n") == "STORED\r\n")
         #expect(try client.roundTrip("get lonely\r\n", through: "END\r\n") == "END\r\n")
@@ -61,7 +63,7 @@ struct BackFillTests {
     func nothingNewerIsOverwritten(setting: CopiesSetting) throws {
         let seed = SeededGenerator.fromEnvironment().seed
         let cluster = try CopiesCluster(setting, pool: ["on_miss: next", "timeout: 5s"])
-        let keys = (0..<150).map { "race\($0 * 7919)" }
+        let keys = (0..<150).map { "\($0 * 7919)-race" }
         let copies = try cluster.copies(of: keys)
         let last = Dictionary(
             uniqueKeysWithValues: try cluster.nodes.indices.map { ($0, try cluster.nodes[$0].client()) })
@@ -71,7 +73,7 @@ struct BackFillTests {
         }
         let readers = (0..<4).map { _ in
             TestThread {
-                let client = try cluster.client()
+                let client = try cluster.client(patience: 3)
                 for key in keys {
                     for _ in 0..<3 {
                         let reply = try client.roundTrip("get \(key)\r\n", through: "END\r\n")
@@ -82,7 +84,7 @@ struct BackFillTests {
             }
         }
         let writer = TestThread {
-            let client = try cluster.client()
+            let client = try cluster.client(patience: 3)
             var random = SeededGenerator(seed: seed)
             var isDeleted: [String: Bool] = [:]
             for key in keys {
@@ -98,7 +100,7 @@ struct BackFillTests {
         for key in keys {
             for node in copies[key]! {
                 let value = try last[node]!.stored(key).map { String(decoding: $0.value, as: UTF8.self) }
-                #expect(
+                try #require(
                     value == (isDeleted[key]! ? nil : "new"),
                     "DROVER_SEED=\(seed): \(key) on node \(node) is \(value ?? "a miss")")
             }

@@ -97,12 +97,12 @@ final class CopiesCluster: Sendable {
 
     /// Waits until the proxy has that many nodes in a state.
     func awaitNodes(_ count: Int, _ state: String, seconds: Double = 10) throws {
+        var states: [Substring] = []
         let isSo = try Deadline(seconds: seconds).waits {
             let page = try cluster.http("/metrics").split(whereSeparator: \.isNewline)
-            return page.count {
-                $0.hasPrefix("drover_node_state{") && $0.contains("state=\"\(state)\"") && $0.hasSuffix(" 1")
-            } == count
+            states = page.filter { $0.hasPrefix("drover_node_state{") && $0.hasSuffix(" 1") }
+            return states.count { $0.contains("state=\"\(state)\"") } == count
         }
-        guard isSo else { throw TestFailure("not \(count) nodes are \(state) after \(seconds) s") }
+        guard isSo else { throw TestFailure("not \(count) nodes are \(state) after \(seconds) s: \(states)") }
     }
 }

@@ -7,9 +7,9 @@ struct FailoverTests {
     private let keys = (0..<60).map { "\($0 * 7919)-copied" }
 
     private func fill(_ cluster: CopiesCluster, flags: String = "0") throws -> RawClient {
-        let client = try cluster.client()
+        let client = try cluster.client(patience: 3)
         for key in keys {
-            #expect(try client.roundTrip("set \(key) \(flags) 0 \(key.utf8.count)\r\n\(key)\r\n") == "STORED\r\n")
+            try #require(try client.roundTrip("set \(key) \(flags) 0 \(key.utf8.count)\r\n\(key)\r\n") == "STORED\r\n")
         }
         try cluster.awaitRepairs()
         return client
@@ -31,7 +31,7 @@ struct FailoverTests {
         fault.strike(cluster.nodes[0])
         for _ in 0..<20 {
             let start = Deadline.now()
-            #expect(try client.roundTrip(request, through: "END\r\n") == allOfThem)
+            try #require(try client.roundTrip(request, through: "END\r\n") == allOfThem)
             #expect(Deadline.seconds(since: start) < 0.3 + 0.5)
         }
         try cluster.awaitNodes(1, "down")
@@ -73,7 +73,7 @@ struct FailoverTests {
         #expect(frozen.count > 3 && others.count > 3)
         cluster.nodes[1].freeze()
         let worst = TestThread {
-            let client = try cluster.client()
+            let client = try cluster.client(patience: 3)
             var worst = 0.0
             let deadline = Deadline(seconds: 3)
             while !deadline.hasPassed {
@@ -161,7 +161,7 @@ struct FailoverTests {
     @Test(arguments: [MemcachedServer.Version.debian, .newer], NodeFault.allCases)
     func aNumberOfTheLostCopyNeverMatches(version: MemcachedServer.Version, fault: NodeFault) throws {
         let cluster = try CopiesCluster(CopiesSetting(shape: .threeOfThree, version: version), pool: FaultRun.quick)
-        let client = try cluster.client()
+        let client = try cluster.client(patience: 3)
         let copies = try cluster.copies(of: keys)
         let mine = keys.filter { copies[$0]![0] == 0 }
         // The primary is a number ahead: what it gives out before a change, the others have after it.

@@ -33,10 +33,11 @@ struct CopiesFaultTests {
     /// P1, and each writer reads what it wrote, whatever happens to the node.
     @Test(.timeLimit(.minutes(3)), arguments: Self.settings, NodeFault.allCases)
     func whatWasAcknowledgedIsReadable(setting: CopiesSetting, fault: NodeFault) throws {
-        let run = try FaultRun(setting, fault)
-        let known = try run.underLoad(clients: 8) { client, number, random in
+        let keysOf = { @Sendable (client: Int) in (0..<6).map { "\((client * 6 + $0) * 7919)-written" } }
+        let run = try FaultRun(setting, fault, keys: (0..<5).flatMap(keysOf))
+        let known = try run.underLoad(clients: 5) { client, number, random in
             var random = random
-            let keys = (0..<6).map { "p1:\(number):\($0)" }
+            let keys = keysOf(number)
             var written = Dictionary(uniqueKeysWithValues: keys.map { ($0, Written()) })
             var sequence = 0
             while !run.isOver {
@@ -50,19 +51,21 @@ struct CopiesFaultTests {
                 if let found = try Self.sequence(of: other, client), !written[other]!.allows(found) {
                     throw TestFailure("\(other) reads \(found), known is \(written[other]!)")
                 }
+                // Enough is written in that time without taking the nodes' processors.
+                _ = Deadline(seconds: 0.001).waits { false }
             }
             return written
         }
         let written = known.reduce(into: [:]) { $0.merge($1) { $1 } }
         let client = try run.cluster.client()
         try run.cluster.awaitRepairs()
-        let (copies, survivors) = (try run.cluster.copies(of: Array(written.keys)), try run.survivors())
+        let survivors = try run.survivors()
         for (key, known) in written where known.acknowledged >= 0 {
             let read = try Self.sequence(of: key, client) ?? -1
-            #expect(known.allows(read), "\(run.label): \(key) reads \(read), known is \(known)")
-            for node in copies[key]! where node != run.victim {
+            try #require(known.allows(read), "\(run.label): \(key) reads \(read), known is \(known)")
+            for node in run.copies[key]! where node != run.victim {
                 let held = try Self.sequence(of: key, survivors[node]!) ?? -1
-                #expect(held == read, "\(run.label): \(key) on node \(node) is \(held), and reads \(read)")
+                try #require(held == read, "\(run.label): \(key) on node \(node) is \(held), and reads \(read)")
             }
         }
         #expect(written.values.contains { $0.acknowledged > 0 }, run.label)
@@ -94,13 +97,13 @@ struct CopiesFaultTests {
         var unknown: [String: Int] = [:]
     }
 
-    @Test(.timeLimit(.minutes(3)), arguments: Self.settings, NodeFault.allCases)
+    @Test(.timeLimit(.minutes(3)), arguments: Self.settings[..<2], NodeFault.allCases)
     func noCounterIsAppliedTwice(setting: CopiesSetting, fault: NodeFault) throws {
-        let run = try FaultRun(setting, fault)
-        let keys = (0..<6).map { "counter\($0 * 7919)" }
+        let keys = (0..<4).map { "\($0 * 7919)-counter" }
+        let run = try FaultRun(setting, fault, keys: keys)
         let first = try run.cluster.client()
         for key in keys { #expect(try first.roundTrip("set \(key) 0 0 7\r\n1000000\r\n") == "STORED\r\n") }
-        let known = try run.underLoad(clients: 8) { client, _, random in
+        let known = try run.underLoad(clients: 4) { client, _, random in
             var random = random
             var counted = Counted()
             while !run.isOver {
@@ -119,14 +122,14 @@ struct CopiesFaultTests {
             return counted
         }
         try run.cluster.awaitRepairs()
-        let (copies, survivors) = (try run.cluster.copies(of: keys), try run.survivors())
+        let survivors = try run.survivors()
         for key in keys {
             let answers = known.flatMap { $0.answers[key] ?? [] }
             let unknown = known.reduce(0) { $0 + ($1.unknown[key] ?? 0) }
             #expect(
                 !answers.isEmpty && Set(answers).count == answers.count, "\(run.label): \(key) answered twice alike")
             let allowed = UInt64(1_000_000 + answers.count)...UInt64(1_000_000 + answers.count + unknown)
-            for node in copies[key]! where node != run.victim {
+            for node in run.copies[key]! where node != run.victim {
                 let item = try survivors[node]!.stored(key)
                 let value = item.flatMap { UInt64(String(decoding: $0.value, as: UTF8.self)) } ?? 0
                 #expect(allowed.contains(value), "\(run.label): \(key) on node \(node) is \(value), not in \(allowed)")
@@ -139,10 +142,10 @@ struct CopiesFaultTests {
 
     // MARK: Appends
 
-    @Test(.timeLimit(.minutes(3)), arguments: Self.settings, NodeFault.allCases)
+    @Test(.timeLimit(.minutes(3)), arguments: Self.settings[..<2], NodeFault.allCases)
     func noAppendIsDoubled(setting: CopiesSetting, fault: NodeFault) throws {
-        let run = try FaultRun(setting, fault)
-        let keys = (0..<12).map { "list\($0 * 7919)" }
+        let keys = (0..<12).map { "\($0 * 7919)-list" }
+        let run = try FaultRun(setting, fault, keys: keys)
         let first = try run.cluster.client()
         for key in keys { #expect(try first.roundTrip("set \(key) 0 0 1\r\n;\r\n") == "STORED\r\n") }
         // By key: the tokens that were acknowledged, and all.
@@ -171,9 +174,9 @@ struct CopiesFaultTests {
             return acknowledged
         }
         try run.cluster.awaitRepairs()
-        let (copies, survivors) = (try run.cluster.copies(of: keys), try run.survivors())
+        let survivors = try run.survivors()
         for key in keys {
-            for node in copies[key]! where node != run.victim {
+            for node in run.copies[key]! where node != run.victim {
                 let value = try survivors[node]!.stored(key)?.value ?? []
                 let tokens = String(decoding: value, as: UTF8.self).split(separator: ";")
                 let times = Dictionary(grouping: tokens) { $0 }.mapValues(\.count)

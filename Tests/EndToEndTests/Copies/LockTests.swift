@@ -25,10 +25,10 @@ struct CopiesLockTests {
         .timeLimit(.minutes(3)),
         arguments: [CopiesSetting(), CopiesSetting(shape: .standby, version: .debian)], NodeFault.allCases)
     func noTwoAddsOfAKeyAreStored(setting: CopiesSetting, fault: NodeFault) throws {
-        let run = try FaultRun(setting, fault)
-        let keys = (0..<4).map { "lock\($0 * 7919)" }
+        let keys = (0..<4).map { "\($0 * 7919)-lock" }
+        let run = try FaultRun(setting, fault, keys: keys)
         let holders = Holders()
-        let taken = try run.underLoad(clients: 8) { client, number, random in
+        let taken = try run.underLoad(clients: 5) { client, number, random in
             var random = random
             var taken = 0
             while !run.isOver {
@@ -63,7 +63,7 @@ struct CopiesLockTests {
     }
 
     private static func release(_ key: String, _ token: String, _ client: RawClient) throws {
-        let deadline = Deadline(seconds: 10)
+        let deadline = Deadline(seconds: 3)
         repeat {
             let reply = try client.roundTrip("delete \(key)\r\n")
             if reply == "DELETED\r\n" { return }
@@ -73,7 +73,7 @@ struct CopiesLockTests {
 
     /// Asks until it is told.
     private static func holds(_ key: String, _ token: String, _ client: RawClient) throws -> Bool {
-        let deadline = Deadline(seconds: 10)
+        let deadline = Deadline(seconds: 3)
         while !deadline.hasPassed {
             let line = try client.roundTrip("get \(key)\r\n")
             if line == "END\r\n" { return false }
@@ -84,6 +84,6 @@ struct CopiesLockTests {
             }
             return value == token + "\r\n"
         }
-        throw TestFailure("\(key) cannot be read for 10 s")
+        throw TestFailure("\(key) cannot be read for 3 s")
     }
 }
