@@ -20,7 +20,7 @@ struct BackFillTests {
     @Test(arguments: Self.settings)
     func aMissIsAnsweredByTheNextCopyAndFilled(setting: CopiesSetting) throws {
         let cluster = try CopiesCluster(setting, pool: ["on_miss: next"])
-        let client = try cluster.client(patience: 3)
+        let client = try cluster.client(patience: 10)
         let keys = Self.reads.indices.flatMap { read in
             [-1, 1000, 40 * 86400].map { (read, $0, "\((read * 3 + 2) * 7919)-fill-\($0)") }
         }
@@ -50,7 +50,7 @@ struct BackFillTests {
 
     @Test func withoutItAMissIsAMiss() throws {
         let cluster = try CopiesCluster(CopiesSetting())
-        let client = try cluster.client(patience: 3)
+        let client = try cluster.client(patience: 10)
         let copies = try cluster.copies(of: ["lonely"])["lonely"]!
         #expect(try cluster.nodes[copies[1]].client().roundTrip("set lonely 0 0 1\r\nx\r\n") == "STORED\r\n")
         #expect(try client.roundTrip("get lonely\r\n", through: "END\r\n") == "END\r\n")
@@ -62,7 +62,7 @@ struct BackFillTests {
     @Test(.timeLimit(.minutes(3)), arguments: Self.settings)
     func nothingNewerIsOverwritten(setting: CopiesSetting) throws {
         let seed = SeededGenerator.fromEnvironment().seed
-        let cluster = try CopiesCluster(setting, pool: ["on_miss: next", "timeout: 5s"])
+        let cluster = try CopiesCluster(setting, pool: ["on_miss: next", "timeout: 20s"])
         let keys = (0..<150).map { "\($0 * 7919)-race" }
         let copies = try cluster.copies(of: keys)
         let last = Dictionary(
@@ -73,7 +73,7 @@ struct BackFillTests {
         }
         let readers = (0..<4).map { _ in
             TestThread {
-                let client = try cluster.client(patience: 3)
+                let client = try cluster.client(patience: 10)
                 for key in keys {
                     for _ in 0..<3 {
                         let reply = try client.roundTrip("get \(key)\r\n", through: "END\r\n")
@@ -84,7 +84,7 @@ struct BackFillTests {
             }
         }
         let writer = TestThread {
-            let client = try cluster.client(patience: 3)
+            let client = try cluster.client(patience: 10)
             var random = SeededGenerator(seed: seed)
             var isDeleted: [String: Bool] = [:]
             for key in keys {

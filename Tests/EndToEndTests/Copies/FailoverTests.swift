@@ -7,7 +7,7 @@ struct FailoverTests {
     private let keys = (0..<60).map { "\($0 * 7919)-copied" }
 
     private func fill(_ cluster: CopiesCluster, flags: String = "0") throws -> RawClient {
-        let client = try cluster.client(patience: 3)
+        let client = try cluster.client(patience: 5)
         for key in keys {
             try #require(try client.roundTrip("set \(key) \(flags) 0 \(key.utf8.count)\r\n\(key)\r\n") == "STORED\r\n")
         }
@@ -24,7 +24,7 @@ struct FailoverTests {
         arguments: [CopiesSetting(), CopiesSetting(read: "spread", version: .debian), CopiesSetting(shape: .standby)],
         NodeFault.allCases)
     func aMultiGetLosesNothing(setting: CopiesSetting, fault: NodeFault) throws {
-        let cluster = try CopiesCluster(setting, pool: ["timeout: 300ms", "connect_timeout: 300ms", "fail_after: 3"])
+        let cluster = try CopiesCluster(setting, pool: ["timeout: 600ms", "connect_timeout: 600ms", "fail_after: 3"])
         let client = try fill(cluster)
         let request = "get \(keys.joined(separator: " "))\r\n"
         #expect(try client.roundTrip(request, through: "END\r\n") == allOfThem)
@@ -32,13 +32,13 @@ struct FailoverTests {
         for _ in 0..<20 {
             let start = Deadline.now()
             try #require(try client.roundTrip(request, through: "END\r\n") == allOfThem)
-            #expect(Deadline.seconds(since: start) < 0.3 + 0.5)
+            #expect(Deadline.seconds(since: start) < 0.6 + 0.9)
         }
         try cluster.awaitNodes(1, "down")
         // Nothing waits for it any more.
         let start = Deadline.now()
         #expect(try client.roundTrip(request, through: "END\r\n") == allOfThem)
-        #expect(Deadline.seconds(since: start) < 0.25)
+        #expect(Deadline.seconds(since: start) < 0.5)
     }
 
     /// Of every kind that reads and changes nothing.
@@ -65,7 +65,8 @@ struct FailoverTests {
     /// With `acks: all`: by one timeout until it is known to be down, then not at all, and other keys never.
     @Test(arguments: [0, 1]) func aFrozenCopyDelaysWritesOfItsKeysOnly(place: Int) throws {
         let cluster = try CopiesCluster(
-            CopiesSetting(), pool: ["timeout: 600ms", "fail_after: 3", "probe: {interval: 5s, max: 10s}"])
+            CopiesSetting(),
+            pool: ["timeout: 1s", "connect_timeout: 1s", "fail_after: 3", "probe: {interval: 5s, max: 10s}"])
         let client = try fill(cluster)
         let copies = try cluster.copies(of: keys)
         let frozen = keys.filter { copies[$0]![place] == 1 }
@@ -73,9 +74,9 @@ struct FailoverTests {
         #expect(frozen.count > 3 && others.count > 3)
         cluster.nodes[1].freeze()
         let worst = TestThread {
-            let client = try cluster.client(patience: 3)
+            let client = try cluster.client(patience: 5)
             var worst = 0.0
-            let deadline = Deadline(seconds: 3)
+            let deadline = Deadline(seconds: 4)
             while !deadline.hasPassed {
                 for key in others {
                     let start = Deadline.now()
@@ -93,23 +94,23 @@ struct FailoverTests {
             let reply = try client.roundTrip("set \(frozen[round % frozen.count]) 0 0 1\r\nx\r\n")
             let seconds = Deadline.seconds(since: start)
             #expect(reply == "STORED\r\n", "one copy down is a success")
-            #expect(seconds < 0.6 + 0.5)
-            if seconds > 0.3 { delayed += 1 }
+            #expect(seconds < 1 + 0.6)
+            if seconds > 0.6 { delayed += 1 }
         }
         #expect((1...3).contains(delayed), "\(delayed) of 6")
         try cluster.awaitNodes(1, "down")
         for key in frozen {
             let start = Deadline.now()
             #expect(try client.roundTrip("set \(key) 0 0 1\r\ny\r\n") == "STORED\r\n")
-            #expect(Deadline.seconds(since: start) < 0.3)
+            #expect(Deadline.seconds(since: start) < 0.6)
         }
-        #expect(try worst.join() < 0.3)
+        #expect(try worst.join() < 0.6)
     }
 
     /// With `acks: one` a copy that hangs behind the primary delays nobody.
     @Test func acksOneDoesNotWaitForTheOtherCopy() throws {
         let cluster = try CopiesCluster(
-            CopiesSetting(acks: "one"), pool: ["timeout: 1s", "fail_after: 100"])
+            CopiesSetting(acks: "one"), pool: ["timeout: 3s", "fail_after: 100"])
         let client = try fill(cluster)
         let copies = try cluster.copies(of: keys)
         let second = keys.filter { copies[$0]![1] == 2 }
@@ -121,7 +122,7 @@ struct FailoverTests {
                 "touch \(key) 100\r\n",
             ][number % 5]
             #expect(!isUnknown(try client.roundTrip(command)))
-            #expect(Deadline.seconds(since: start) < 0.5)
+            #expect(Deadline.seconds(since: start) < 1.5)
         }
     }
 
@@ -161,7 +162,7 @@ struct FailoverTests {
     @Test(arguments: [MemcachedServer.Version.debian, .newer], NodeFault.allCases)
     func aNumberOfTheLostCopyNeverMatches(version: MemcachedServer.Version, fault: NodeFault) throws {
         let cluster = try CopiesCluster(CopiesSetting(shape: .threeOfThree, version: version), pool: FaultRun.quick)
-        let client = try cluster.client(patience: 3)
+        let client = try cluster.client(patience: 5)
         let copies = try cluster.copies(of: keys)
         let mine = keys.filter { copies[$0]![0] == 0 }
         // The primary is a number ahead: what it gives out before a change, the others have after it.

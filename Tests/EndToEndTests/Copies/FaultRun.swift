@@ -31,6 +31,7 @@ struct FaultRun: Sendable {
     let victim: Int
     let seed: UInt64
     private let end = SharedBox(false)
+    private let steps = SharedBox(0)
 
     static let quick = [
         "timeout: 300ms", "connect_timeout: 300ms", "fail_after: 3", "probe: {interval: 100ms, max: 300ms}",
@@ -46,29 +47,40 @@ struct FaultRun: Sendable {
         victim = random.pick(copies[random.pick(keys)]!)
     }
 
-    var isOver: Bool { end.value }
     var label: Comment { "DROVER_SEED=\(seed), node \(victim)" }
 
-    /// Lets the clients work, strikes, lets them work on, and stops them; returns what each of them knows. The node is
-    /// still away then, and known to be.
+    /// A client asks before each command; false when it is to stop.
+    func goesOn() -> Bool {
+        steps.withValue { $0 += 1 }
+        return !end.value
+    }
+
+    /// Lets the clients work, strikes, lets them work on until the node is known to be down and for a while longer, and
+    /// stops them; returns what each of them knows. The node is still away then.
     func underLoad<Known: Sendable>(
-        clients: Int, before: Double = 0.4, after: Double = 1.5,
-        _ work: @escaping @Sendable (RawClient, Int, SeededGenerator) throws -> Known
+        clients: Int, _ work: @escaping @Sendable (RawClient, Int, SeededGenerator) throws -> Known
     ) throws -> [Known] {
         let threads = (0..<clients).map { number in
             TestThread {
-                let client = try cluster.client(patience: 5)
+                let client = try cluster.client(patience: 10)
                 return try work(client, number, SeededGenerator(seed: seed &+ UInt64(number)))
             }
         }
-        _ = Deadline(seconds: before).waits { false }
+        awaitSteps(60 * clients)
         fault.strike(cluster.nodes[victim])
-        _ = Deadline(seconds: after).waits { false }
+        let verdict = Result { try cluster.awaitNodes(1, "down", seconds: 20) }
+        awaitSteps(60 * clients)
         end.withValue { $0 = true }
         let known = try threads.map { try $0.join() }
         #expect(cluster.cluster.drover.isRunning, label)
-        try cluster.awaitNodes(1, "down")
+        try verdict.get()
         return known
+    }
+
+    /// More commands than there have been by now. A client that fails makes none; why it did is told in the end.
+    private func awaitSteps(_ count: Int) {
+        let start = steps.value
+        _ = Deadline(seconds: 15).waits { steps.value >= start + count }
     }
 
     /// Clients of the copies that are left, by the nodes' places.

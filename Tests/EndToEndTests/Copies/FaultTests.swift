@@ -40,7 +40,7 @@ struct CopiesFaultTests {
             let keys = keysOf(number)
             var written = Dictionary(uniqueKeysWithValues: keys.map { ($0, Written()) })
             var sequence = 0
-            while !run.isOver {
+            while run.goesOn() {
                 let key = random.pick(keys)
                 sequence += 1
                 let fill = String(repeating: "v", count: random.pick([0, 10, 3000]))
@@ -106,7 +106,7 @@ struct CopiesFaultTests {
         let known = try run.underLoad(clients: 4) { client, _, random in
             var random = random
             var counted = Counted()
-            while !run.isOver {
+            while run.goesOn() {
                 let key = random.pick(keys)
                 let isMeta = random.once(in: 2)
                 var line = try client.roundTrip(isMeta ? "ma \(key) v\r\n" : "incr \(key) 1\r\n")
@@ -153,7 +153,7 @@ struct CopiesFaultTests {
             var random = random
             var acknowledged: [String: [String]] = [:]
             var sequence = 0
-            while !run.isOver {
+            while run.goesOn() {
                 let key = random.pick(keys)
                 sequence += 1
                 let token = "\(number)-\(sequence);"

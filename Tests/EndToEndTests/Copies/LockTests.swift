@@ -31,7 +31,7 @@ struct CopiesLockTests {
         let taken = try run.underLoad(clients: 5) { client, number, random in
             var random = random
             var taken = 0
-            while !run.isOver {
+            while run.goesOn() {
                 let key = random.pick(keys)
                 let token = "\(number)-\(taken)-\(random.pick(0..<1_000_000))"
                 guard try Self.add(key, token, random.once(in: 2), client) else { continue }

@@ -10,7 +10,7 @@ struct ModelTests {
     @Test(.timeLimit(.minutes(5)), arguments: CopiesSetting.all)
     func copiesAgreeWhenTheClientsHaveStopped(setting: CopiesSetting) throws {
         let seed = SeededGenerator.fromEnvironment().seed
-        let cluster = try CopiesCluster(setting, pool: ["timeout: 5s"])
+        let cluster = try CopiesCluster(setting, pool: ["timeout: 20s"])
         let commands = commands
         let clients = (0..<12).map { number in
             TestThread {
