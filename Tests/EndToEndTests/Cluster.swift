@@ -7,6 +7,8 @@ final class Cluster: Sendable {
     /// Where the pool listens.
     let address: ServerAddress
     let admin: ServerAddress
+    /// The YAML.
+    let config: String
 
     /// - Parameters:
     ///   - nodes: their addresses go into the pool as they are.
@@ -20,7 +22,7 @@ final class Cluster: Sendable {
         let address = try listen ?? .tcp(host: "127.0.0.1", port: ServerAddress.freePort())
         let admin = ServerAddress.tcp(host: "127.0.0.1", port: try ServerAddress.freePort())
         let lines = nodeLines ?? nodes.map(\.address.description)
-        let config = """
+        config = """
             \((top + ["admin: \(admin)"]).joined(separator: "\n"))
             pools:
               main:

@@ -11,12 +11,16 @@ struct DifferentialTests {
         environment("DROVER_STREAMS").flatMap(Int.init) ?? usual
     }
 
-    private func server(_ version: MemcachedServer.Version) throws -> MemcachedServer {
+    private static let options: MemcachedServer.Options = {
         var options = MemcachedServer.Options()
         options.memory = 1024
         // The LRU thread's bumps would make some replies a matter of time.
         options.more = ["-o", "no_lru_maintainer"]
-        return try MemcachedServer(version, options: options)
+        return options
+    }()
+
+    private func server(_ version: MemcachedServer.Version) throws -> MemcachedServer {
+        try MemcachedServer(version, options: Self.options)
     }
 
     private static func newer(_ seed: UInt64) -> Stream {
@@ -72,13 +76,59 @@ struct DifferentialTests {
         #expect(difference == nil, "\(difference ?? "")")
     }
 
+    // MARK: Keys with copies
+
+    private func copies(
+        _ shape: CopiesSetting.Shape, _ version: MemcachedServer.Version
+    ) throws -> CopiesCluster {
+        try CopiesCluster(
+            CopiesSetting(shape: shape, version: version), pool: ["timeout: 5s"], options: Self.options)
+    }
+
+    @Test(.enabled(if: servesCopies), arguments: CopiesSetting.Shape.allCases)
+    func copiesAnswerAsTheNewerMemcached(shape: CopiesSetting.Shape) throws {
+        let reference = try server(.newer)
+        let copies = try copies(shape, .newer)
+        let differential = Differential(
+            reference: reference.address, tested: copies.cluster.address, makeStream: Self.newer)
+        let difference = try differential.differences(seed: seed, streams: count(700))
+        #expect(difference == nil, "\(difference ?? "")")
+    }
+
+    @Test(.enabled(if: servesCopies), arguments: [CopiesSetting.Shape.twoOfThree, .standby])
+    func copiesAnswerAsDebiansMemcachedWhatIsWellFormed(shape: CopiesSetting.Shape) throws {
+        let reference = try server(.debian)
+        let copies = try copies(shape, .debian)
+        let differential = Differential(
+            reference: reference.address, tested: copies.cluster.address, makeStream: Self.wellFormed)
+        let difference = try differential.differences(seed: seed, streams: count(500))
+        #expect(difference == nil, "\(difference ?? "")")
+    }
+
+    @Test(.enabled(if: servesCopies))
+    func manyClientsOfCopiesGetTheirOwnReplies() throws {
+        let reference = try server(.newer)
+        let copies = try copies(.twoOfThree, .newer)
+        try playAtOnce(
+            Differential(
+                reference: reference.address, tested: copies.cluster.address, makeStream: Self.withoutFlushes,
+                isShared: true), streams: count(100))
+    }
+
+    // MARK: Many clients
+
     /// Replies of many clients share the node connections: none may get another's.
     @Test func manyClientsAtOnceGetTheirOwnReplies() throws {
         let reference = try server(.newer)
         let cluster = try Cluster(nodes: (0..<3).map { _ in try server(.newer) }, pool: ["timeout: 5s"])
-        let differential = Differential(
-            reference: reference.address, tested: cluster.address, makeStream: Self.withoutFlushes, isShared: true)
-        let (seed, streams) = (seed, count(200))
+        try playAtOnce(
+            Differential(
+                reference: reference.address, tested: cluster.address, makeStream: Self.withoutFlushes, isShared: true),
+            streams: count(200))
+    }
+
+    private func playAtOnce(_ differential: Differential, streams: Int) throws {
+        let seed = seed
         let threads = (0..<UInt64(8)).map { number in
             TestThread { try differential.differences(seed: seed &+ number << 32, streams: streams) }
         }

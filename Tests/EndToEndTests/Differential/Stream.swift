@@ -28,9 +28,6 @@ struct StreamCommand {
     }
 }
 
-/// A number that no server has given out.
-let unknownCAS = "987654321987"
-
 /// Commands that go out without waiting for replies, cut into pieces at random places.
 struct StreamBatch {
     enum Ending {

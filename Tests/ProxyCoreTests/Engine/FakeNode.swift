@@ -1,22 +1,38 @@
-/// A memcached with the few commands that the engine's tests send, as bytes in and bytes out.
+/// A memcached with the commands that the engine's tests send, as bytes in and bytes out. Its clock stands: what is
+/// given a time keeps it.
 struct FakeNode {
-    private(set) var items: [String: (flags: String, data: [UInt8])] = [:]
+    struct Item {
+        var flags: String
+        var data: [UInt8]
+        var cas: UInt64 = 0
+        /// Seconds; 0 is for ever.
+        var time = 0
+        /// Made by `mg N` or won by nobody yet: the first to ask gets it.
+        var isStub = false
+    }
+
+    /// What a store came to.
+    enum Stored { case stored, notStored, exists, notFound }
+
+    var items: [String: Item] = [:]
     /// Command lines as they came, connection after connection mixed.
     private(set) var seen: [String] = []
     /// Takes bytes and answers nothing.
     var isFrozen = false
+    /// The last that was given out. Nodes that begin apart give out numbers of their own.
+    var cas: UInt64 = 6
 
     /// Works off the whole commands at the start of `input` and returns the replies.
-    mutating func answer(_ input: inout [UInt8]) -> [UInt8] {
+    /// - Parameter most: commands at once.
+    mutating func answer(_ input: inout [UInt8], most: Int = .max) -> [UInt8] {
         var reply: [UInt8] = []
         var used = 0
-        while !isFrozen, let newline = input[used...].firstIndex(of: 0x0a) {
+        var count = 0
+        while !isFrozen, count < most, let newline = input[used...].firstIndex(of: 0x0a) {
             let line = String(decoding: input[used..<(newline - 1)], as: UTF8.self)
             let words = line.split(separator: " ").map(String.init)
             var end = newline + 1
-            if words.count >= 5 || words[0] == "ms", let length = Int(words[words[0] == "ms" ? 2 : 4]),
-                ["set", "add", "ms"].contains(words[0])
-            {
+            if Self.stores.contains(words[0]), let length = Int(words[words[0] == "ms" ? 2 : 4]) {
                 guard input.count >= end + length + 2 else { break }
                 reply += store(words, Array(input[end..<(end + length)]))
                 end += length + 2
@@ -25,38 +41,110 @@ struct FakeNode {
             }
             seen.append(line)
             used = end
+            count += 1
         }
         input.removeFirst(used)
         return reply
     }
 
+    private static let stores: Set = ["set", "add", "replace", "append", "prepend", "cas", "ms"]
+
     private mutating func store(_ words: [String], _ data: [UInt8]) -> [UInt8] {
-        if words[0] == "add", items[words[1]] != nil { return Array("NOT_STORED\r\n".utf8) }
-        items[words[1]] = (words[0] == "ms" ? "0" : words[2], data)
-        return Array((words[0] == "ms" ? "HD\r\n" : "STORED\r\n").utf8)
+        if words[0] == "ms" { return metaSet(words, data) }
+        let new = Item(flags: words[2], data: data, time: Int(words[3])!)
+        let expected = words[0] == "cas" ? UInt64(words[5]) : nil
+        switch store(words[0] == "cas" ? "set" : words[0], words[1], new, expected: expected) {
+        case .stored: return Array("STORED\r\n".utf8)
+        case .notStored: return Array("NOT_STORED\r\n".utf8)
+        case .exists: return Array("EXISTS\r\n".utf8)
+        case .notFound: return Array("NOT_FOUND\r\n".utf8)
+        }
+    }
+
+    /// - Parameter expected: the number that the item must have.
+    mutating func store(_ verb: String, _ key: String, _ item: Item, expected: UInt64?) -> Stored {
+        var item = item
+        if let expected {
+            guard let old = items[key] else { return .notFound }
+            guard old.cas == expected else { return .exists }
+        }
+        switch verb {
+        case "add": if items[key] != nil { return .notStored }
+        case "replace": if items[key] == nil { return .notStored }
+        case "append", "prepend":
+            guard let old = items[key] else { return .notStored }
+            item.data = verb == "append" ? old.data + item.data : item.data + old.data
+            (item.flags, item.time) = (old.flags, old.time)
+        default: break
+        }
+        // One that is over as it comes.
+        items[key] = item.time < 0 ? nil : item
+        touchNumber(of: key)
+        return .stored
+    }
+
+    /// Gives the item the next number.
+    mutating func touchNumber(of key: String) {
+        cas += 1
+        items[key]?.cas = cas
     }
 
     private mutating func answer(_ words: [String]) -> [UInt8] {
         switch words[0] {
         case "version": return Array("VERSION 1.6.38\r\n".utf8)
-        case "get", "gets":
-            var reply: [UInt8] = []
-            for key in words.dropFirst() {
-                guard let item = items[key] else { continue }
-                let cas = words[0] == "gets" ? " 7" : ""
-                reply +=
-                    Array("VALUE \(key) \(item.flags) \(item.data.count)\(cas)\r\n".utf8) + item.data + [0x0d, 0x0a]
+        case "get", "gets": return values(words.dropFirst(), withNumbers: words[0] == "gets")
+        case "gat", "gats":
+            for key in words.dropFirst(2) { touch(key, Int(words[1])!, keepsExpired: true) }
+            let reply = values(words.dropFirst(2), withNumbers: words[0] == "gats")
+            for key in words.dropFirst(2) { touch(key, Int(words[1])!) }
+            return reply
+        case "delete": return line(items.removeValue(forKey: words[1]) == nil ? "NOT_FOUND" : "DELETED")
+        case "touch":
+            guard items[words[1]] != nil else { return line("NOT_FOUND") }
+            touch(words[1], Int(words[2])!)
+            return line("TOUCHED")
+        case "incr", "decr":
+            guard items[words[1]] != nil else { return line("NOT_FOUND") }
+            guard let number = count(words[1], by: UInt64(words[2])!, up: words[0] == "incr") else {
+                return line(Self.notANumber)
             }
-            return reply + Array("END\r\n".utf8)
-        case "mg":
-            guard let item = items[words[1]] else { return Array("EN\r\n".utf8) }
-            return Array("VA \(item.data.count)\r\n".utf8) + item.data + [0x0d, 0x0a]
-        case "delete": return Array((items.removeValue(forKey: words[1]) == nil ? "NOT_FOUND\r\n" : "DELETED\r\n").utf8)
-        case "md": return Array((items.removeValue(forKey: words[1]) == nil ? "NF\r\n" : "HD\r\n").utf8)
+            return line("\(number)")
+        case "mg": return metaGet(words)
+        case "md": return metaDelete(words)
+        case "ma": return metaArithmetic(words)
+        case "mn": return line("MN")
         case "flush_all":
             items = [:]
-            return Array("OK\r\n".utf8)
-        default: return Array("ERROR\r\n".utf8)
+            return line("OK")
+        default: return line("ERROR")
         }
     }
+
+    private func values(_ keys: ArraySlice<String>, withNumbers: Bool) -> [UInt8] {
+        var reply: [UInt8] = []
+        for key in keys {
+            guard let item = items[key] else { continue }
+            let number = withNumbers ? " \(item.cas)" : ""
+            reply += line("VALUE \(key) \(item.flags) \(item.data.count)\(number)") + item.data + [0x0d, 0x0a]
+        }
+        return reply + line("END")
+    }
+
+    mutating func touch(_ key: String, _ time: Int, keepsExpired: Bool = false) {
+        items[key]?.time = time
+        if time < 0 && !keepsExpired { items[key] = nil }
+    }
+
+    /// The new number; nil where there is none.
+    mutating func count(_ key: String, by delta: UInt64, up: Bool) -> UInt64? {
+        guard let item = items[key], let old = UInt64(String(decoding: item.data, as: UTF8.self)) else { return nil }
+        let new = up ? old &+ delta : old - min(old, delta)
+        items[key]?.data = Array("\(new)".utf8)
+        touchNumber(of: key)
+        return new
+    }
+
+    func line(_ text: String) -> [UInt8] { Array("\(text)\r\n".utf8) }
+
+    static let notANumber = "CLIENT_ERROR cannot increment or decrement non-numeric value"
 }

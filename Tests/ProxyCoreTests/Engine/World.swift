@@ -18,6 +18,8 @@ final class World {
         var isOpen = true
         var hasEnded = false
         var node = 0
+        /// Sent by the node and still under way.
+        var delayed: [UInt8] = []
     }
 
     /// Bytes that are taken from the front, few at a time: none of the others is moved for that.
@@ -52,6 +54,9 @@ final class World {
     var refusing: Set<Int> = []
     /// Nil: all that there is moves at once. Else the most bytes that move at once, and the number is drawn.
     var mostBytes: Int?
+    /// Nil: nodes answer at once. Else a node works off commands of one connection once in so many turns, some of them,
+    /// and its replies arrive as late again: what two nodes are told in one order, they may do in another.
+    var slowness: Int?
     private var generator: SeededGenerator
 
     init(
@@ -65,7 +70,7 @@ final class World {
         engine = Engine(
             Topology([pool], isUp: isUp), limits: Engine.Limits(memory: memory, clients: [1000], rows: rows), seed: seed
         )
-        nodes = [FakeNode](repeating: FakeNode(), count: count)
+        nodes = [FakeNode](repeating: FakeNode(), count: pool.allNodes.count)
         generator = SeededGenerator(seed: seed)
     }
 
@@ -124,8 +129,14 @@ final class World {
     }
 
     /// The node's connections end, as when it is killed.
-    func breakLinks(to node: Int) {
+    /// - Parameter landing: the node still does what was sent to it, and nobody hears of it.
+    func breakLinks(to node: Int, landing: Bool = false) {
         for (id, end) in links.sorted(by: { $0.key < $1.key }) where end.node == node {
+            if landing {
+                var input = end.received
+                _ = nodes[node].answer(&input)
+                links[id]?.received = []
+            }
             engine.linkLost(id, .connectionLost)
         }
     }
@@ -144,6 +155,7 @@ final class World {
         engine.beginTurn(at: now)
         var moved = false
         for id in clients.keys.sorted() where receive(fromClient: id) { moved = true }
+        for id in links.keys.sorted() where deliver(onLink: id) { moved = true }
         for id in links.keys.sorted() where receive(fromLink: id) { moved = true }
         _ = engine.tick()
         if writeAll() { moved = true }
@@ -266,11 +278,26 @@ extension World {
 
     private func answer(onLink id: UInt32) -> Bool {
         guard var input = links[id]?.received, !input.isEmpty, let node = links[id]?.node else { return false }
+        if isLate, !nodes[node].isFrozen { return true }
         let before = input.count
-        links[id]?.arriving += nodes[node].answer(&input)
+        let reply = nodes[node].answer(&input, most: slowness == nil ? .max : 1 + drawn(from: 3))
         links[id]?.received = input
+        if slowness == nil { links[id]?.arriving += reply } else { links[id]?.delayed += reply }
         return input.count != before
     }
+
+    /// Replies that are under way arrive.
+    private func deliver(onLink id: UInt32) -> Bool {
+        guard let delayed = links[id]?.delayed, !delayed.isEmpty else { return false }
+        if isLate { return true }
+        links[id]?.arriving += delayed
+        links[id]?.delayed = []
+        return true
+    }
+
+    private var isLate: Bool { slowness.map { drawn(from: $0) > 0 } ?? false }
+
+    private func drawn(from count: Int) -> Int { Int.random(in: 0..<count, using: &generator) }
 
     private func bytes(of queue: ByteQueue) -> [UInt8] {
         var bytes: [UInt8] = []

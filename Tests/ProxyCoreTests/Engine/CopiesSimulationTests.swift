@@ -1,0 +1,162 @@
+import DroverTesting
+import Testing
+
+@testable import ProxyCore
+
+/// The engine with copies, between clients and nodes that are slow, cut off, and judged at any moment.
+@Suite(.enabled(if: servesCopies))
+struct CopiesSimulationTests {
+    /// DROVER_ROUNDS asks for more.
+    private let rounds = environment("DROVER_ROUNDS").flatMap(Int.init) ?? 20
+
+    private static let keys = ModelKey.all.map(\.name)
+
+    /// P5, whatever order the nodes hear of it in.
+    @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases, PoolSettings.Acks.allCases)
+    func copiesAgreeAtRest(shape: CopiesShape, acks: PoolSettings.Acks) {
+        var generator = SeededGenerator.fromEnvironment()
+        for round in 0..<rounds {
+            let seed = round == 0 ? generator.seed : generator.next()
+            let world = World(shape, acks: acks, read: round % 2 == 0 ? .primary : .spread, seed: seed)
+            var clients = (0..<6).map { SimulatedClient(world, number: $0, seed: seed, marksSilence: false) }
+            for _ in 0..<12 {
+                for index in clients.indices { clients[index].say(generator.pick(0..<4), to: world) }
+                for _ in 0..<generator.pick(0..<6) { world.turn() }
+            }
+            for index in clients.indices { clients[index].finish(world) }
+            world.settle()
+            let label: Comment = "DROVER_SEED=\(seed)"
+            for index in clients.indices { clients[index].checkReplies(world, errors: false, label) }
+            let differing = world.disagreements(on: Self.keys)
+            #expect(differing.isEmpty, "\(label): \(differing.joined(separator: "\n"))")
+            world.expectRest()
+            guard differing.isEmpty else { return }
+        }
+    }
+
+    /// One reply a request, in order, to the right client, and nothing left behind.
+    @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases, PoolSettings.Acks.allCases)
+    func everyReplyUnderFaults(shape: CopiesShape, acks: PoolSettings.Acks) {
+        var generator = SeededGenerator.fromEnvironment()
+        for round in 0..<rounds {
+            let seed = round == 0 ? generator.seed : generator.next()
+            let reads = PoolSettings.Read.allCases
+            let world = World(shape, acks: acks, read: reads[round % reads.count], seed: seed)
+            var clients = (0..<5).map { SimulatedClient(world, number: $0, seed: seed, marksSilence: true) }
+            var faults = SeededGenerator(seed: seed)
+            for step in 0..<80 {
+                let index = faults.pick(clients.indices)
+                clients[index].say(faults.pick(1..<4), to: world)
+                for _ in 0..<faults.pick(0..<4) { world.turn() }
+                Self.fault(&faults, world)
+                // Who is closed in the middle of a value comes back as another.
+                if !world.isOpen(clients[index].id) {
+                    clients[index].checkReplies(world, errors: true, "DROVER_SEED=\(seed)")
+                    clients[index] = SimulatedClient(world, number: 5 + step, seed: seed, marksSilence: true)
+                }
+            }
+            world.refusing = []
+            for node in world.nodes.indices {
+                world.nodes[node].isFrozen = false
+                world.judge(node: node, isUp: true)
+            }
+            for index in clients.indices { clients[index].finish(world) }
+            world.settle()
+            for index in clients.indices { clients[index].checkReplies(world, errors: true, "DROVER_SEED=\(seed)") }
+            world.expectRest()
+        }
+    }
+
+    private static func fault(_ random: inout SeededGenerator, _ world: World) {
+        let node = random.pick(world.nodes.indices)
+        switch random.pick(0..<20) {
+        case 0...1: world.breakLinks(to: node)
+        case 2: world.breakLinks(to: node, landing: true)
+        case 3: world.refusing = random.once(in: 2) ? [node] : []
+        case 4: world.nodes[node].isFrozen = true
+        case 5...6: for index in world.nodes.indices { world.nodes[index].isFrozen = false }
+        case 7...8: world.judge(node: node, isUp: random.once(in: 2))
+        case 9: world.now += 250_000_000
+        default: break
+        }
+    }
+
+    // MARK: One node's connections break
+
+    /// Each acknowledged incr and append once, each other at most once, on every copy.
+    @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases, PoolSettings.Acks.allCases)
+    func nothingIsDoneTwice(shape: CopiesShape, acks: PoolSettings.Acks) throws {
+        var generator = SeededGenerator.fromEnvironment()
+        for round in 0..<rounds {
+            let seed = round == 0 ? generator.seed : generator.next()
+            var random = SeededGenerator(seed: seed)
+            let world = World(shape, acks: acks, seed: seed)
+            let keys = (0..<5).map { "once\($0 * 7919)" }
+            let first = world.connect()
+            for key in keys {
+                world.send("set \(key)n 0 0 4\r\n1000\r\nset \(key)s 0 0 1\r\n;\r\n", from: first)
+            }
+            world.settle()
+            let victim = random.pick(world.nodes.indices)
+            let clients = (0..<5).map { _ in world.connect() }
+            var asked: [UInt32: [(key: String, token: String?)]] = [:]
+            for step in 0..<150 {
+                let client = random.pick(clients)
+                let key = random.pick(keys)
+                if random.once(in: 2) {
+                    world.send("incr \(key)n 1\r\n", from: client)
+                    asked[client, default: []].append(("\(key)n", nil))
+                } else {
+                    let token = "t\(step);"
+                    let verb = random.pick(["append", "prepend"])
+                    world.send("\(verb) \(key)s 0 0 \(token.utf8.count)\r\n\(token)\r\n", from: client)
+                    asked[client, default: []].append(("\(key)s", token))
+                }
+                for _ in 0..<random.pick(0..<4) { world.turn() }
+                if random.once(in: 8) { world.breakLinks(to: victim, landing: random.once(in: 2)) }
+            }
+            world.settle()
+            try Self.checkOnce(world, asked, "DROVER_SEED=\(seed), node \(victim)")
+            let differing = world.disagreements(on: keys.flatMap { ["\($0)n", "\($0)s"] })
+            #expect(differing.isEmpty, "DROVER_SEED=\(seed): \(differing.joined(separator: "\n"))")
+            world.expectRest()
+        }
+    }
+
+    private static func checkOnce(
+        _ world: World, _ asked: [UInt32: [(key: String, token: String?)]], _ label: Comment
+    ) throws {
+        var (counted, uncertain) = ([String: Int](), [String: Int]())
+        var (stored, sent) = ([String: [String]](), [String: Set<String>]())
+        for (client, requests) in asked {
+            var replies = ReceivedBytes(Array(world.take(client).utf8))
+            for (key, token) in requests {
+                let line = try replies.readLine()
+                if let token {
+                    sent[key, default: []].insert(token)
+                    if line == "STORED\r\n" { stored[key, default: []].append(token) }
+                } else if UInt64(line.dropLast()) != nil {
+                    counted[key, default: 0] += 1
+                } else {
+                    uncertain[key, default: 0] += 1
+                }
+                let isRight = line == "STORED\r\n" || UInt64(line.dropLast()) != nil || line.hasPrefix("SERVER_ERROR ")
+                #expect(isRight, "\(label): \(key): \(line)")
+            }
+            #expect(replies.left.isEmpty, label)
+        }
+        for (key, count) in counted {
+            let data = world.nodes[world.copies(of: key)[0]].items[key]?.data ?? []
+            let value = (Int(String(decoding: data, as: UTF8.self)) ?? 0) - 1000
+            #expect(
+                (count...count + uncertain[key, default: 0]).contains(value),
+                "\(label): \(key) is \(value), acknowledged \(count)")
+        }
+        for (key, tokens) in stored {
+            let data = world.nodes[world.copies(of: key)[0]].items[key]?.data ?? []
+            let held = String(decoding: data, as: UTF8.self).split(separator: ";").map { "\($0);" }
+            #expect(Set(held).count == held.count, "\(label): \(key) has something twice: \(held)")
+            #expect(Set(tokens).isSubset(of: held) && sent[key]!.isSuperset(of: held), "\(label): \(key): \(held)")
+        }
+    }
+}
