@@ -96,10 +96,14 @@ extension Engine {
         return queues.chunks.withBytes(of: row.commandChunk, offset: Int(row.commandOffset), count: length) { line in
             var scan = LineScan()
             let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
-                parser.parseAny(line, scan: &scan, limits: $0.protocolLimits)
+                reparser.parseAny(line, scan: &scan, limits: $0.protocolLimits)
             }
             guard case .request(let head) = step else { return 0 }
-            return hash(of: head, in: line, pool: pool)
+            guard head.options.contains(.base64Key) else {
+                return unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.hashed(head.key, in: line) }
+            }
+            let (key, decoded) = (reparser.decodedKey, ByteRange(offset: 0, length: reparser.decodedLength))
+            return unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { unsafe $0.hashed(decoded, in: key.span.bytes) }
         }
     }
 

@@ -26,6 +26,43 @@ extension Engine {
         return whole
     }
 
+    /// A gat of several keys: a get of them, and behind it a touch of each.
+    func beginTouching(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
+        let pool = clients[id].pool
+        var read = head
+        read.verb = head.verb == .gat ? .get : .gets
+        read.argument = .empty
+        let used = beginMultiget(read, bytes, from: id)
+        let time = bytes.extracting(head.argument.start..<head.argument.end)
+        for index in 0..<Int(head.keyCount) where hasRoom {
+            let key = parser.key(at: index)
+            touch(bytes.extracting(key.start..<key.end), time, pool: pool)
+        }
+        return used
+    }
+
+    /// Nobody waits for this.
+    private func touch(_ key: RawSpan, _ time: RawSpan, pool: UInt16) {
+        made.clear()
+        made.append("touch ")
+        made.append(key)
+        made.append(" ")
+        made.append(time)
+        made.append("\r\n")
+        var scan = LineScan()
+        var started = none
+        made.withBytes { line in
+            let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
+                reparser.parseAny(line, scan: &scan, limits: $0.protocolLimits)
+            }
+            guard case .request(let head) = step else { return }
+            let request = requests.take(Request(client: none, verb: .touch, flags: .quiet, pool: pool, started: now))
+            guard let fan = newFan(for: request, head, hash(of: head, in: line, pool: pool)) else { return }
+            if keep(line, line: line.byteCount, of: fan) { started = fan } else { abandon(fan, answering: .outOfMemory) }
+        }
+        if started != none { start(started) }
+    }
+
     /// The block has not all come: the line waits in the fan, the block in a call.
     private func collect(_ fan: UInt32, isKept: Bool, _ block: Int, _ line: Int, from id: UInt32) -> Int {
         let call = calls.take(Call(request: fans[fan].own, node: 0, verb: fans[fan].head.verb, flags: [], sent: now))

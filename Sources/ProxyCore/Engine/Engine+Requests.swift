@@ -10,6 +10,9 @@ extension Engine {
         let pool = clients[id].pool
         poolStats[Int(pool)].requests.count(head.verb.rawValue)
         if clients[id].flags.contains(.copies) {
+            if head.keyCount > 1, head.verb == .gat || head.verb == .gats {
+                return beginTouching(head, bytes, from: id)
+            }
             if head.isWrite { return beginCopied(head, bytes, from: id) }
             if head.showsCAS, head.keyCount == 1 { return beginTagged(head, bytes, from: id) }
         }

@@ -45,6 +45,8 @@ public final class Engine {
     /// Bytes of buffer from which on memory is short: behind it there is room for what one turn brings.
     let highMark: Int
     var parser = RequestParser()
+    /// For lines of our own, while those of clients are being worked on.
+    var reparser = RequestParser()
     /// For lines that are made here.
     var made = LineBuffer()
     /// For reply lines whose CAS number is changed.
