@@ -194,6 +194,7 @@ extension Engine {
             queues.clear(&fans[fan].answer)
             fans[fan].held = rank
         }
+        if fans[fan].answer.isEmpty { keepTogether(bytes) }
         if !queues.append(bytes, to: &fans[fan].answer, through: &arena), requests[fans[fan].client].client != none {
             runOut(fans[fan].client)
         }

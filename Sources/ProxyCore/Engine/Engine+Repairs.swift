@@ -128,7 +128,13 @@ extension Engine {
     func keepRepairReply(_ bytes: RawSpan, of call: UInt32) {
         let run = requests[calls[call].request].fan
         let rank = Int(calls[call].rank)
+        if runs[run].replies[rank].isEmpty { keepTogether(bytes) }
         runs.update(run) { _ = queues.append(bytes, to: &$0.replies[rank], through: &arena) }
+    }
+
+    /// The start of a reply, which `withStart` is to show, goes to one chunk: a header is shorter.
+    func keepTogether(_ bytes: RawSpan) {
+        if arena.room < min(bytes.byteCount, 1024) { _ = queues.renew(&arena) }
     }
 
     func finishRepair(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of link: UInt32) {
