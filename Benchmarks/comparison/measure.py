@@ -83,11 +83,16 @@ class Strace:
         return {}
 
 
+def callgrind_is_here():
+    return bool(shutil.which("valgrind") and shutil.which("callgrind_control"))
+
+
 class Callgrind:
     """User instructions of a process that runs under valgrind."""
 
-    PREFIX = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=callgrind.%p",
-              "--dump-instr=no", "-q"]
+    # Fair: valgrind runs one thread at a time, and two workers are to have equal shares of it.
+    PREFIX = ["valgrind", "--tool=callgrind", "--fair-sched=try", "--instr-atstart=no",
+              "--callgrind-out-file=callgrind.%p", "--dump-instr=no", "-q"]
 
     def __init__(self, pid):
         self._pid = pid
@@ -107,8 +112,10 @@ class Callgrind:
         return total
 
     def _control(self, *arguments):
+        # Not through pipes: vgdb, its child, may hang, and would hold them open past the timeout.
         subprocess.run(
-            ["callgrind_control", *arguments, str(self._pid)], cwd=processes.scratch, capture_output=True, timeout=60)
+            ["callgrind_control", *arguments, str(self._pid)], cwd=processes.scratch, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
 
     def _files(self):
         return {name for name in os.listdir(processes.scratch) if name.startswith(f"callgrind.{self._pid}")}

@@ -112,9 +112,21 @@ routes{{ default = route_direct{{ child = "main" }} }}
     return command + ["-o", f"proxy_config=routelib,proxy_arg={path}"]
 
 
-def _drover(binary, port, nodes):
+def _copying_proxy(binary, port, nodes):
+    # Jump hash goes by a backend's place in the list: the second pool's lists are shifted by one, so that a key's two
+    # copies are on two nodes.
+    pools = [", ".join(f'"127.0.0.1:{node}"' for node in nodes[shift:] + nodes[:shift]) for shift in (0, 1)]
+    path = processes.write(f"copies-{port}.lua", f"""pools{{
+    set_main = {{ {{ backends = {{ {pools[0]} }} }}, {{ backends = {{ {pools[1]} }} }} }}
+}}
+routes{{ default = route_allsync{{ children = "set_main" }} }}
+""")
+    return memcached_command(binary, port) + ["-o", f"proxy_config=routelib,proxy_arg={path}"]
+
+
+def _drover(binary, port, nodes, workers=1, copies=1):
     servers = "\n".join(f"      - 127.0.0.1:{node}:1 node{index}" for index, node in enumerate(nodes))
-    path = processes.write(f"drover-{port}.yml", f"""workers: 1
+    path = processes.write(f"drover-{port}.yml", f"""workers: {workers}
 pools:
   main:
     listen: [127.0.0.1:{port}]
@@ -123,8 +135,31 @@ pools:
     distribution: ketama
     hash: fnv1a_64
     timeout: 5s
+{"    replicas: %d" % copies if copies > 1 else ""}
 """)
     return [binary, "serve", "-c", path]
+
+
+def drover(binary, workers=1, copies=1):
+    """Drover with so many workers and copies of each key."""
+    title = f"Drover, {workers} workers" if workers > 1 else "Drover"
+    return Peer("drover", title, binary, lambda binary, port, nodes: _drover(binary, port, nodes, workers, copies))
+
+
+def copies_are_known(binary):
+    """Whether this Drover takes a config with two copies."""
+    command = _drover(binary, 1, [2, 3, 4], copies=2)
+    return subprocess.run([binary, "check", command[-1]], capture_output=True).returncode == 0
+
+
+def copying(newer, drover_binary):
+    """Those that write two copies of each key."""
+    found = [Peer("mcproxy", "memcached's proxy, 1 worker, allsync", newer, _copying_proxy)] if _is_program(newer) else []
+    return found + [drover(drover_binary, copies=2)]
+
+
+def _is_program(path):
+    return bool(path) and os.access(path, os.X_OK)
 
 
 def find(memcached, newer, drover):
@@ -133,7 +168,7 @@ def find(memcached, newer, drover):
         Peer("lone", "a lone memcached", memcached, _lone),
         Peer("relay", "raw TCP relay (haproxy)", shutil.which("haproxy", path=_path()), _relay),
         Peer("twemproxy", "twemproxy", shutil.which("nutcracker", path=_path()), _twemproxy),
-        Peer("mcproxy", "memcached's proxy, 1 worker", newer if newer and os.access(newer, os.X_OK) else None,
+        Peer("mcproxy", "memcached's proxy, 1 worker", newer if _is_program(newer) else None,
              _memcached_proxy),
         Peer("drover", "Drover", drover, _drover),
     ]

@@ -15,7 +15,7 @@ def cell(values):
     user = values.get("user", values.get("callgrind"))
     total = number(values["total"]) if "total" in values else "?"
     syscalls = number(values["syscalls"], 2) if "syscalls" in values else "?"
-    return f"{total} ({'?' if user is None else number(user)}), {syscalls}"
+    return f"{total} ({'?' if user is None else number(user, 2)}), {syscalls}"
 
 
 def time_cell(values):
@@ -52,14 +52,15 @@ def markdown(peers, loads, results, memory, methods, command):
     def rows(render):
         return [[load.title, *(render(results.get(peer.key, {}).get(load.key)) for peer in peers)] for load in loads]
 
-    parts = [
-        f"Made by `{command}` on {os.cpu_count()} cores of {processor()}, Linux {platform.release()}.",
-        "Kilo-instructions per request (user part), system calls of the peer per request:",
-        grid("load", titles, rows(cell)),
-        "Microseconds of processor per request (user part), requests per second:",
-        grid("load", titles, rows(time_cell)),
-    ]
-    ours = next((peer for peer in peers if peer.key == "drover" and results.get("drover")), None)
+    parts = [f"Made by `{command}` on {os.cpu_count()} cores of {processor()}, Linux {platform.release()}."]
+    if loads:
+        parts += [
+            "Kilo-instructions per request (user part), system calls of the peer per request:",
+            grid("load", titles, rows(cell)),
+            "Microseconds of processor per request (user part), requests per second:",
+            grid("load", titles, rows(time_cell)),
+        ]
+    ours = next((peer for peer in peers if loads and peer.key == "drover" and results.get("drover")), None)
     if ours:
         others = [peer for peer in peers if peer is not ours and results.get(peer.key)]
         parts += [

@@ -94,6 +94,8 @@ extension Worker {
     func write(link id: UInt32) {
         guard !engine.isClosed(link: id) else { return }
         var queue = engine.beginSending(toLink: id)
+        // A write that failed may have moved its requests to a link that is still to be opened, this turn.
+        guard Int(id) < links.count else { return }
         let row = links[Int(id)]
         guard row.socket.isOpen, !row.isConnecting, row.writeWatch == .none else { return }
         while !queue.isEmpty {

@@ -78,7 +78,7 @@ import Testing
         func content(_ queue: ByteQueue) -> [UInt8] {
             var content: [UInt8] = []
             queues.forEachRun(of: queue) { run in
-                for index in 0..<run.byteCount { content.append(run.byte(at: index)) }
+                unsafe run.withUnsafeBytes { unsafe content.append(contentsOf: $0) }
                 return true
             }
             return content

@@ -123,8 +123,12 @@ struct FailureTests {
             usleepMilliseconds(faults.pick(50..<400))
         }
         for client in clients {
-            let served = try client.join()
-            #expect(served > 100, "DROVER_SEED=\(random.seed)")
+            do {
+                let served = try client.join()
+                #expect(served > 100, "DROVER_SEED=\(random.seed)")
+            } catch {
+                Issue.record("DROVER_SEED=\(random.seed): \(error); Drover's log:\n\(cluster.drover.log.suffix(3000))")
+            }
         }
         #expect(cluster.drover.isRunning)
         let client = try cluster.client()

@@ -15,6 +15,11 @@ extension Engine {
             return count
         }
         if calls[call].flags.contains(.streaming) { return stream(bytes.extracting(0..<count), of: call, from: id) }
+        // Behind a large value there are requests that came before this one: it must not overtake them.
+        guard count < left || clients[id].blockers == 0 else {
+            clients[id].flags.insert(.waiting)
+            return 0
+        }
         checkNewline(bytes, left: left, of: id)
         stage(bytes.extracting(0..<count), of: call)
         clients[id].bodyLeft = left - UInt64(count)

@@ -169,7 +169,9 @@ extension Engine {
     }
 
     func mayStreamMore(_ client: Client) -> Bool {
-        client.collecting == none || uploadBacklog(client.collecting) <= Self.outputHighWater / 2
+        guard client.collecting != none else { return true }
+        guard calls[client.collecting].flags.contains(.streaming) else { return client.blockers == 0 }
+        return uploadBacklog(client.collecting) <= Self.outputHighWater / 2
     }
 
     func isUploading(_ call: UInt32) -> Bool {

@@ -88,7 +88,7 @@ struct ReplyComparison {
 
     private func secondsMatch(_ a: Substring, _ b: Substring) -> Bool {
         guard let x = Int(a), let y = Int(b) else { return a == b }
-        return x == y || (x != -1 && y != -1 && abs(x - y) <= 2)
+        return x == y || (x != -1 && y != -1 && abs(x - y) <= 10)
     }
 }
 

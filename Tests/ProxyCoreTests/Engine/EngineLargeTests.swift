@@ -27,6 +27,21 @@ import Testing
         world.expectRest()
     }
 
+    /// A set whose block came in two parts once passed by the set before it: the older value stayed.
+    @Test func aBlockInPartsDoesNotOvertakeWhatWaitsBehindALargeValue() {
+        let (world, client) = worldWithLargeItem()
+        world.mostBytes = 10_000
+        world.send("get big\r\nset a 0 0 1\r\n1\r\nset a 0 0 2\r\n2", from: client)
+        for _ in 0..<8 { world.turn() }
+        #expect(world.engine.clients[client].blockers == 1)
+        world.send("2\r\nget a\r\n", from: client)
+        for _ in 0..<8 { world.turn() }
+        #expect(!world.nodes[0].seen.contains("set a 0 0 2"))
+        world.run()
+        #expect(world.take(client).hasSuffix("END\r\nSTORED\r\nSTORED\r\nVALUE a 0 2\r\n22\r\nEND\r\n"))
+        world.expectRest()
+    }
+
     @Test func aClientThatDoesNotReadStopsOnlyItsOwnConnection() {
         let (world, client) = worldWithLargeItem()
         world.mostBytes = 50_000

@@ -9,7 +9,7 @@ import Telemetry
 final class World {
     /// One end of a connection: bytes on their way to the engine, and those that it has left for later.
     struct End {
-        var arriving: [UInt8] = []
+        var arriving = Arriving()
         var unread: [UInt8] = []
         /// What the engine has sent: a client's replies, a node's commands.
         var received: [UInt8] = []
@@ -20,6 +20,24 @@ final class World {
         var node = 0
         /// Sent by the node and still under way.
         var delayed: [UInt8] = []
+    }
+
+    /// Bytes that are taken from the front, few at a time: none of the others is moved for that.
+    struct Arriving {
+        private var bytes: [UInt8] = []
+        private var start = 0
+
+        var count: Int { bytes.count - start }
+        var isEmpty: Bool { count == 0 }
+
+        mutating func take(_ count: Int) -> [UInt8] {
+            let taken = Array(bytes[start..<(start + count)])
+            start += count
+            if isEmpty { self = Arriving() }
+            return taken
+        }
+
+        static func += (left: inout Arriving, right: [UInt8]) { left.bytes += right }
     }
 
     let engine: Engine
@@ -152,9 +170,8 @@ final class World {
 
     private func receive(fromClient id: UInt32) -> Bool {
         guard let end = clients[id], end.isOpen, !end.isPaused, !end.arriving.isEmpty else { return false }
-        let count = drawn(end.arriving.count)
-        clients[id]?.unread += end.arriving.prefix(count)
-        clients[id]?.arriving.removeFirst(count)
+        let bytes = clients[id]?.arriving.take(drawn(end.arriving.count)) ?? []
+        clients[id]?.unread += bytes
         offer(client: id)
         return true
     }
@@ -169,9 +186,7 @@ final class World {
 
     private func receive(fromLink id: UInt32) -> Bool {
         guard let end = links[id], end.isOpen, !end.isPaused, !end.arriving.isEmpty else { return false }
-        let count = drawn(end.arriving.count)
-        links[id]?.arriving.removeFirst(count)
-        let unread = end.unread + end.arriving.prefix(count)
+        let unread = end.unread + (links[id]?.arriving.take(drawn(end.arriving.count)) ?? [])
         let used = unsafe engine.received(fromLink: id, unread.span.bytes)
         links[id]?.unread = Array(unread.dropFirst(used))
         return true
@@ -247,7 +262,8 @@ extension World {
 
     private func write(client id: UInt32) -> Bool {
         let bytes = bytes(of: engine.beginSending(toClient: id).queue)
-        guard let end = clients[id], end.isOpen, end.isReading || bytes.isEmpty else { return false }
+        // No copy of the end is held here: it would make a copy of all that the client has received.
+        guard clients[id]?.isOpen == true, clients[id]?.isReading == true || bytes.isEmpty else { return false }
         clients[id]?.received += bytes
         if !bytes.isEmpty { _ = engine.sent(toClient: id, bytes.count) }
         if engine.isFinished(client: id) { close(client: id) }
