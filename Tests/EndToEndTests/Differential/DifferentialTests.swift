@@ -82,7 +82,7 @@ struct DifferentialTests {
         _ shape: CopiesSetting.Shape, _ version: MemcachedServer.Version
     ) throws -> CopiesCluster {
         try CopiesCluster(
-            CopiesSetting(shape: shape, version: version), pool: ["timeout: 5s"], options: Self.options)
+            CopiesSetting(shape: shape, version: version), pool: ["timeout: 10s"], options: Self.options)
     }
 
     @Test(.enabled(if: servesCopies), arguments: CopiesSetting.Shape.allCases)

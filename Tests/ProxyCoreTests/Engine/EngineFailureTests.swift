@@ -78,7 +78,7 @@ import Testing
 
     @Test func aNodesOwnErrorIsPassedOnAndCounted() {
         let world = World(nodes: 1)
-        #expect(world.ask("incr a 1\r\nget a\r\n", from: world.connect()) == "ERROR\r\nEND\r\n")
+        #expect(world.ask("me a\r\nget a\r\n", from: world.connect()) == "ERROR\r\nEND\r\n")
         #expect(world.engine.nodeStats[0].errors[.serverError] == 1)
         #expect(world.engine.poolStats[0].errors[.serverError] == 1)
         #expect(world.reports.isEmpty, "its node is well")
