@@ -51,7 +51,7 @@ public enum ReplyText: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .nodeTimeout: "SERVER_ERROR node timed out\r\n"
         case .nodeDown: "SERVER_ERROR node is down\r\n"
         case .nodeFailed: "SERVER_ERROR node connection failed\r\n"
-        case .tooFewCopies: "SERVER_ERROR too few copies are up\r\n"
+        case .tooFewCopies: "SERVER_ERROR too few live copies\r\n"
         case .reservedKey: "CLIENT_ERROR key is reserved\r\n"
         case .tooManyClients: "ERROR Too many open connections\r\n"
         }

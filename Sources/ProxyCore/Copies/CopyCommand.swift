@@ -24,6 +24,9 @@ extension RequestHead {
         }
     }
 
+    /// It looks at one item and changes nothing.
+    var isRead: Bool { verb == .get || verb == .metaGet && options.contains(.pureRead) }
+
     /// Its reply shows a CAS number.
     var showsCAS: Bool { verb == .gets || verb == .gats || options.contains(.wantsCAS) }
 }

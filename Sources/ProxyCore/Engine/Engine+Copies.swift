@@ -51,6 +51,34 @@ extension Engine {
         return all[rank]
     }
 
+    /// Reads may go to other copies than the primary.
+    func readsElsewhere(pool: UInt16) -> Bool {
+        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.read != .primary }
+    }
+
+    /// The copy that a read goes to first; nil when none can be read.
+    func readRank(_ all: Copies, pool: UInt16) -> Int? {
+        switch unsafe pools[Int(pool)]._withUnsafeGuaranteedRef({ $0.read }) {
+        case .primary, .fastest: return readable(all)
+        case .nearest:
+            return all.indices.first { isReadable(node: all[$0]) && topology.nodes[Int(all[$0])].isNear }
+                ?? readable(all)
+        case .spread:
+            let live = all.filter { isReadable(node: $0) }
+            guard live.count > 1 else { return readable(all) }
+            return all.index(of: lessLoaded(of: live))
+        }
+    }
+
+    /// Of two drawn by chance, the one with less under way: the power of two choices.
+    private func lessLoaded(of live: Copies) -> UInt32 {
+        let draw = nextRandom() >> 20
+        let first = Int(draw % UInt64(live.count))
+        let second = (first + 1 + Int((draw >> 16) % UInt64(live.count - 1))) % live.count
+        let (one, two) = (live[first], live[second])
+        return nodeStats[Int(one)].inFlight <= nodeStats[Int(two)].inFlight ? one : two
+    }
+
     func hasCopies(pool: UInt16) -> Bool {
         unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.copyCount > 1 }
     }
@@ -60,32 +88,86 @@ extension Engine {
         unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.casTags[Int(node) - $0.firstNode] }
     }
 
+    // MARK: - Reads that find nothing
+
+    /// A read of one key has its answer, after a miss elsewhere or with one: where the pool says so, the next copy is
+    /// asked, and what it has is written back. True when the call goes on.
+    @inline(never)
+    func goesOn(_ call: UInt32, _ code: ReplyCode, of link: UInt32) -> Bool {
+        let row = calls[call]
+        let request = requests[row.request]
+        guard !request.flags.contains(.pieced), request.report == .none, hasCopies(pool: request.pool),
+            unsafe pools[Int(request.pool)]._withUnsafeGuaranteedRef({ $0.onMiss == .next })
+        else { return false }
+        guard code == .en || code == .end && row.values == 0 else {
+            if !code.isError { fillBack(call) }
+            return false
+        }
+        guard let next = nextCopy(for: call) else { return false }
+        countNode(row, code)
+        take(call, from: link)
+        calls[call].next = none
+        move(call, to: next)
+        return true
+    }
+
+    /// The call found what copies before it did not have: they get it, unless they have something newer by then.
+    func fillBack(_ call: UInt32) {
+        let row = calls[call]
+        guard row.tried != 0, row.commandChunk != none else { return }
+        let pool = requests[row.request].pool
+        let length = Int(row.commandLength)
+        let chunk = (id: row.commandChunk, offset: Int(row.commandOffset))
+        queues.chunks.withBytes(of: chunk.id, offset: chunk.offset, count: length) { line in
+            var scan = LineScan()
+            let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
+                reparser.parseAny(line, scan: &scan, limits: $0.protocolLimits)
+            }
+            guard case .request(let head) = step else { return }
+            let hash = WriteTable.hash(hash(ofCall: call), pool: pool)
+            poolStats.update(Int(pool)) {
+                repairs.add(
+                    line.extracting(head.key.start..<head.key.end), isBase64: head.options.contains(.base64Key),
+                    hash: hash, pool: pool, reason: .disagree, missed: row.tried, due: now, counted: &$0.repairs)
+                $0.backFills &+= 1
+            }
+        }
+    }
+
     // MARK: - Reads whose node does not answer
 
     /// Asks the next copy for what the call's node has not answered. False where there is none, or where part of the
     /// answer has left already.
     func askNextCopy(_ call: UInt32) -> Bool {
+        guard let next = nextCopy(for: call) else { return false }
+        poolStats[Int(requests[calls[call].request].pool)].failovers &+= 1
+        move(call, to: next)
+        return true
+    }
+
+    private func nextCopy(for call: UInt32) -> (node: UInt32, tried: UInt8)? {
         let row = calls[call]
         let request = requests[row.request]
         guard row.flags.contains(.repeatable), row.commandChunk != none, !row.flags.contains(.started),
             request.client != none, !request.flags.contains(.pieced), hasCopies(pool: request.pool)
-        else { return false }
+        else { return nil }
         let all = copies(of: hash(ofCall: call), pool: request.pool)
-        let failed = all.index(of: row.node) ?? 0
-        let tried = row.tried | 1 << UInt8(failed)
-        guard let rank = readable(all, besides: tried) else { return false }
-        poolStats[Int(request.pool)].failovers &+= 1
-        if row.flags.contains(.blocking) { unblock(call) }
+        let tried = row.tried | 1 << UInt8(all.index(of: row.node) ?? 0)
+        guard let rank = readable(all, besides: tried) else { return nil }
+        return (all[rank], tried)
+    }
+
+    private func move(_ call: UInt32, to next: (node: UInt32, tried: UInt8)) {
+        if calls[call].flags.contains(.blocking) { unblock(call) }
         queues.clear(&calls[call].staged)
         calls.update(call) {
-            $0.node = all[rank]
-            $0.tried = tried
+            $0.node = next.node
+            $0.tried = next.tried
             $0.sent = now
             $0.flags.remove(.repeated)
         }
         enqueue(call)
         sendKept(call)
-        return true
     }
 
     /// The hash of the key in the call's kept command.

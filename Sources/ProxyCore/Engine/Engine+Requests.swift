@@ -15,6 +15,9 @@ extension Engine {
             }
             if head.isWrite { return beginCopied(head, bytes, from: id) }
             if head.showsCAS, head.keyCount == 1 { return beginTagged(head, bytes, from: id) }
+            if head.quiet.isEmpty, head.keyCount == 1, head.isRead, readsElsewhere(pool: pool) {
+                return beginRead(head, bytes, from: id)
+            }
         }
         switch head.verb {
         case .get, .gets, .gat, .gats:
@@ -58,11 +61,29 @@ extension Engine {
         return Int(head.lineLength)
     }
 
+    /// A read of one key where it need not be the primary that is asked.
+    private func beginRead(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
+        let request = newRequest(head, from: id)
+        let all = copies(of: hash(of: head, in: bytes, pool: clients[id].pool), pool: clients[id].pool)
+        let node = all[readRank(all, pool: clients[id].pool) ?? 0]
+        pass(bytes.extracting(0..<Int(head.lineLength)), head, to: node, for: request, keep: true)
+        return Int(head.lineLength)
+    }
+
     /// A line that asks its node to keep silent.
     private func sendAloud(_ head: RequestHead, _ bytes: RawSpan, to node: UInt32, for request: UInt32) {
         let node = standIn(for: node, head, in: bytes, pool: requests[request].pool)
-        let flags = clients[requests[request].client].flags.contains(.copies) ? head.tagging : []
+        let hasCopies = clients[requests[request].client].flags.contains(.copies)
+        var flags = hasCopies ? head.tagging : []
+        if hasCopies, head.options.contains(.pureRead) { flags.insert(.repeatable) }
         guard let call = newCall(for: request, verb: head.verb, to: node, flags, head.rawKeyLength) else { return }
+        if flags.contains(.repeatable) {
+            made.clear()
+            made.append(bytes.extracting(0..<head.quiet.start))
+            made.append(bytes.extracting(head.quiet.end..<Int(head.lineLength)))
+            made.withBytes { writeKept($0, of: call) }
+            return
+        }
         if head.verb == .metaArithmetic {
             // `q` hides that a counter was changed but not that it was made, and the loud answers look alike.
             calls[call].flags.insert(.fenced)
@@ -330,9 +351,9 @@ extension Engine {
         return pool.members[loads.withSpan { pool.distributor.pick(hash, loads: $0) }]
     }
 
-    /// xorshift64: for `distribution: random`, where any spread will do.
+    /// xorshift64: for choices where any spread will do.
     @inline(__always)
-    private func nextRandom() -> UInt64 {
+    func nextRandom() -> UInt64 {
         random ^= random << 13
         random ^= random >> 7
         random ^= random << 17

@@ -81,16 +81,19 @@ final class CopiesCluster: Sendable {
         return found
     }
 
-    /// Waits until nothing is left to repair.
+    /// Waits until nothing is left to repair but what waits for a node that is down.
     func awaitRepairs(seconds: Double = 20) throws {
         guard try cluster.metric(CopiesNames.repairsWaiting) != nil else {
             Issue.record("no metric \(CopiesNames.repairsWaiting)")
             return
         }
         var last: Double?
+        var since = Deadline.now()
         let isDone = try Deadline(seconds: seconds).waits {
-            last = try cluster.metric(CopiesNames.repairsWaiting)
-            return last == 0
+            let waiting = try cluster.metric(CopiesNames.repairsWaiting)
+            if waiting != last { since = Deadline.now() }
+            last = waiting
+            return waiting == 0 || Deadline.seconds(since: since) > 6
         }
         guard isDone else { throw TestFailure("\(last ?? -1) repairs still wait after \(seconds) s") }
     }
