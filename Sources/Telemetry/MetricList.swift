@@ -38,6 +38,12 @@ public enum MetricList {
     static let errors = Metric(
         "errors_total", .counter, .none, "Requests, and clients, that failed or were refused or held back, by cause.")
     static let retries = Metric("retries_total", .counter, .none, "Requests sent again on another connection.")
+    static let copiesFailed = Metric(
+        "copies_failed_total", .counter, .none, "Copies of a write that were asked and did not answer.")
+    static let failovers = Metric(
+        "failovers_total", .counter, .none, "Keys read from another copy because the one before did not answer or is down.")
+    static let backFills = Metric(
+        "back_fills_total", .counter, .none, "Keys that a copy lacked and gets back from the next.")
     static let duration = Metric(
         "request_duration_seconds", .histogram, .seconds, "From a request read to its reply queued.")
     static let received = Metric("client_received_bytes_total", .counter, .bytes, "Bytes read from clients.")
@@ -77,7 +83,7 @@ public enum MetricList {
     /// In the order in which they are shown.
     public static let all: [Metric] = [
         buildInfo, startTime, uptime, workers, resident, buffers, bufferLimit, turns, reads, writes,
-        requests, hits, misses, errors, retries, duration, received, sent, connections, accepted, refused,
+        requests, hits, misses, errors, retries, copiesFailed, failovers, backFills, duration, received, sent, connections, accepted, refused,
         repairsQueued, repairsDropped, repairsDone, repairsAbandoned, repairRetries, repairsWaiting,
         nodeState, nodeRequests, nodeErrors, nodeInFlight, nodeConnections, nodeConnects, nodeRetries, nodeReceived,
         nodeSent, nodeDuration,

@@ -67,7 +67,14 @@ public final class MemcachedServer: Sendable {
     }
 
     /// It answers nothing until it is thawed, while its connections stay up.
-    public func freeze() { child.value.signal(SIGSTOP) }
+    public func freeze() {
+        let pid = child.value.pid
+        child.value.signal(SIGSTOP)
+        // Each thread stops when it next leaves the kernel, on a busy machine a good while later.
+        _ = Deadline(seconds: 5).waits {
+            ProcessThreads.states(of: pid).allSatisfy { $0 == "T" || $0 == "Z" }
+        }
+    }
 
     public func thaw() { child.value.signal(SIGCONT) }
 

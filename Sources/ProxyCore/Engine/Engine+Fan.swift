@@ -207,6 +207,8 @@ extension Engine {
         let rank = Int(ended.rank)
         countNode(ended, code)
         keepAnswer(bytes, of: call)
+        // Of a gat the END comes last, hit or miss.
+        let code = code == .end && ended.values > 0 ? .value : code
         let isHeld = fans[fan].held == ended.rank
         let reply =
             isHeld

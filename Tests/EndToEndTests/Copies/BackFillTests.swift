@@ -11,7 +11,6 @@ struct BackFillTests {
     /// What a client asks, and what it must hear of a value `x` with flags 7.
     private static let reads: [@Sendable (String) -> (String, String)] = [
         { ("get \($0)\r\n", "VALUE \($0) 7 1\r\nx\r\nEND\r\n") },
-        { ("get absent \($0) missing\r\n", "VALUE \($0) 7 1\r\nx\r\nEND\r\n") },
         { ("mg \($0) v f\r\nmn\r\n", "VA 1 f7\r\nx\r\nMN\r\n") },
         { ("mg \($0) k q\r\nmn\r\n", "HD k\($0)\r\nMN\r\n") },
     ]

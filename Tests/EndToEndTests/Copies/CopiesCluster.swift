@@ -82,7 +82,7 @@ final class CopiesCluster: Sendable {
     }
 
     /// Waits until nothing is left to repair but what waits for a node that is down.
-    func awaitRepairs(seconds: Double = 20) throws {
+    func awaitRepairs(seconds: Double = 40) throws {
         guard try cluster.metric(CopiesNames.repairsWaiting) != nil else {
             Issue.record("no metric \(CopiesNames.repairsWaiting)")
             return
@@ -93,7 +93,7 @@ final class CopiesCluster: Sendable {
             let waiting = try cluster.metric(CopiesNames.repairsWaiting)
             if waiting != last { since = Deadline.now() }
             last = waiting
-            return waiting == 0 || Deadline.seconds(since: since) > 6
+            return waiting == 0 || Deadline.seconds(since: since) > 12
         }
         guard isDone else { throw TestFailure("\(last ?? -1) repairs still wait after \(seconds) s") }
     }
