@@ -44,7 +44,6 @@ extension AdminView {
         addPoolValue(MetricList.retries, to: &text) { $1.retries }
         addPoolValue(MetricList.copiesFailed, to: &text) { $1.copiesFailed }
         addPoolValue(MetricList.failovers, to: &text) { $1.failovers }
-        addPoolValue(MetricList.backFills, to: &text) { $1.backFills }
         text.begin(MetricList.duration)
         forEachPool { pool, stats, _ in text.histogram(MetricList.duration, [("pool", pool.name)], stats.latency) }
         addPoolValue(MetricList.received, to: &text) { $1.bytesIn }

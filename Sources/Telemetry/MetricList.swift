@@ -41,9 +41,8 @@ public enum MetricList {
     static let copiesFailed = Metric(
         "copies_failed_total", .counter, .none, "Copies of a write that were asked and did not answer.")
     static let failovers = Metric(
-        "failovers_total", .counter, .none, "Keys read from another copy because the one before did not answer or is down.")
-    static let backFills = Metric(
-        "back_fills_total", .counter, .none, "Keys that a copy lacked and gets back from the next.")
+        "failovers_total", .counter, .none,
+        "Keys read from another copy because the one before did not answer or is down.")
     static let duration = Metric(
         "request_duration_seconds", .histogram, .seconds, "From a request read to its reply queued.")
     static let received = Metric("client_received_bytes_total", .counter, .bytes, "Bytes read from clients.")
@@ -83,7 +82,8 @@ public enum MetricList {
     /// In the order in which they are shown.
     public static let all: [Metric] = [
         buildInfo, startTime, uptime, workers, resident, buffers, bufferLimit, turns, reads, writes,
-        requests, hits, misses, errors, retries, copiesFailed, failovers, backFills, duration, received, sent, connections, accepted, refused,
+        requests, hits, misses, errors, retries, copiesFailed, failovers, duration, received, sent, connections,
+        accepted, refused,
         repairsQueued, repairsDropped, repairsDone, repairsAbandoned, repairRetries, repairsWaiting,
         nodeState, nodeRequests, nodeErrors, nodeInFlight, nodeConnections, nodeConnects, nodeRetries, nodeReceived,
         nodeSent, nodeDuration,

@@ -56,8 +56,6 @@ public struct PoolStats: BitwiseCopyable, Sendable {
     public var copiesFailed: UInt64 = 0
     /// Keys asked of another copy, because the one before is down or did not answer.
     public var failovers: UInt64 = 0
-    /// Keys that a read found on a later copy, and that the ones before get back.
-    public var backFills: UInt64 = 0
     public var repairs = RepairStats()
 
     public init() {}
@@ -77,7 +75,6 @@ public struct PoolStats: BitwiseCopyable, Sendable {
         retries &+= other.retries
         copiesFailed &+= other.copiesFailed
         failovers &+= other.failovers
-        backFills &+= other.backFills
         repairs.merge(other.repairs)
     }
 }

@@ -2,4 +2,7 @@
 /// them all the same.
 public let servesCopies = isServingCopies || environment("DROVER_COPIES") == "1"
 
+/// Whether what `on_miss: next` finds is written back to the copies that lacked it.
+public let fillsBack = environment("DROVER_COPIES") == "1"
+
 private let isServingCopies = true

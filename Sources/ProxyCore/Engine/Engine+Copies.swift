@@ -90,48 +90,20 @@ extension Engine {
 
     // MARK: - Reads that find nothing
 
-    /// A read of one key has its answer, after a miss elsewhere or with one: where the pool says so, the next copy is
-    /// asked, and what it has is written back. True when the call goes on.
+    /// A read of one key has found nothing: where the pool says so, the next copy is asked. True when the call goes on.
     @inline(never)
-    func goesOn(_ call: UInt32, _ code: ReplyCode, of link: UInt32) -> Bool {
+    func asksNext(_ call: UInt32, _ code: ReplyCode, of link: UInt32) -> Bool {
         let row = calls[call]
         let request = requests[row.request]
         guard !request.flags.contains(.pieced), request.report == .none, hasCopies(pool: request.pool),
             unsafe pools[Int(request.pool)]._withUnsafeGuaranteedRef({ $0.onMiss == .next })
         else { return false }
-        guard code == .en || code == .end && row.values == 0 else {
-            if !code.isError { fillBack(call) }
-            return false
-        }
         guard let next = nextCopy(for: call) else { return false }
         countNode(row, code)
         take(call, from: link)
         calls[call].next = none
         move(call, to: next)
         return true
-    }
-
-    /// The call found what copies before it did not have: they get it, unless they have something newer by then.
-    func fillBack(_ call: UInt32) {
-        let row = calls[call]
-        guard row.tried != 0, row.commandChunk != none else { return }
-        let pool = requests[row.request].pool
-        let length = Int(row.commandLength)
-        let chunk = (id: row.commandChunk, offset: Int(row.commandOffset))
-        queues.chunks.withBytes(of: chunk.id, offset: chunk.offset, count: length) { line in
-            var scan = LineScan()
-            let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
-                reparser.parseAny(line, scan: &scan, limits: $0.protocolLimits)
-            }
-            guard case .request(let head) = step else { return }
-            let hash = WriteTable.hash(hash(ofCall: call), pool: pool)
-            poolStats.update(Int(pool)) {
-                repairs.add(
-                    line.extracting(head.key.start..<head.key.end), isBase64: head.options.contains(.base64Key),
-                    hash: hash, pool: pool, reason: .disagree, missed: row.tried, due: now, counted: &$0.repairs)
-                $0.backFills &+= 1
-            }
-        }
     }
 
     // MARK: - Reads whose node does not answer

@@ -58,7 +58,11 @@ extension Engine {
             guard case .request(let head) = step else { return }
             let request = requests.take(Request(client: none, verb: .touch, flags: .quiet, pool: pool, started: now))
             guard let fan = newFan(for: request, head, hash(of: head, in: line, pool: pool)) else { return }
-            if keep(line, line: line.byteCount, of: fan) { started = fan } else { abandon(fan, answering: .outOfMemory) }
+            if keep(line, line: line.byteCount, of: fan) {
+                started = fan
+            } else {
+                abandon(fan, answering: .outOfMemory)
+            }
         }
         if started != none { start(started) }
     }

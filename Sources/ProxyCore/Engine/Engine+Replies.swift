@@ -203,7 +203,7 @@ extension Engine {
     /// The call's reply is complete with these bytes.
     func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         let ended = calls[call]
-        if code == .en || code == .end && ended.values == 0 || ended.tried != 0, goesOn(call, code, of: id) { return }
+        if code == .en || code == .end && ended.values == 0, asksNext(call, code, of: id) { return }
         let request = requests[ended.request]
         if request.isPlain, ended.isPlain, request.client != none, clients[request.client].first == ended.request {
             finishFirst(call, code, bytes, of: id)
