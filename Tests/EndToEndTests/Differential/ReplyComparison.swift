@@ -80,7 +80,9 @@ struct ReplyComparison {
     private mutating func casMatches(_ a: Substring, _ b: Substring) -> Bool {
         guard let x = UInt64(a), let y = UInt64(b) else { return a == b }
         // 0 is no number, and one that the client chose (E) is everywhere the same.
-        if x == 0 || y == 0 || x >= firstChosenCAS || y >= firstChosenCAS { return x == y }
+        // A number that names its node, as pools with copies show them, stands for any other.
+        let namesNode = y >= 1 << 52
+        if x == 0 || y == 0 || !namesNode && (x >= firstChosenCAS || y >= firstChosenCAS) { return x == y }
         let known = mapped[String(a)]
         mapped[String(a)] = String(b)
         return known == nil || known! == b
