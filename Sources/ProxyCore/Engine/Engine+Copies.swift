@@ -7,11 +7,13 @@ internal import Telemetry
 extension Engine {
     /// The hash of the command's key; a base64 key counts as its decoded bytes.
     func hash(of head: RequestHead, in bytes: RawSpan, pool: UInt16) -> UInt64 {
-        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { pool in
-            guard head.options.contains(.base64Key) else { return pool.hashed(head.key, in: bytes) }
-            let key = parser.decodedKey
-            return unsafe pool.hashed(ByteRange(offset: 0, length: parser.decodedLength), in: key.span.bytes)
-        }
+        guard head.options.contains(.base64Key) else { return hash(of: head.key, in: bytes, pool: pool) }
+        let key = parser.decodedKey
+        return unsafe hash(of: ByteRange(offset: 0, length: parser.decodedLength), in: key.span.bytes, pool: pool)
+    }
+
+    func hash(of key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt64 {
+        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.hashed(key, in: bytes) }
     }
 
     func copies(of hash: UInt64, pool: UInt16) -> Copies {
@@ -38,9 +40,7 @@ extension Engine {
     }
 
     func standIn(for node: UInt32, _ key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt32 {
-        standIn(for: node, pool: pool) {
-            unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.hashed(key, in: bytes) }
-        }
+        standIn(for: node, pool: pool) { hash(of: key, in: bytes, pool: pool) }
     }
 
     private func standIn(for node: UInt32, pool: UInt16, _ hash: () -> UInt64) -> UInt32 {
@@ -153,11 +153,9 @@ extension Engine {
                 reparser.parseAny(line, scan: &scan, limits: $0.protocolLimits)
             }
             guard case .request(let head) = step else { return 0 }
-            guard head.options.contains(.base64Key) else {
-                return unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.hashed(head.key, in: line) }
-            }
-            let (key, decoded) = (reparser.decodedKey, ByteRange(offset: 0, length: reparser.decodedLength))
-            return unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { unsafe $0.hashed(decoded, in: key.span.bytes) }
+            guard head.options.contains(.base64Key) else { return hash(of: head.key, in: line, pool: pool) }
+            let key = reparser.decodedKey
+            return unsafe hash(of: ByteRange(offset: 0, length: reparser.decodedLength), in: key.span.bytes, pool: pool)
         }
     }
 
@@ -179,9 +177,7 @@ extension Engine {
             queues.chunks.withBytes(
                 of: row.commandChunk, offset: Int(piece.keyOffset) - 1, count: Int(piece.keyLength) + 1
             ) { key in
-                let hash = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
-                    $0.hashed(ByteRange(offset: 1, length: key.byteCount - 1), in: key)
-                }
+                let hash = hash(of: ByteRange(offset: 1, length: key.byteCount - 1), in: key, pool: pool)
                 let all = copies(of: hash, pool: pool)
                 pieces[slot].tried |= 1 << UInt8(all.index(of: row.node) ?? 0)
                 if let rank = readable(all, besides: pieces[slot].tried) {

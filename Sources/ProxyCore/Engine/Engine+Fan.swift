@@ -148,10 +148,8 @@ extension Engine {
                 write(run, of: call)
                 return links[link].state != .closed
             }
-        } else if links[link].state == .ready {
-            queues.shareAll(of: row.block, with: &links[link].output)
         } else {
-            queues.shareAll(of: row.block, with: &calls[call].staged)
+            share(row.block, with: call)
         }
     }
 
@@ -176,15 +174,10 @@ extension Engine {
 
     func newCopyCall(to rank: Int, of fan: UInt32) -> UInt32 {
         let row = fans[fan]
-        let node = row.nodes[rank]
-        var call = Call(request: row.own, node: node, verb: verb(of: row), flags: [], sent: now)
-        call.rank = UInt8(truncatingIfNeeded: rank)
-        call.rawKeyLength = row.head.rawKeyLength
-        if row.isDeciding || row.head.goesToAllCopies { call.flags = row.head.tagging }
-        let slot = calls.take(call)
-        requests[row.own].pending &+= 1
-        enqueue(slot)
-        return slot
+        let call = newCall(for: row.own, verb(of: row), to: row.nodes[rank], rank: rank)
+        calls[call].rawKeyLength = row.head.rawKeyLength
+        if row.isDeciding || row.head.goesToAllCopies { calls[call].flags = row.head.tagging }
+        return call
     }
 
     // MARK: - Answers
@@ -219,7 +212,7 @@ extension Engine {
             ? queues.withStart(of: fans[fan].answer, limit: 1024) { copyReply(code, ended.verb, $0) }
             : copyReply(code, ended.verb, bytes)
         fans.update(fan) {
-            $0.codes[rank] = code
+            if isHeld { $0.code = code }
             $0.progress.answer(rank)
         }
         take(call, from: link)
@@ -267,18 +260,21 @@ extension Engine {
             $0.decided = reply
             $0.effect = effect
         }
-        let others = row.nodes.indices.filter { row.progress.asked & 1 << UInt8($0) == 0 }
         switch effect {
         case .nothing: break
         case .repair: fans[fan].needsRepair = true
-        case .sameCommand, .sameValue: spread(fan, to: others)
+        case .sameCommand, .sameValue: spread(fan, to: 0..<row.nodes.count)
         }
     }
 
-    private func spread(_ fan: UInt32, to others: [Int]) {
-        let own = fans[fan].own
-        for rank in others { fans.update(fan) { $0.progress.ask(rank) } }
-        for rank in others where requests[own].fan == fan { send(to: rank, of: fan) }
+    /// Asks those of the ranks that have not been asked.
+    private func spread(_ fan: UInt32, to ranks: Range<Int>) {
+        let (own, before) = (fans[fan].own, fans[fan].progress.asked)
+        // All of them first, so that the fan cannot end between two.
+        for rank in ranks { fans.update(fan) { $0.progress.ask(rank) } }
+        for rank in ranks where before & 1 << UInt8(rank) == 0 && requests[own].fan == fan {
+            send(to: rank, of: fan)
+        }
     }
 
     /// A copy will not answer.
@@ -299,7 +295,7 @@ extension Engine {
         release(call)
         if fans[fan].isDeciding, isUnsent, rank + 1 < fans[fan].nodes.count {
             // The next copy is the acting primary now.
-            spread(fan, to: [rank + 1])
+            spread(fan, to: rank + 1..<rank + 2)
         } else {
             // What was sent may have been done.
             fans[fan].needsRepair = true
@@ -329,10 +325,8 @@ extension Engine {
     private func giveAnswer(of fan: UInt32) {
         let row = fans[fan]
         fans[fan].client = none
-        let lead = row.progress.lead ?? 0
-        let code = row.codes[lead]
-        countPool(row.head.verb, code, pool: Int(row.pool))
-        let isHidden = requests[row.client].flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, code)
+        countPool(row.head.verb, row.code, pool: Int(row.pool))
+        let isHidden = requests[row.client].flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, row.code)
         if !isHidden, requests[row.client].client != none {
             queues.move(&fans[fan].answer, behind: &requests[row.client].reply)
         }

@@ -27,6 +27,9 @@ extension Engine {
 
     /// The write is over: its key is repaired if its copies may differ.
     func considerRepair(_ fan: Fan, overlapped: Bool) {
+        let count = unsafe pools[Int(fan.pool)]._withUnsafeGuaranteedRef { $0.copyCount }
+        // As nearly always: every copy was asked, answered, and agrees.
+        if !overlapped, !fan.needsRepair, fan.progress.failed == 0, fan.nodes.count == count { return }
         let all = copies(of: fan.hash, pool: fan.pool)
         var missed: UInt8 = 0
         for index in all.indices {
@@ -77,15 +80,13 @@ extension Engine {
     }
 
     private func ringHash(of repair: Repair) -> UInt64 {
-        unsafe pools[Int(repair.pool)]._withUnsafeGuaranteedRef { pool in
-            repairs.withKey(of: repair.slot) { key in
-                guard repair.isBase64 else {
-                    return pool.hashed(ByteRange(offset: 0, length: key.byteCount), in: key)
-                }
-                var decoded = InlineArray<192, UInt8>(repeating: 0)
-                let length = Base64.decode(key, into: &decoded)
-                return unsafe pool.hashed(ByteRange(offset: 0, length: length), in: decoded.span.bytes)
+        repairs.withKey(of: repair.slot) { key in
+            guard repair.isBase64 else {
+                return hash(of: ByteRange(offset: 0, length: key.byteCount), in: key, pool: repair.pool)
             }
+            var decoded = InlineArray<192, UInt8>(repeating: 0)
+            let length = Base64.decode(key, into: &decoded)
+            return unsafe hash(of: ByteRange(offset: 0, length: length), in: decoded.span.bytes, pool: repair.pool)
         }
     }
 
@@ -105,22 +106,13 @@ extension Engine {
             return
         }
         let verb: Verb = command.isGet ? .metaGet : command.isSet ? .metaSet : .metaDelete
-        var call = Call(request: row.own, node: node, verb: verb, flags: [], sent: now)
-        call.rank = UInt8(truncatingIfNeeded: command.copy)
-        let slot = calls.take(call)
-        requests[row.own].pending &+= 1
-        enqueue(slot)
+        let call = newCall(for: row.own, verb, to: node, rank: command.copy)
         repairs.withKey(of: row.repair.slot) { key in
             let line = command.line(key: key, isBase64: row.repair.isBase64, unixTime: unixTime)
-            line.withBytes { write($0, of: slot) }
+            line.withBytes { write($0, of: call) }
         }
-        let link = calls[slot].link
-        guard command.carriesValue, links[link].state != .closed else { return }
-        if links[link].state == .ready {
-            queues.shareAll(of: row.value, with: &links[link].output)
-        } else {
-            queues.shareAll(of: row.value, with: &calls[slot].staged)
-        }
+        guard command.carriesValue, links[calls[call].link].state != .closed else { return }
+        share(row.value, with: call)
     }
 
     // MARK: - Replies

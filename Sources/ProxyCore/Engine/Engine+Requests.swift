@@ -171,6 +171,16 @@ extension Engine {
         return call
     }
 
+    /// A call of Drover's own, to one copy of a key, at the end of its node's connection.
+    func newCall(for request: UInt32, _ verb: Verb, to node: UInt32, rank: Int) -> UInt32 {
+        var call = Call(request: request, node: node, verb: verb, flags: [], sent: now)
+        call.rank = UInt8(truncatingIfNeeded: rank)
+        let slot = calls.take(call)
+        requests[request].pending &+= 1
+        enqueue(slot)
+        return slot
+    }
+
     /// Puts the call at the end of its node's connection, which is opened if there is none.
     func enqueue(_ call: UInt32) {
         let node = calls[call].node
@@ -263,6 +273,16 @@ extension Engine {
             calls[call].keyLength = UInt8(truncatingIfNeeded: head.key.count)
         }
         writeKept(bytes, of: call)
+    }
+
+    /// Bytes that are queued already, to the connection or, while that is not ready, to the call.
+    func share(_ queue: ByteQueue, with call: UInt32) {
+        let link = calls[call].link
+        if links[link].state == .ready {
+            queues.shareAll(of: queue, with: &links[link].output)
+        } else {
+            queues.shareAll(of: queue, with: &calls[call].staged)
+        }
     }
 
     /// A command of one piece whose bytes are kept until it is answered, so that it can be sent once more.

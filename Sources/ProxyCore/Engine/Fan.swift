@@ -29,10 +29,9 @@ struct Fan: BitwiseCopyable {
     var effect = CopyEffect.sameCommand(compare: false)
     /// The copies may differ when it is over.
     var needsRepair = false
-    /// By rank.
-    var codes = InlineArray<8, ReplyCode>(repeating: .error)
-    /// The answer of the lowest rank that has answered, or begun to, and which that is.
+    /// The answer of the lowest rank that has answered, or begun to, what it says, and which rank that is.
     var answer = ByteQueue()
+    var code = ReplyCode.error
     var held: UInt8 = .max
     /// Why the last copy failed.
     var cause = ErrorCause.nodeDown
