@@ -43,7 +43,7 @@ extension Control {
             verbs: Verb.allCases.map { "\($0.spelling)" },
             pools: topology.pools.map { pool in
                 PoolView(
-                    name: pool.settings.name,
+                    name: pool.settings.name, copies: pool.copyCount,
                     nodes: topology.nodes[pool.nodes].map {
                         NodeView(name: $0.settings.label, state: $0.isUp ? .up : .down)
                     })

@@ -30,6 +30,7 @@ public final class Control {
     /// The last snapshot of each worker.
     var snapshots: [WorkerSnapshot] = []
     let startedAt = EventLoop.monotonicNow()
+    var noticeRate = LineRate()
     /// Workers whose answer to the last question for figures has not come.
     var missing: Set<Int> = []
     /// Workers that have ended, and count nothing more.
@@ -128,6 +129,7 @@ public final class Control {
     func receive(_ message: ToControl) {
         switch message {
         case .report(let report): judge(report)
+        case .notice(let notice): tell(notice)
         case .snapshot(let worker, let snapshot):
             snapshots[worker] = snapshot
             missing.remove(worker)

@@ -31,10 +31,13 @@ public struct NodeView: Sendable {
 
 public struct PoolView: Sendable {
     public var name: String
+    /// Of each key, 1 to 8.
+    public var copies: Int
     public var nodes: [NodeView]
 
-    public init(name: String, nodes: [NodeView]) {
+    public init(name: String, copies: Int = 1, nodes: [NodeView]) {
         self.name = name
+        self.copies = copies
         self.nodes = nodes
     }
 }

@@ -25,6 +25,8 @@ public struct RepairCounts: BitwiseCopyable, Sendable {
 
     public subscript(reason: RepairReason) -> UInt64 { counts[Int(reason.rawValue)] }
 
+    public var total: UInt64 { RepairReason.allCases.reduce(0) { $0 &+ self[$1] } }
+
     public mutating func count(_ reason: RepairReason) { counts[Int(reason.rawValue)] &+= 1 }
 
     public mutating func merge(_ other: RepairCounts) {

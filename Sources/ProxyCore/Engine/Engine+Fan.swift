@@ -104,6 +104,7 @@ extension Engine {
         }
         let own = requests.take(Request(client: none, verb: head.verb, flags: .fanned, pool: pool, started: now))
         let isDeciding = !head.goesToAllCopies
+        if isDeciding, live.primary != all.primary { poolStats[Int(pool)].copies.failovers.count(.nodeDown) }
         let asked = isDeciding ? 1 : UInt8(truncatingIfNeeded: 1 << live.count - 1)
         let fan = fans.take(
             Fan(
@@ -283,7 +284,8 @@ extension Engine {
         let ended = calls[call]
         let fan = requests[ended.request].fan
         let rank = Int(ended.rank)
-        poolStats[Int(fans[fan].pool)].copiesFailed &+= 1
+        let pool = Int(fans[fan].pool)
+        poolStats[pool].copies.failed.count(cause)
         fans.update(fan) {
             $0.cause = cause
             $0.progress.fail(rank)
@@ -295,6 +297,7 @@ extension Engine {
         release(call)
         if fans[fan].isDeciding, isUnsent, rank + 1 < fans[fan].nodes.count {
             // The next copy is the acting primary now.
+            poolStats[pool].copies.failovers.count(cause)
             spread(fan, to: rank + 1..<rank + 2)
         } else {
             // What was sent may have been done.
@@ -326,6 +329,7 @@ extension Engine {
         let row = fans[fan]
         fans[fan].client = none
         countPool(row.head.verb, row.code, pool: Int(row.pool))
+        poolStats[Int(row.pool)].copies.acknowledged.count(row.progress.answered.nonzeroBitCount)
         let isHidden = requests[row.client].flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, row.code)
         if !isHidden, requests[row.client].client != none {
             queues.move(&fans[fan].answer, behind: &requests[row.client].reply)
@@ -337,7 +341,10 @@ extension Engine {
     private func end(_ fan: UInt32, changedNothing: Bool = false) {
         let row = fans[fan]
         let overlapped = writes.end(WriteTable.hash(row.hash, pool: row.pool))
-        if !changedNothing { considerRepair(row, overlapped: overlapped) }
+        if !changedNothing {
+            poolStats[Int(row.pool)].copies.written &+= UInt64(row.progress.answered.nonzeroBitCount)
+            considerRepair(row, overlapped: overlapped)
+        }
         queues.clear(&fans[fan].line)
         queues.clear(&fans[fan].block)
         queues.clear(&fans[fan].answer)

@@ -182,6 +182,7 @@ extension Engine {
         for rank in 0..<RepairPlan.copyLimit { queues.clear(&row.replies[rank]) }
         queues.clear(&row.value)
         runs.free(run)
+        poolStats[Int(row.repair.pool)].copies.repaired &+= UInt64(row.plan.written)
         switch outcome {
         case .copyFailed: retry(row.repair, .failed)
         case .moved: retry(row.repair, .moved)

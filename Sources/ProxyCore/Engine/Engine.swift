@@ -60,6 +60,9 @@ public final class Engine {
     public let poolStats = Stack<PoolStats>()
     public let nodeStats = Stack<NodeStats>()
     public let work = Work()
+    /// By pool; and when it is looked at again.
+    let givenUp = Stack<GivenUp>()
+    var nextNotice: UInt64 = 0
 
     /// Nodes touched by the multi-key get that is being taken apart.
     let building = Stack<UInt32>()
@@ -115,6 +118,7 @@ public final class Engine {
             unsafe pools.push(Unmanaged.passUnretained(pool))
             poolStats.push(PoolStats())
             clientCounts.push(0)
+            givenUp.push(GivenUp())
         }
         for node in topology.nodes {
             let settings = topology.pools[node.pool].settings
@@ -182,12 +186,14 @@ public struct Work: ~Copyable {
     public let figures = Stack<UInt32>()
     /// What to tell the control thread.
     public let reports = Stack<NodeReport>()
+    public let notices = Stack<PoolNotice>()
 
     init() {}
 
     public var isEmpty: Bool {
         clients.isEmpty && links.isEmpty && opening.isEmpty && closing.isEmpty && resuming.isEmpty && pausing.isEmpty
             && unpausing.isEmpty && figures.isEmpty && reports.isEmpty
+            && notices.isEmpty
     }
 }
 
