@@ -21,6 +21,8 @@ public final class Control {
     var topology: Topology
     var addresses: [SocketAddress?]
     var health: [PoolHealth]
+    /// How much of each pool can be reached.
+    var reach: [PoolReach]
     var probes = Probes()
     lazy var resolver = Resolver(on: loop)
     /// When a node's name may be asked for again.
@@ -50,6 +52,7 @@ public final class Control {
         topology = Topology(settings.pools)
         addresses = topology.nodes.map { SocketAddress(endpoint: $0.settings.address) }
         resolvableAt = Array(repeating: 0, count: topology.nodes.count)
+        reach = settings.pools.map { _ in .whole }
         health = settings.pools.map { PoolHealth(nodeCount: $0.allNodes.count, policy: HealthPolicy($0)) }
     }
 

@@ -51,6 +51,30 @@ extension AdminView {
         addPoolValue(MetricList.repairsAbandoned, to: &text) { $1.repairs.abandoned }
         addPoolValue(MetricList.repairRetries, to: &text) { $1.repairs.retries }
         addPoolValue(MetricList.repairsWaiting, to: &text) { UInt64(clamping: $1.repairs.waiting) }
+        addRatio(MetricList.available, to: &text) { pool, _ in pool.available }
+        addRatio(MetricList.readable, to: &text) { pool, _ in pool.readable }
+        addRatio(MetricList.writable, to: &text) { pool, _ in pool.writable }
+        addChecks(to: &text)
+        addRatio(MetricList.consistency, to: &text) { $1.consistency.ratio }
+    }
+
+    private func addChecks(to text: inout MetricText) {
+        text.begin(MetricList.checks)
+        forEachPool { pool, stats, _ in
+            guard pool.copies > 1 else { return }
+            let (agreeing, differing) = (stats.consistency.agreeing, stats.consistency.differing)
+            text.sample(MetricList.checks, [("pool", pool.name), ("result", "agree")], agreeing)
+            text.sample(MetricList.checks, [("pool", pool.name), ("result", "differ")], differing)
+        }
+    }
+
+    /// Of pools with copies, where it is known.
+    private func addRatio(_ metric: Metric, to text: inout MetricText, _ ratio: (PoolView, PoolStats) -> Double?) {
+        text.begin(metric)
+        forEachPool { pool, stats, _ in
+            guard pool.copies > 1, let ratio = ratio(pool, stats) else { return }
+            text.sample(metric, [("pool", pool.name)], ratio)
+        }
     }
 
     private func addCopies(to text: inout MetricText) {

@@ -67,6 +67,16 @@ public enum MetricList {
     static let repairRetries = Metric("repair_retries_total", .counter, .none, "Repairs that were put off.")
     static let repairsWaiting = Metric(
         "repairs_waiting", .gauge, .none, "Keys that wait for their repair, or are being repaired.")
+    static let available = Metric(
+        "pool_availability_ratio", .gauge, .none, "Share of the keys' copies that are on nodes that are up.")
+    static let readable = Metric(
+        "pool_readable_ratio", .gauge, .none, "Share of the keys that have a copy on a node that is up.")
+    static let writable = Metric(
+        "pool_writable_ratio", .gauge, .none, "Share of the keys that have min_live copies on nodes that are up.")
+    static let checks = Metric(
+        "consistency_checks_total", .counter, .none, "Keys whose live copies were compared, by result.")
+    static let consistency = Metric(
+        "pool_consistency_ratio", .gauge, .none, "Share of the latest checks whose live copies agreed.")
 
     // Nodes.
     static let nodeState = Metric("node_state", .gauge, .none, "1 for the state that the node is in, 0 for the others.")
@@ -90,6 +100,7 @@ public enum MetricList {
         requests, hits, misses, errors, retries, copiesWritten, copiesFailed, copiesRepaired, acknowledged,
         failovers, duration, received, sent, connections, accepted, refused,
         repairsQueued, repairsDropped, repairsDone, repairsAbandoned, repairRetries, repairsWaiting,
+        available, readable, writable, checks, consistency,
         nodeState, nodeRequests, nodeErrors, nodeInFlight, nodeConnections, nodeConnects, nodeRetries, nodeReceived,
         nodeSent, nodeDuration,
     ]

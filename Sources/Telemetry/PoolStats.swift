@@ -54,6 +54,7 @@ public struct PoolStats: BitwiseCopyable, Sendable {
     public var retries: UInt64 = 0
     public var copies = CopyStats()
     public var repairs = RepairStats()
+    public var consistency = ConsistencyStats()
 
     public init() {}
 
@@ -72,5 +73,6 @@ public struct PoolStats: BitwiseCopyable, Sendable {
         retries &+= other.retries
         copies.merge(other.copies)
         repairs.merge(other.repairs)
+        consistency.merge(other.consistency)
     }
 }

@@ -26,6 +26,10 @@ import Testing
         pool.repairs.abandoned = 18
         pool.repairs.retries = 19
         pool.repairs.waiting = 20
+        pool.consistency.agreeing = 21
+        pool.consistency.differing = 22
+        pool.consistency.recent = 23
+        pool.consistency.recentAgreeing = 24
         var node = NodeStats()
         node.requests = 7
         node.inFlight = 8
@@ -58,6 +62,8 @@ import Testing
             pool.copies.written, pool.copies.failed[.timeout], pool.copies.repaired, pool.copies.acknowledged[8],
             pool.copies.failovers[.nodeDown], pool.repairs.queued[.disagree], pool.repairs.dropped.total,
             pool.repairs.done[.copyFailed], pool.repairs.abandoned, pool.repairs.retries, UInt64(pool.repairs.waiting),
+            pool.consistency.agreeing, pool.consistency.differing, UInt64(pool.consistency.recent),
+            UInt64(pool.consistency.recentAgreeing),
             node.requests, UInt64(node.inFlight), UInt64(node.connections), node.connects, node.retries,
             node.bytesIn, node.bytesOut, node.errors[.protocolError], node.latency.count, node.latency.sum,
             loop.turns, loop.reads, loop.writes, UInt64(loop.bufferBytes),

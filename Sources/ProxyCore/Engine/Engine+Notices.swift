@@ -1,5 +1,5 @@
 internal import Bytes
-public import Telemetry
+internal import Telemetry
 
 /// What operators should hear of a pool at once, from one worker.
 public struct PoolNotice: BitwiseCopyable, Sendable {

@@ -44,4 +44,64 @@ struct CopiesMetricsTests {
         #expect(try count("copies_repaired_total") >= Double(lost.count))
         #expect(try cluster.disagreements(on: lost).isEmpty)
     }
+
+    /// A copy is changed behind Drover's back; nobody writes the key again.
+    @Test(arguments: [CopiesSetting(), CopiesSetting(shape: .standby, version: .debian)])
+    func aCheckFindsWhatNoWriteHasNoticed(setting: CopiesSetting) throws {
+        let cluster = try CopiesCluster(setting, pool: ["checks: 100/s"])
+        let keys = Array(keys.prefix(5))
+        let client = try cluster.client()
+        let copies = try cluster.copies(of: keys)
+        for key in keys { #expect(try client.roundTrip("set \(key) 7 0 3\r\nold\r\n") == "STORED\r\n") }
+        let direct = try cluster.nodes[copies[keys[3]]!.last!].client()
+        #expect(try direct.roundTrip("set \(keys[3]) 7 0 3\r\nbad\r\n") == "STORED\r\n")
+        #expect(try !cluster.disagreements(on: keys).isEmpty)
+
+        func count(_ start: String) throws -> Double { try cluster.cluster.metric("drover_\(start)") ?? -1 }
+        let isMended = try Deadline(seconds: 30).waits {
+            for key in keys { _ = try client.roundTrip("mg \(key) v\r\nmn\r\n", through: "MN\r\n") }
+            return try count("repairs_done_total{pool=\"main\",reason=\"check\"}") == 1
+        }
+        #expect(isMended)
+        #expect(try cluster.disagreements(on: keys).isEmpty)
+        #expect(try cluster.nodes[copies[keys[3]]!.last!].client().stored(keys[3])?.value == Array("old".utf8))
+        #expect(try count("consistency_checks_total{pool=\"main\",result=\"differ\"}") == 1)
+        #expect(try count("copies_repaired_total{pool=\"main\"}") == 1)
+        let agreeing = try count("consistency_checks_total{pool=\"main\",result=\"agree\"}")
+        let ratio = try count("pool_consistency_ratio{pool=\"main\"}")
+        #expect(agreeing > 0 && ratio < 1 && abs(ratio - agreeing / (agreeing + 1)) < 0.001)
+    }
+
+    /// Of four nodes two go, and with them a sixth of the keys.
+    @Test func operatorsHearOfKeysWithoutALiveCopy() throws {
+        let nodes = try (0..<4).map { _ in try MemcachedServer(.newer) }
+        let cluster = try Cluster(
+            nodes: nodes, pool: FaultRun.quick + ["replicas: 2", "min_live: 2", "distribution: jump", "hash: xxh3"])
+        let client = try cluster.client()
+        func ratio(_ name: String) throws -> Double { try cluster.metric("drover_pool_\(name)_ratio") ?? -1 }
+        #expect(try ratio("availability") == 1 && ratio("readable") == 1 && ratio("writable") == 1)
+        for index in [0, 1] {
+            nodes[index].kill()
+            let isDown = try Deadline(seconds: 20).waits {
+                for key in keys { _ = try client.roundTrip("mg \(key)\r\n") }
+                return try cluster.metric(
+                    "drover_node_state{pool=\"main\",node=\"\(nodes[index].address)\",state=\"down\"}") == 1
+            }
+            #expect(isDown)
+        }
+        #expect(try abs(ratio("availability") - 0.5) < 0.05)
+        #expect(try abs(ratio("readable") - 5.0 / 6) < 0.05)
+        #expect(try abs(ratio("writable") - 1.0 / 6) < 0.05)
+        for index in [0, 1] { try nodes[index].restart() }
+        #expect(try Deadline(seconds: 20).waits { try ratio("availability") == 1 })
+        #expect(cluster.drover.stop(seconds: 20) == 0)
+        let log = cluster.drover.log
+        for line in [
+            "writes of some keys are refused: fewer live copies than min_live keys=",
+            "no live copy is left of some keys",
+            "every key has a live copy again", "every key has min_live live copies again",
+        ] {
+            #expect(log.contains(line), "\(line): \(log)")
+        }
+    }
 }
