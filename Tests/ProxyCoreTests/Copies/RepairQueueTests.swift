@@ -108,7 +108,9 @@ struct RepairQueueTests {
             bench.check()
             #expect(bench.next(at: 29) == nil)
             let repair = try #require(bench.next(at: 30))
-            #expect(!repair.isCheck && !repair.isSuspicion && repair.reason == reason && repair.needsAllCopies == (reason == .copyFailed))
+            #expect(
+                !repair.isCheck && !repair.isSuspicion && repair.reason == reason
+                    && repair.needsAllCopies == (reason == .copyFailed))
             #expect(repair.order(live: 3)[0] == 0, "not the copy that missed it")
             bench.finish(repair)
             bench.check()
