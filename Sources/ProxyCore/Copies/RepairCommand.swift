@@ -34,6 +34,8 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
     /// The command is a mg, whose reply may be a VA with a data block; else it is a ms or md.
     public var isGet: Bool { kind == .look || kind == .lookAndFetch || kind == .vivify }
     public var isSet: Bool { kind == .store }
+    /// The copy is to become what the source was seen to be.
+    public var isCorrection: Bool { kind != .look && kind != .lookAndFetch && kind != .giveBack }
     public var isDelete: Bool { !isGet && !isSet }
 
     /// The command line with its CR LF.

@@ -60,7 +60,7 @@ extension RepairPlan {
     }
 
     /// Someone else has changed the copy.
-    private mutating func move(_ copy: Int) {
+    mutating func move(_ copy: Int) {
         hasMoved = true
         copies[copy].step = .settled
         copies[copy].item.isWon = false

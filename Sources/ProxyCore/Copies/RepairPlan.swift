@@ -146,6 +146,15 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
         advance()
     }
 
+    /// The command was not sent, because a write has begun since the source was looked at: it may be done and answered
+    /// by now, and then the source's item is older than what the copy has.
+    public mutating func overtaken(_ copy: Int) {
+        guard isExpected(copy) else { return }
+        copies[copy].isSent = false
+        move(copy)
+        advance()
+    }
+
     /// Whether the value that came with the last reply of this copy equals the kept one.
     public mutating func compared(_ copy: Int, isEqual: Bool) {
         guard copy >= 0, copy < count, copies[copy].step == .compare else { return }

@@ -67,6 +67,12 @@ public final class WriteTable: Sendable {
         return WriteSlot.hasOverlap(word) || flushing
     }
 
+    /// Whether another write began, or a flush, since the one under way did.
+    @inline(__always)
+    public func isOverlapped(_ hash: UInt64) -> Bool {
+        WriteSlot.hasOverlap(words.load(slot(of: hash))) || words.load(slots) > 0
+    }
+
     /// A flush of all keys starts: every write that is not over before, or begins before `endFlush`, is told.
     ///
     /// Looks at every slot: some 50 µs.

@@ -105,6 +105,10 @@ extension Engine {
             runs.update(run) { $0.plan.failed(command.copy) }
             return
         }
+        if command.isCorrection, writes.isOverlapped(row.repair.hash) {
+            runs.update(run) { $0.plan.overtaken(command.copy) }
+            return
+        }
         let verb: Verb = command.isGet ? .metaGet : command.isSet ? .metaSet : .metaDelete
         let call = newCall(for: row.own, verb, to: node, rank: command.copy)
         repairs.withKey(of: row.repair.slot) { key in

@@ -24,6 +24,8 @@ final class RepairSimulation {
         var key: Int
         var pending: Int
         var missed: UInt8 = 0
+        /// It says what the item is, whatever was there, and no other write of its key was under way at any time.
+        var isLast: Bool
     }
 
     private struct Running {
@@ -49,7 +51,7 @@ final class RepairSimulation {
     /// Less than any delay of a repair that failed.
     private static let ghostLife: UInt64 = 24 * millisecond
     /// Two keys share a slot.
-    private static let keys = ["one", "two", "three", "AAECAw=="]
+    fileprivate static let keys = ["one", "two", "three", "AAECAw=="]
 
     private(set) var copies: [FakeCopy]
     private var isUp: [Bool]
@@ -66,6 +68,8 @@ final class RepairSimulation {
     private var generator: SeededGenerator
     private(set) var overlaps = 0
     private(set) var rewritten = 0
+    /// Writes that met no other of their key, and were not on all copies when they were answered.
+    private(set) var undone = 0
     var stats: [RepairStats] { workers.map(\.stats) }
 
     init(copies count: Int, faults: Faults, generator: SeededGenerator) {
@@ -129,7 +133,11 @@ final class RepairSimulation {
         let (line, body) = command(on: key)
         table.begin(hash(of: key))
         nextNumber += 1
-        var write = Write(worker: generator.random(below: workers.count), key: key, pending: 0)
+        var write = Write(worker: generator.random(below: workers.count), key: key, pending: 0, isLast: line.hasPrefix("ms "))
+        for (number, other) in writes where other.key == key {
+            writes[number]?.isLast = false
+            write.isLast = false
+        }
         for copy in copies.indices {
             guard isUp[copy] else {
                 write.missed |= 1 << UInt8(copy)
@@ -162,6 +170,9 @@ final class RepairSimulation {
 
     private func finish(write number: Int) {
         guard let write = writes.removeValue(forKey: number) else { return }
+        if write.isLast, write.missed == 0, faults.lost == 0, !disagreements(on: [Self.keys[write.key]]).isEmpty {
+            undone += 1
+        }
         let overlapped = table.end(hash(of: write.key))
         if overlapped {
             overlaps += 1
@@ -208,6 +219,10 @@ final class RepairSimulation {
     private func proceed(repair number: Int) {
         guard var running = repairs[number] else { return }
         while let command = running.repair.plan.nextCommand() {
+            if command.isCorrection, table.isOverlapped(running.ticket.hash) {
+                running.repair.plan.overtaken(command.copy)
+                continue
+            }
             messages.append(
                 Message(
                     owner: .repair(number), copy: running.order[command.copy], command: command,
@@ -265,9 +280,9 @@ final class RepairSimulation {
     }
 
     /// What the copies disagree on.
-    func disagreements() -> [String] {
+    func disagreements(on keys: [String] = RepairSimulation.keys) -> [String] {
         var found: [String] = []
-        for key in Self.keys {
+        for key in keys {
             let items = copies.map { copy -> FakeCopy.Item? in
                 guard let item = copy.items[key], item.expiry.map({ $0 > unixTime }) ?? true else { return nil }
                 return item
