@@ -56,8 +56,12 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
             if item.flags != 0 { line.append(number: UInt64(item.flags), after: " F") }
             line.append(number: expiry(unixTime), after: " T")
             appendGuard(to: &line)
+            // Its number guards the mark that follows.
+            if item.kind == .stale { line.append(" c") }
         case .delete: appendGuard(to: &line)
-        case .invalidate: line.append(" I")
+        case .invalidate:
+            line.append(" I")
+            appendGuard(to: &line)
         case .vivify: line.append(number: expiry(unixTime), after: " N")
         case .giveBack:
             line.append(" I")

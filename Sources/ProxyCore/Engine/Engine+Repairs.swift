@@ -22,8 +22,6 @@ struct RepairRun: BitwiseCopyable {
 extension Engine {
     /// Repairs under way at once.
     private static var repairLimit: Int { 16 }
-    /// After a copy failed: what it was sent may still be carried out.
-    private static var settlingTime: UInt64 { 1_000_000_000 }
 
     /// The write is over: its key is repaired if its copies may differ.
     func considerRepair(_ fan: Fan, overlapped: Bool) {
@@ -46,7 +44,7 @@ extension Engine {
                 repairs.add(
                     line.extracting(key.start..<key.end), isBase64: fan.head.options.contains(.base64Key),
                     hash: WriteTable.hash(fan.hash, pool: fan.pool), pool: fan.pool, reason: reason, missed: missed,
-                    due: missed == 0 ? now : now &+ Self.settlingTime, counted: &$0.repairs)
+                    now: now, counted: &$0.repairs)
             }
         }
     }
@@ -192,7 +190,7 @@ extension Engine {
         case .agreed where overlapped: retry(row.repair, .busy)
         case .agreed where row.repair.needsAllCopies && row.order.count < row.copies.count: retry(row.repair, .nodeDown)
         case .agreed:
-            poolStats.update(Int(row.repair.pool)) { repairs.finished(row.repair.slot, counted: &$0.repairs) }
+            poolStats.update(Int(row.repair.pool)) { repairs.finished(row.repair.slot, now: now, counted: &$0.repairs) }
         }
         requests[row.own].fan = none
         settleOne(row.own)

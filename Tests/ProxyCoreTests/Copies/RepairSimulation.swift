@@ -48,8 +48,8 @@ final class RepairSimulation {
     }
 
     private static let millisecond: UInt64 = 1_000_000
-    /// Less than any delay of a repair that failed.
-    private static let ghostLife: UInt64 = 24 * millisecond
+    /// How long a copy may still carry out what it did not answer.
+    private static let ghostLife = 24 * millisecond
     /// Two keys share a slot.
     fileprivate static let keys = ["one", "two", "three", "AAECAw=="]
 
@@ -64,7 +64,8 @@ final class RepairSimulation {
     private var ghosts: [(message: Message, due: UInt64)] = []
     private var nextNumber = 0
     private var now: UInt64 = 0
-    private var faults: Faults
+    private let faults: Faults
+    private var isResting = false
     private var generator: SeededGenerator
     private(set) var overlaps = 0
     private(set) var rewritten = 0
@@ -77,7 +78,10 @@ final class RepairSimulation {
         isUp = copies.map { _ in true }
         self.faults = faults
         self.generator = generator
-        workers = (0..<2).map { Worker(queue: RepairQueue(entries: 16, seed: generator.seed &+ UInt64($0))) }
+        workers = (0..<2).map {
+            Worker(
+                queue: RepairQueue(entries: 16, settlingTime: Self.ghostLife, seed: generator.seed &+ UInt64($0)))
+        }
     }
 
     private var unixTime: Int64 { 1_800_000_000 + Int64(now / 1_000_000_000) }
@@ -86,7 +90,7 @@ final class RepairSimulation {
     /// Writes for so many steps, then lets everything come to rest. False if it does not.
     func run(steps: Int) -> Bool {
         for _ in 0..<steps { step(writing: true) }
-        faults = Faults()
+        isResting = true
         for copy in isUp.indices { comeBack(copy) }
         for _ in 0..<200_000 {
             if messages.isEmpty, ghosts.isEmpty, repairs.isEmpty, workers.allSatisfy({ $0.queue.isEmpty }) {
@@ -102,7 +106,7 @@ final class RepairSimulation {
 
     private func step(writing: Bool) {
         now += UInt64.random(in: 0..<Self.millisecond, using: &generator)
-        if generator.random(below: 1000) < faults.goingDown {
+        if !isResting, generator.random(below: 1000) < faults.goingDown {
             let copy = generator.random(below: isUp.count)
             if isUp[copy] { isUp[copy] = false } else { comeBack(copy) }
         }
@@ -133,7 +137,8 @@ final class RepairSimulation {
         let (line, body) = command(on: key)
         table.begin(hash(of: key))
         nextNumber += 1
-        var write = Write(worker: generator.random(below: workers.count), key: key, pending: 0, isLast: line.hasPrefix("ms "))
+        var write = Write(
+            worker: generator.random(below: workers.count), key: key, pending: 0, isLast: line.hasPrefix("ms "))
         for (number, other) in writes where other.key == key {
             writes[number]?.isLast = false
             write.isLast = false
@@ -176,16 +181,16 @@ final class RepairSimulation {
         let overlapped = table.end(hash(of: write.key))
         if overlapped {
             overlaps += 1
-            add(write, .overlap, missed: 0, after: 0)
+            add(write, .overlap, missed: 0)
         }
-        if write.missed != 0 { add(write, .copyFailed, missed: write.missed, after: 2 * Self.ghostLife) }
+        if write.missed != 0 { add(write, .copyFailed, missed: write.missed) }
     }
 
-    private func add(_ write: Write, _ reason: RepairReason, missed: UInt8, after delay: UInt64) {
+    private func add(_ write: Write, _ reason: RepairReason, missed: UInt8) {
         let key = [UInt8](Self.keys[write.key].utf8)
         let isQueued = unsafe workers[write.worker].queue.add(
             key.span.bytes, isBase64: write.key == 3, hash: hash(of: write.key), pool: 0, reason: reason,
-            missed: missed, due: now + delay, counted: &workers[write.worker].stats)
+            missed: missed, now: now, counted: &workers[write.worker].stats)
         precondition(isQueued)
     }
 
@@ -240,7 +245,8 @@ final class RepairSimulation {
         case .agreed where running.ticket.needsAllCopies && running.order.count < copies.count:
             put(running.ticket, .nodeDown, of: running.worker)
         case .agreed:
-            workers[running.worker].queue.finished(running.ticket.slot, counted: &workers[running.worker].stats)
+            workers[running.worker].queue.finished(
+                running.ticket.slot, now: now, counted: &workers[running.worker].stats)
         }
     }
 
@@ -249,7 +255,7 @@ final class RepairSimulation {
     private func deliver(_ message: Message) {
         var message = message
         if let reply = message.reply { return answer(message, reply) }
-        let isLost = generator.random(below: 1000) < faults.lost || !isUp[message.copy]
+        let isLost = !isResting && generator.random(below: 1000) < faults.lost || !isUp[message.copy]
         // Lost on the way there, on the way back, or merely late.
         if isLost, generator.once(in: 3) {
             ghosts.append((message, now + UInt64.random(in: 0..<Self.ghostLife, using: &generator)))
