@@ -11,6 +11,8 @@ internal import Telemetry
 struct Fan: BitwiseCopyable {
     /// The request of the client, or none when it has its answer.
     var client: UInt32
+    /// The piece of that request that the answer is, or none when it is the whole.
+    var piece = none
     /// The request that the calls belong to.
     var own: UInt32
     /// The nodes of the copies that take writes, by rank.
