@@ -66,14 +66,11 @@ extension Engine {
             return nil
         }
         let own = requests.take(Request(client: none, verb: head.verb, flags: .fanned, pool: pool, started: now))
-        let isDeciding = !head.goesToAllCopies
-        let asked = isDeciding ? 1 : UInt8(truncatingIfNeeded: 1 << live.count - 1)
         let fan = fans.take(
             Fan(
                 client: request, piece: piece, own: own, nodes: live,
-                progress: CopyProgress(asked: asked, needed: acks.needed(copies: all.count, live: live.count)),
-                head: head, pool: pool, hash: hash, isDeciding: isDeciding))
-        writes.begin(WriteTable.hash(hash, pool: pool))
+                progress: CopyProgress(asked: 1, needed: acks.needed(copies: all.count, live: live.count)),
+                head: head, pool: pool, hash: hash))
         requests[own].fan = fan
         requests[own].pending = 1  // the fan itself
         requests[request].pending &+= 1
@@ -87,8 +84,15 @@ extension Engine {
             && queues.append(bytes.extracting(droppingFirst: line), to: &fans[fan].block, through: &arena)
     }
 
-    /// Sends the command to the copies that are asked first.
+    /// Sends the command, which is whole now, to the copies that are asked first.
     func start(_ fan: UInt32) {
+        let isBusy = writes.begin(WriteTable.hash(fans[fan].hash, pool: fans[fan].pool), by: writer)
+        if !isBusy, fans[fan].head.goesToAllCopies {
+            fans.update(fan) {
+                ($0.goesToAll, $0.isDeciding) = (true, false)
+                for rank in $0.nodes.indices { $0.progress.ask(rank) }
+            }
+        }
         let row = fans[fan]
         for rank in row.nodes.indices where row.progress.asked & 1 << UInt8(rank) != 0 {
             send(to: rank, of: fan)
@@ -102,7 +106,7 @@ extension Engine {
         var row = fans[fan]
         let isFenced = calls[call].flags.contains(.fenced)
         if isFenced { row.head.quiet = .empty }  // it stays in the line
-        let isPlain = row.isDeciding ? !row.head.options.contains(.comparesCAS) : row.head.goesToAllCopies
+        let isPlain = row.isDeciding ? !row.head.options.contains(.comparesCAS) : row.goesToAll
         _ = queues.withStart(of: row.line, limit: Int(row.head.lineLength)) { line in
             if isPlain { writeLine(row.head, line, of: call) } else { writeMade(line, of: call, row) }
         }
@@ -142,7 +146,7 @@ extension Engine {
         let row = fans[fan]
         let call = newCall(for: row.own, verb(of: row), to: row.nodes[rank], rank: rank)
         calls[call].rawKeyLength = row.head.rawKeyLength
-        if row.isDeciding || row.head.goesToAllCopies { calls[call].flags = row.head.tagging }
+        if row.isDeciding || row.goesToAll { calls[call].flags = row.head.tagging }
         if row.isDeciding, row.head.isToldByNode { calls[call].flags.insert(.fenced) }
         return call
     }
@@ -224,7 +228,7 @@ extension Engine {
         let row = fans[fan]
         if row.isDeciding {
             decide(fan, reply)
-        } else if row.head.goesToAllCopies {
+        } else if row.goesToAll {
             if reply.code.isError { fans[fan].needsRepair = true }
         } else {
             let agrees = row.effect.agrees(reply, with: row.decided, to: row.head.verb, row.head.options)
@@ -234,7 +238,7 @@ extension Engine {
 
     /// What is asked of the copies now.
     private func verb(of fan: Fan) -> Verb {
-        guard !fan.isDeciding, !fan.head.goesToAllCopies else { return fan.head.verb }
+        guard !fan.isDeciding, !fan.goesToAll else { return fan.head.verb }
         switch (fan.effect, fan.head.verb) {
         case (.sameValue, .metaSet): return .metaSet
         case (.sameValue, _): return .set
@@ -285,8 +289,9 @@ extension Engine {
             fans[fan].held = .max
         }
         release(call)
-        if fans[fan].isDeciding, isUnsent, rank + 1 < fans[fan].nodes.count {
-            // The next copy is the acting primary now.
+        let row = fans[fan]
+        if row.isDeciding, isUnsent || row.head.goesToAllCopies, rank + 1 < row.nodes.count {
+            // The next copy is the acting primary now. A set may be done twice.
             spread(fan, to: rank + 1..<rank + 2)
         } else {
             // What was sent may have been done.
@@ -344,10 +349,14 @@ extension Engine {
         }
     }
 
-    private func end(_ fan: UInt32, changedNothing: Bool = false) {
+    private func end(_ fan: UInt32) {
         let row = fans[fan]
-        let overlapped = writes.end(WriteTable.hash(row.hash, pool: row.pool))
-        if !changedNothing { considerRepair(row, overlapped: overlapped) }
+        considerRepair(row, overlapped: writes.end(WriteTable.hash(row.hash, pool: row.pool)))
+        free(fan: fan)
+    }
+
+    private func free(fan: UInt32) {
+        let row = fans[fan]
         queues.clear(&fans[fan].line)
         queues.clear(&fans[fan].block)
         queues.clear(&fans[fan].answer)
@@ -360,7 +369,7 @@ extension Engine {
     func abandon(_ fan: UInt32, answering text: ReplyText) {
         let row = fans[fan]
         if text == .outOfMemory { poolStats[Int(row.pool)].errors.count(.memoryLimit) }
-        end(fan, changedNothing: true)
+        free(fan: fan)
         giveError(text, of: row)
     }
 }
