@@ -35,7 +35,7 @@ extension Engine {
             let isWritten = rank.map { fan.progress.failed & 1 << UInt8($0) == 0 } ?? false
             if !isWritten { missed |= 1 << UInt8(index) }
         }
-        let isChanged = fan.effect != .nothing || fan.head.goesToAllCopies || fan.isDeciding
+        let isChanged = fan.effect != .nothing || fan.goesToAll || fan.isDeciding
         guard overlapped || fan.needsRepair || missed != 0 && isChanged else { return }
         let reason: RepairReason = missed != 0 ? .copyFailed : overlapped ? .overlap : .disagree
         let key = fan.head.key

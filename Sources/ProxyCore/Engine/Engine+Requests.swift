@@ -84,8 +84,7 @@ extension Engine {
             made.withBytes { writeKept($0, of: call) }
             return
         }
-        if head.verb == .metaArithmetic {
-            // `q` hides that a counter was changed but not that it was made, and the loud answers look alike.
+        if head.isToldByNode {
             calls[call].flags.insert(.fenced)
             write(bytes.extracting(0..<Int(head.lineLength)), of: call)
             write("mn\r\n", of: call)

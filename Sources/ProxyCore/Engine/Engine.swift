@@ -31,6 +31,8 @@ public final class Engine {
     let repairs: RepairQueue
     /// Shared with the other workers.
     let writes: WriteTable
+    /// This worker among them.
+    let writer: UInt32
     /// Seconds; as of the last tick.
     public var unixTime: Int64 = 0
     let links: Table<Link>
@@ -92,6 +94,7 @@ public final class Engine {
     /// - Parameter seed: for `distribution: random`.
     public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
         self.writes = writes
+        writer = writes.join()
         repairs = RepairQueue(seed: seed)
         runs = Table(limit: 64)
         unsafe pools = Stack()
