@@ -43,7 +43,8 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
     /// - Parameters:
     ///   - key: as spelled on the wire, 1 to 250 bytes.
     ///   - unixTime: seconds, for times to live that memcached takes for a date (over 30 days).
-    public func line(key: RawSpan, isBase64: Bool, unixTime: Int64) -> RepairLine {
+    ///   - keepsCAS: the node knows `E`: what is given back keeps the CAS number that clients may have seen.
+    public func line(key: RawSpan, isBase64: Bool, unixTime: Int64, keepsCAS: Bool) -> RepairLine {
         var line = RepairLine()
         line.append(isGet ? "mg " : isSet ? "ms " : "md ")
         line.append(key)
@@ -66,6 +67,7 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
         case .giveBack:
             line.append(" I")
             appendGuard(to: &line)
+            if keepsCAS, seen.cas != 0 { line.append(number: seen.cas, after: " E") }
         }
         line.append("\r\n")
         return line

@@ -69,6 +69,12 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
         case moved
     }
 
+    /// A look is under way at the source, or has got the right to replace a stale item that is not given back yet.
+    public var mayHoldRight: Bool {
+        let step = copies[source].step
+        return step == .look || step == .confirm || step == .giveBack || copies[source].item.isWon
+    }
+
     /// What the caller does with the data block of a reply.
     public enum Use: Sendable {
         case discard

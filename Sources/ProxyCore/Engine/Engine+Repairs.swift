@@ -22,6 +22,8 @@ struct RepairRun: BitwiseCopyable {
 extension Engine {
     /// Repairs under way at once.
     private static var repairLimit: Int { 16 }
+    /// 1.6.27: from there on a command can choose its item's CAS number.
+    private static var choosingVersion: UInt32 { 1 << 16 | 6 << 8 | 27 }
 
     /// The write is over: its key is repaired if its copies may differ.
     func considerRepair(_ fan: Fan, overlapped: Bool) {
@@ -72,6 +74,7 @@ extension Engine {
             Request(client: none, verb: .metaGet, flags: .repairing, pool: repair.pool, started: now))
         let run = runs.take(
             RepairRun(repair: repair, plan: RepairPlan(copies: order.count), copies: all, order: order, own: own))
+        liveRuns.push(run)
         requests[own].fan = run
         requests[own].pending = 1  // the run itself
         sendCommands(of: run)
@@ -94,6 +97,7 @@ extension Engine {
             send(command, of: run)
         }
         if requests[own].fan == run, let outcome = runs[run].plan.outcome { end(run, outcome) }
+        resumeClients()
     }
 
     private func send(_ command: RepairCommand, of run: UInt32) {
@@ -110,11 +114,39 @@ extension Engine {
         let verb: Verb = command.isGet ? .metaGet : command.isSet ? .metaSet : .metaDelete
         let call = newCall(for: row.own, verb, to: node, rank: command.copy)
         repairs.withKey(of: row.repair.slot) { key in
-            let line = command.line(key: key, isBase64: row.repair.isBase64, unixTime: unixTime)
+            let line = command.line(
+                key: key, isBase64: row.repair.isBase64, unixTime: unixTime,
+                keepsCAS: nodes[node].version >= Self.choosingVersion)
             line.withBytes { write($0, of: call) }
         }
         guard command.carriesValue, links[calls[call].link].state != .closed else { return }
         share(row.value, with: call)
+    }
+
+    // MARK: - Clients that wait
+
+    /// Whether a look at the key is under way, or has taken from a stale item the right to replace it: who asked now
+    /// would be told that somebody else has it. The client then goes on when the repair does.
+    @inline(__always)
+    func awaitsRepair(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Bool {
+        !liveRuns.isEmpty && isTaken(hash(of: head, in: bytes, pool: clients[id].pool), from: id)
+    }
+
+    @inline(never)
+    private func isTaken(_ hash: UInt64, from id: UInt32) -> Bool {
+        let hash = WriteTable.hash(hash, pool: clients[id].pool)
+        for index in 0..<liveRuns.count {
+            let run = runs[liveRuns[index]]
+            if run.repair.hash == hash, run.plan.mayHoldRight {
+                awaitingRepair.push(id)
+                return true
+            }
+        }
+        return false
+    }
+
+    private func resumeClients() {
+        while let id = awaitingRepair.pop() { considerResuming(id) }
     }
 
     // MARK: - Replies
@@ -184,6 +216,11 @@ extension Engine {
         for rank in 0..<RepairPlan.copyLimit { queues.clear(&row.replies[rank]) }
         queues.clear(&row.value)
         runs.free(run)
+        for index in 0..<liveRuns.count where liveRuns[index] == run {
+            liveRuns[index] = liveRuns[liveRuns.count - 1]
+            _ = liveRuns.pop()
+            break
+        }
         switch outcome {
         case .copyFailed: retry(row.repair, .failed)
         case .moved: retry(row.repair, .moved)

@@ -8,8 +8,10 @@ extension Engine {
     /// Takes up a valid command at the start of `bytes`. Returns how many bytes it used.
     func begin(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let pool = clients[id].pool
+        let hasCopies = clients[id].flags.contains(.copies)
+        if hasCopies, head.verb == .metaGet, awaitsRepair(head, bytes, from: id) { return 0 }
         poolStats[Int(pool)].requests.count(head.verb.rawValue)
-        if clients[id].flags.contains(.copies) {
+        if hasCopies {
             if head.keyCount > 1, head.verb == .gat || head.verb == .gats {
                 return beginTouching(head, bytes, from: id)
             }

@@ -28,6 +28,10 @@ public final class Engine {
     let pieces: Table<Piece>
     let fans: Table<Fan>
     let runs: Table<RepairRun>
+    /// The rows of `runs` that are in use.
+    let liveRuns = Stack<UInt32>()
+    /// Clients that wait for a repair of the key they ask for.
+    let awaitingRepair = Stack<UInt32>()
     let repairs: RepairQueue
     /// Shared with the other workers.
     let writes: WriteTable

@@ -86,4 +86,21 @@ struct CopiesReplyTests {
         #expect(world.ask("me k\r\n", from: client).contains(" cas=\(shown) "))
         #expect(world.ask("me absent\r\n", from: client) == "EN\r\n")
     }
+
+    /// A repair that looks at a stale item gets the right to replace it, until it gives it back.
+    @Test func aRepairTakesTheRightToReplaceAStaleItemFromNoClient() {
+        let client = world.connect()
+        let homes = world.copies(of: "k")
+        _ = world.ask("set k 0 0 1\r\nx\r\nmd k I\r\n", from: client)
+        let cas = world.nodes[homes[0]].items["k"]?.cas
+        // That the other copy has none is what sets off the repair.
+        world.nodes[homes[1]].items["k"] = nil
+        world.send("touch k 60\r\n", from: client)
+        for _ in 0..<1000 where !world.nodes[homes[0]].seen.contains("mg k f t s c u v") { world.turn() }
+        #expect(world.ask("mg k\r\n", from: client) == "TOUCHED\r\nHD X W\r\n")
+        world.settle()
+        #expect(world.nodes[homes[0]].seen.contains("md k I C\(cas ?? 0) E\(cas ?? 0)"), "it was not given back")
+        #expect(world.nodes[homes[0]].items["k"]?.cas == cas)
+        world.expectRest()
+    }
 }

@@ -47,6 +47,9 @@ extension FakeNode {
             won = " W"
         } else if items[key]!.isStub {
             won = " Z"
+        } else if items[key]!.isStale {
+            won = items[key]!.isWon ? " Z X" : " X W"
+            items[key]?.isWon = true
         }
         if let time = flags.time("T") { items[key]?.time = time }
         defer { if let time = flags.time("T") { touch(key, time) } }
@@ -76,7 +79,13 @@ extension FakeNode {
         let (key, flags) = (words[1], Flags(words: words.dropFirst(2)))
         guard let item = items[key] else { return plain("NF", key, flags) }
         if let expected = flags.number("C"), item.cas != expected { return plain("EX", key, flags) }
-        items[key] = nil
+        if flags.has("I") {
+            (items[key]!.isStale, items[key]!.isWon) = (true, false)
+            touchNumber(of: key)
+            if let chosen = flags.number("E") { items[key]?.cas = chosen }
+        } else {
+            items[key] = nil
+        }
         return isQuiet(flags, "HD") ? [] : plain("HD", key, flags)
     }
 

@@ -9,6 +9,9 @@ struct FakeNode {
         var time = 0
         /// Made by `mg N` or won by nobody yet: the first to ask gets it.
         var isStub = false
+        /// By `md I`; and who asked first has been told to replace it.
+        var isStale = false
+        var isWon = false
     }
 
     /// What a store came to.
