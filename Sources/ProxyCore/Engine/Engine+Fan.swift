@@ -89,7 +89,8 @@ extension Engine {
         let isBusy = writes.begin(WriteTable.hash(fans[fan].hash, pool: fans[fan].pool), by: writer)
         if !isBusy, fans[fan].head.goesToAllCopies {
             fans.update(fan) {
-                ($0.goesToAll, $0.isDeciding) = (true, false)
+                $0.goesToAll = true
+                $0.isDeciding = false
                 for rank in $0.nodes.indices { $0.progress.ask(rank) }
             }
         }
