@@ -63,6 +63,7 @@ public enum RepairObstacle: Sendable {
 public final class RepairQueue {
     /// A key of this many failed tries is given up.
     public static let failureLimit = 8
+    private let settlingTime: UInt64
 
     let entries: Table<RepairEntry>
     /// Slots of what waits, as a heap: none comes up before its parent at `(index - 1) / 2`.
@@ -82,8 +83,12 @@ public final class RepairQueue {
     /// - Parameters:
     ///   - entries: keys that may wait at once.
     ///   - bytes: of memory that they may take, at some 320 each; the smaller of both bounds counts, and at least 4 keys.
+    ///   - settlingTime: for which a copy that did not answer may still carry out what it was sent.
     ///   - seed: for the delays.
-    public init(entries: Int = 16_384, bytes: Int = 8 << 20, seed: UInt64) {
+    public init(
+        entries: Int = 16_384, bytes: Int = 8 << 20, settlingTime: UInt64 = 1_000_000_000, seed: UInt64
+    ) {
+        self.settlingTime = settlingTime
         let limit = max(4, min(entries, bytes / MemoryLayout<RepairEntry>.stride, 1 << 24))
         self.entries = Table(limit: limit)
         generator = JitterGenerator(state: seed)
@@ -105,18 +110,19 @@ public final class RepairQueue {
     ///   - hash: as `WriteTable.hash` gave it.
     ///   - key: as spelled on the wire, 1 to 250 bytes; others are dropped.
     ///   - missed: a mask of the copies that missed the write, bit 0 the primary; for `copyFailed`, else 0.
-    ///   - due: when it may begin. After a failure not at once: what was sent may still be carried out.
+    ///   - now: it comes up at once, or, if a copy missed the write, when `settlingTime` is over.
     ///   - stats: the pool's.
     /// - Returns: false if it was dropped.
     @discardableResult
     public func add(
         _ key: RawSpan, isBase64: Bool, hash: UInt64, pool: UInt16, reason: RepairReason, missed: UInt8 = 0,
-        due: UInt64, counted stats: inout RepairStats
+        now: UInt64, counted stats: inout RepairStats
     ) -> Bool {
         guard key.byteCount > 0, key.byteCount <= RepairEntry.keyLimit else {
             stats.dropped.count(reason)
             return false
         }
+        let due = missed == 0 ? now : now &+ settlingTime
         let slot = find(key, isBase64, hash, pool)
         if slot != Table<RepairEntry>.none {
             if entries[slot].isCheck { becomeRepair(slot, reason, counted: &stats) }
@@ -133,6 +139,7 @@ public final class RepairQueue {
         entries.update(fresh) {
             $0.missed.note(missed)
             $0.needsAllCopies = isPatient
+            if isPatient { $0.settled = due }
         }
         if isPatient { patientCount += 1 }
         stats.queued.count(reason)
@@ -166,6 +173,7 @@ public final class RepairQueue {
 
     private func merge(_ slot: UInt32, _ missed: UInt8, _ due: UInt64) {
         entries[slot].failures = 0
+        if missed != 0 { entries[slot].settled = max(entries[slot].settled, due) }
         if entries[slot].place == RepairEntry.underWay {
             let earlier = entries[slot].isAskedAgain ? min(entries[slot].due, due) : due
             entries[slot].isAskedAgain = true
@@ -207,8 +215,12 @@ public final class RepairQueue {
         entries.update(slot) { unsafe body($0.key.span.bytes.extracting(0..<Int($0.keyLength))) }
     }
 
-    /// All copies agree. If the key was added again meanwhile, it waits again.
-    public func finished(_ slot: UInt32, counted stats: inout RepairStats) {
+    /// All copies agree. If the key was added again meanwhile, or is not settled, it waits again.
+    public func finished(_ slot: UInt32, now: UInt64, counted stats: inout RepairStats) {
+        if entries[slot].settled > now {
+            noteMeanwhile(slot)
+            return enqueue(slot, at: entries[slot].settled)
+        }
         stats.done.count(entries[slot].reason)
         guard entries[slot].isAskedAgain else {
             stats.waiting -= 1
@@ -230,7 +242,10 @@ public final class RepairQueue {
     @discardableResult
     public func retry(_ slot: UInt32, _ obstacle: RepairObstacle, now: UInt64, counted stats: inout RepairStats) -> Bool
     {
-        if obstacle == .failed { setNeedsAllCopies(slot, true) }
+        if obstacle == .failed {
+            setNeedsAllCopies(slot, true)
+            entries[slot].settled = max(entries[slot].settled, now &+ settlingTime)
+        }
         if obstacle == .failed || obstacle == .moved {
             entries[slot].failures += 1
             guard entries[slot].failures < Self.failureLimit else {
@@ -239,15 +254,18 @@ public final class RepairQueue {
             }
         }
         stats.retries &+= 1
-        if !entries[slot].missedMeanwhile.isEmpty {
-            entries[slot].missed.note(entries[slot].missedMeanwhile)
-            setNeedsAllCopies(slot, true)
-        }
+        noteMeanwhile(slot)
         let tries = entries[slot].tries
         entries[slot].tries = tries &+ (tries < .max ? 1 : 0)
         let due = now &+ obstacle.backoff.delay(attempt: Int(tries), using: &generator)
         enqueue(slot, at: entries[slot].isAskedAgain ? min(due, max(entries[slot].due, now)) : due)
         return true
+    }
+
+    private func noteMeanwhile(_ slot: UInt32) {
+        guard !entries[slot].missedMeanwhile.isEmpty else { return }
+        entries[slot].missed.note(entries[slot].missedMeanwhile)
+        setNeedsAllCopies(slot, true)
     }
 
     /// Gives a repair up: for a graceful stop while its node is down.

@@ -37,7 +37,7 @@ extension Engine {
         let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
             reparser.parseAny(bytes, scan: &scan, limits: $0.protocolLimits)
         }
-        guard case .request(let head) = step, head.keyCount > 0 else { return }
+        guard case .request(let head) = step, head.keyCount > 0, !mayBeStale(head.verb) else { return }
         let key = head.keyCount > 1 ? reparser.key(at: Int((nextRandom() >> 20) % UInt64(head.keyCount))) : head.key
         let isBase64 = head.options.contains(.base64Key)
         let hash: UInt64
@@ -54,6 +54,9 @@ extension Engine {
         checks[Int(pool)].due = now &+ interval
         planChecks()
     }
+
+    /// Whether the key may be one that its clients make stale, and replace: a look would take from them the right to.
+    private func mayBeStale(_ verb: Verb) -> Bool { verb == .metaGet || verb == .metaDelete }
 
     /// A check has been done. What a write overlapped says nothing.
     ///

@@ -28,9 +28,15 @@ public final class Engine {
     let pieces: Table<Piece>
     let fans: Table<Fan>
     let runs: Table<RepairRun>
+    /// The rows of `runs` that are in use.
+    let liveRuns = Stack<UInt32>()
+    /// Clients that wait for a repair of the key they ask for.
+    let awaitingRepair = Stack<UInt32>()
     let repairs: RepairQueue
     /// Shared with the other workers.
     let writes: WriteTable
+    /// This worker among them.
+    let writer: UInt32
     /// Seconds; as of the last tick.
     public var unixTime: Int64 = 0
     let links: Table<Link>
@@ -99,6 +105,7 @@ public final class Engine {
     /// - Parameter seed: for `distribution: random`.
     public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
         self.writes = writes
+        writer = writes.join()
         repairs = RepairQueue(seed: seed)
         runs = Table(limit: 64)
         unsafe pools = Stack()
