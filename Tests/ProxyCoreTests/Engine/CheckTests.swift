@@ -51,7 +51,7 @@ struct CheckTests {
         let client = fill(world)
         let copies = world.copies(of: "k")
         world.nodes[copies.last!].items["k"]!.data = Array("xyz".utf8)
-        _ = world.ask("mg k v\r\n", from: client)
+        _ = world.ask("get k\r\n", from: client)
         pass(world, milliseconds: 2900)
         #expect(stats(world).consistency.differing == 1 && stats(world).repairs.waiting == 1)
         #expect(!world.disagreements(on: ["k"]).isEmpty, "a write that knows better goes first")
@@ -96,7 +96,7 @@ struct CheckTests {
         }
         if !goesLater { bounce() }
         world.nodes[copies[0]].items["k"]!.data = Array("old".utf8)
-        #expect(world.ask("mg k v\r\n", from: client) == "VA 3\r\nold\r\n")
+        #expect(world.ask("get k\r\n", from: client) == "VALUE k 5 3\r\nold\r\nEND\r\n")
         pass(world, milliseconds: 1000)
         #expect(stats(world).consistency.differing == 1)
         #expect(stats(world).repairs.queued[.check] == (goesLater ? 1 : 0))
@@ -166,6 +166,16 @@ struct CheckTests {
             #expect(
                 world.nodes.contains { $0.seen.dropFirst(before).contains { $0.hasPrefix("mg \(key) ") } }, "\(key)")
         }
+    }
+
+    /// A look at what `md I` made stale would take from a client the right to replace it.
+    @Test(arguments: ["mg k v\r\n", "md k q\r\nmg k\r\n"]) func whatMayBeStaleIsNotLookedAt(command: String) {
+        let world = world()
+        let client = fill(world)
+        let before = world.nodes.map { $0.seen.count { $0.hasPrefix("mg k f t s c") } }
+        _ = world.ask(command, from: client)
+        pass(world)
+        #expect(world.nodes.map { $0.seen.count { $0.hasPrefix("mg k f t s c") } } == before)
     }
 
     @Test func itCanBeOff() {
