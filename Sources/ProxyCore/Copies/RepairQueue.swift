@@ -275,10 +275,15 @@ public final class RepairQueue {
         free(slot)
     }
 
-    /// Lets all that wait come up now: when a node is back, or before a stop.
+    /// Lets all that wait come up now: when a node is back, or before a stop. But not what only a check has asked for,
+    /// which would be too early then.
     public func hurry(now: UInt64) {
-        for index in 0..<heap.count { entries[heap[index]].due = min(entries[heap[index]].due, now) }
-        // Equal times, but for those that were due before: the heap is made anew.
+        for index in 0..<heap.count {
+            let slot = heap[index]
+            if entries[slot].isCheck || entries[slot].isSuspicion { continue }
+            entries[slot].due = min(entries[slot].due, now)
+        }
+        // The heap is made anew.
         for index in 0..<heap.count { siftUp(from: index) }
     }
 

@@ -320,6 +320,21 @@ struct RepairQueueTests {
         #expect(seen == 10)
     }
 
+    /// What a check asks for waits for those who know better.
+    @Test func hurryBringsUpNoSuspicion() throws {
+        let bench = Bench()
+        bench.addCheck("seen", at: 0)
+        bench.endCheck(try #require(bench.next(at: 0)), repairAt: 3000)
+        bench.addCheck("unseen", at: 20)
+        for index in 0..<10 { bench.add("\(index)", .copyFailed, at: UInt64(3100 - index)) }
+        bench.queue.hurry(now: 5_000_000)
+        var seen: [String] = []
+        while let repair = bench.next(at: 19) { seen.append(bench.key(repair)) }
+        #expect(seen.sorted() == (0..<10).map { "\($0)" })
+        #expect(bench.next(at: 20).map(bench.key) == "unseen")
+        #expect(bench.next(at: 2999) == nil && bench.next(at: 3000).map(bench.key) == "seen")
+    }
+
     /// Against a plain list: the same keys come up, in the order of their times.
     @Test func seededUseAgreesWithAList() {
         var generator = SeededGenerator.fromEnvironment()
