@@ -51,7 +51,7 @@ struct CheckTests {
         let client = fill(world)
         let copies = world.copies(of: "k")
         world.nodes[copies.last!].items["k"]!.data = Array("xyz".utf8)
-        _ = world.ask("mg k v\r\n", from: client)
+        _ = world.ask("get k\r\n", from: client)
         pass(world, milliseconds: 2900)
         #expect(stats(world).consistency.differing == 1 && stats(world).repairs.waiting == 1)
         #expect(!world.disagreements(on: ["k"]).isEmpty, "a write that knows better goes first")
@@ -96,7 +96,7 @@ struct CheckTests {
         }
         if !goesLater { bounce() }
         world.nodes[copies[0]].items["k"]!.data = Array("old".utf8)
-        #expect(world.ask("mg k v\r\n", from: client) == "VA 3\r\nold\r\n")
+        #expect(world.ask("get k\r\n", from: client) == "VALUE k 5 3\r\nold\r\nEND\r\n")
         pass(world, milliseconds: 1000)
         #expect(stats(world).consistency.differing == 1)
         #expect(stats(world).repairs.queued[.check] == (goesLater ? 1 : 0))
@@ -105,6 +105,18 @@ struct CheckTests {
         #expect(world.nodes[copies[1]].items["k"]?.data == Array("abc".utf8))
         #expect(stats(world).repairs.waiting == 0 && stats(world).repairs.abandoned == (goesLater ? 1 : 0))
         world.expectRest()
+    }
+
+    /// They may be stale, and a look would take from clients the right to replace them.
+    @Test func keysOfMgAndMdAreNotChecked() {
+        let world = world()
+        let client = fill(world)
+        let before = stats(world).consistency.agreeing
+        _ = world.ask("mg k v\r\n", from: client)
+        pass(world)
+        _ = world.ask("md k I T30\r\n", from: client)
+        pass(world)
+        #expect(stats(world).consistency.agreeing == before && stats(world).consistency.differing == 0)
     }
 
     @Test func whatIsNowhereSaysNothing() {
