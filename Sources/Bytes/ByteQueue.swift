@@ -34,6 +34,15 @@ public struct OpenChunk: BitwiseCopyable, Sendable {
     @inlinable public var room: Int { ByteQueues.chunkSize &- Int(fill) }
 }
 
+/// Bytes of one chunk that are kept apart from the queues. The empty one has no chunk, any other a count of it.
+public struct ByteRun: BitwiseCopyable, Sendable {
+    @usableFromInline var chunk: UInt32 = .max
+    @usableFromInline var offset: UInt32 = 0
+    @usableFromInline var length: UInt32 = 0
+
+    @inlinable public init() {}
+}
+
 /// A run of bytes in one chunk: a queue is a list of these.
 @usableFromInline
 struct Segment: BitwiseCopyable {
@@ -133,6 +142,29 @@ public final class ByteQueues {
     @inlinable
     public func rewind(_ open: inout OpenChunk) {
         if open.chunk != .max, chunks.isUnique(open.chunk) { open.fill = 0 }
+    }
+
+    /// Copies `bytes`, to be looked at until they are released. False at the memory limit, and for more than a chunk.
+    @inlinable
+    public func keep(_ bytes: RawSpan, in run: inout ByteRun, through open: inout OpenChunk) -> Bool {
+        let count = bytes.byteCount
+        guard count <= open.room || count <= Self.chunkSize && renew(&open), open.chunk != .max else { return false }
+        run.chunk = open.chunk
+        run.offset = open.fill
+        run.length = UInt32(truncatingIfNeeded: count)
+        store(bytes, through: &open)
+        chunks.retain(run.chunk)
+        return true
+    }
+
+    /// Shows the bytes of a run that is not empty.
+    public func withBytes<Result>(of run: ByteRun, _ body: (RawSpan) -> Result) -> Result {
+        chunks.withBytes(of: run.chunk, offset: Int(run.offset), count: Int(run.length), body)
+    }
+
+    @inlinable
+    public func release(_ run: ByteRun) {
+        if run.chunk != .max { chunks.release(run.chunk) }
     }
 
     /// Gives back a count of a chunk that was kept apart from the queues.

@@ -5,31 +5,34 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
     public private(set) var asked: UInt8
     public private(set) var answered: UInt8 = 0
     public private(set) var failed: UInt8 = 0
-    /// Copies that must have answered before the client hears: see `PoolSettings.Acks`.
-    public let needed: Int
+    /// Answers that the client still has to wait for; below 0 when there were more.
+    private var wanted: Int
 
     /// - Parameters:
-    ///   - asked: the ranks, as bits.
-    ///   - needed: 1 or more; no more than answer can be waited for.
-    public init(asked: UInt8, needed: Int) {
-        self.asked = asked
-        self.needed = needed
+    ///   - count: the ranks below it are asked.
+    ///   - needed: copies that must have answered before the client hears: see `PoolSettings.Acks`. 1 or more; no more
+    ///     than answer can be waited for.
+    public init(count: Int, needed: Int) {
+        asked = UInt8(truncatingIfNeeded: 1 << count - 1)
+        wanted = needed
     }
 
-    public mutating func ask(_ rank: Int) { asked |= 1 << UInt8(rank) }
-    public mutating func answer(_ rank: Int) { answered |= 1 << UInt8(rank) }
-    public mutating func fail(_ rank: Int) { failed |= 1 << UInt8(rank) }
+    public mutating func ask(_ rank: Int) { asked |= Self.bit(rank) }
 
-    /// The acting primary: nil when all have failed.
-    public var lead: Int? {
-        let left = asked & ~failed
-        return left == 0 ? nil : left.trailingZeroBitCount
+    public mutating func answer(_ rank: Int) {
+        answered |= Self.bit(rank)
+        wanted &-= 1
     }
+
+    public mutating func fail(_ rank: Int) { failed |= Self.bit(rank) }
+
+    public func isAsked(_ rank: Int) -> Bool { asked & Self.bit(rank) != 0 }
 
     /// The client can be answered: the acting primary has answered, and as many others as it takes.
     public var isDecided: Bool {
-        guard let lead, answered & 1 << UInt8(lead) != 0 else { return false }
-        return answered.nonzeroBitCount >= min(needed, (asked & ~failed).nonzeroBitCount)
+        let left = asked & ~failed
+        let lead = left & (0 &- left)  // its lowest bit
+        return answered & lead != 0 && (wanted <= 0 || answered == left)
     }
 
     /// No copy is left to answer.
@@ -37,4 +40,6 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
 
     /// All have failed.
     public var isLost: Bool { failed == asked }
+
+    private static func bit(_ rank: Int) -> UInt8 { 1 &<< UInt8(truncatingIfNeeded: rank) }
 }

@@ -9,20 +9,26 @@ extension Engine {
     func beginCopied(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let line = Int(head.lineLength)
         let whole = head.verb.carriesBody ? line + Int(head.bodyLength) + 2 : line
+        let isWhole = bytes.byteCount >= whole
         let request = newRequest(head, from: id)
-        let hash = hash(of: head, in: bytes, pool: clients[id].pool)
-        if bytes.byteCount >= whole, head.verb.carriesBody, !endsInNewline(bytes, at: whole) {
+        if isWhole, whole > line, !endsInNewline(bytes, at: whole) {
             answerBadChunk(request)
             return whole
         }
-        guard let fan = newFan(for: request, head, hash) else {
+        guard let fan = newFan(for: request, head, hash(of: head, in: bytes, pool: clients[id].pool)) else {
             swallow(max(0, whole - line), from: id)
             return line
         }
-        let isWhole = bytes.byteCount >= whole
-        let isKept = keep(bytes.extracting(0..<(isWhole ? whole : line)), line: line, of: fan)
-        if !isWhole { return collect(fan, isKept: isKept, whole - line, line, from: id) }
-        if isKept { start(fan) } else { abandon(fan, answering: .outOfMemory) }
+        let isAsSent = isWhole && whole <= Self.copiedBlock && fans[fan].goesToAll && head.isUnchanged
+        let isKept = keep(bytes.extracting(0..<(isWhole && !isAsSent ? whole : line)), line: line, of: fan)
+        guard isWhole else { return collect(fan, isKept: isKept, whole - line, line, from: id) }
+        if !isKept {
+            abandon(fan, answering: .outOfMemory)
+        } else if isAsSent {
+            pass(bytes.extracting(0..<whole), of: fan)
+        } else {
+            start(fan)
+        }
         return whole
     }
 
@@ -91,7 +97,7 @@ extension Engine {
     }
 
     /// A fan for the request; nil, with the request answered, where too few copies take writes.
-    func newFan(for request: UInt32, _ head: RequestHead, _ hash: UInt64) -> UInt32? {
+    private func newFan(for request: UInt32, _ head: RequestHead, _ hash: UInt64) -> UInt32? {
         let pool = requests[request].pool
         let (all, minLive, acks) = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
             ($0.copies(of: hash), $0.minLive, $0.acks)
@@ -103,13 +109,13 @@ extension Engine {
             return nil
         }
         let own = requests.take(Request(client: none, verb: head.verb, flags: .fanned, pool: pool, started: now))
-        let isDeciding = !head.goesToAllCopies
-        let asked = isDeciding ? 1 : UInt8(truncatingIfNeeded: 1 << live.count - 1)
+        let goesToAll = head.goesToAllCopies
+        let progress = CopyProgress(
+            count: goesToAll ? live.count : 1, needed: acks.needed(copies: all.count, live: live.count))
         let fan = fans.take(
             Fan(
-                client: request, own: own, nodes: live,
-                progress: CopyProgress(asked: asked, needed: acks.needed(copies: all.count, live: live.count)),
-                head: head, pool: pool, hash: hash, isDeciding: isDeciding))
+                client: request, own: own, nodes: live, progress: progress, pool: pool, goesToAll: goesToAll,
+                isDeciding: !goesToAll, hash: hash, head: head))
         writes.begin(WriteTable.hash(hash, pool: pool))
         requests[own].fan = fan
         requests[own].pending = 1  // the fan itself
@@ -117,28 +123,38 @@ extension Engine {
         return fan
     }
 
-    /// Keeps the command until all copies have answered: the line, in one piece, and what there is of the block.
+    /// Keeps the command until all copies have answered: the line, and what there is of the block.
     private func keep(_ bytes: RawSpan, line: Int, of fan: UInt32) -> Bool {
-        guard !queues.isCrowded, arena.room >= line || queues.renew(&arena) else { return false }
-        return queues.append(bytes.extracting(0..<line), to: &fans[fan].line, through: &arena)
-            && queues.append(bytes.extracting(droppingFirst: line), to: &fans[fan].block, through: &arena)
+        guard !queues.isCrowded else { return false }
+        return fans.update(fan) {
+            queues.keep(bytes.extracting(0..<line), in: &$0.line, through: &arena)
+                && (bytes.byteCount == line
+                    || queues.append(bytes.extracting(droppingFirst: line), to: &$0.block, through: &arena))
+        }
+    }
+
+    /// As nearly always: the command goes to all copies, in one piece and as its client sent it.
+    private func pass(_ bytes: RawSpan, of fan: UInt32) {
+        let row = fans[fan]
+        for rank in row.nodes.indices {
+            if !pass(bytes, row.head, to: row.nodes[rank], for: row.own, rank: rank, keep: false) {
+                write(bytes, of: newCopyCall(to: rank, of: fan))
+            }
+        }
     }
 
     /// Sends the command to the copies that are asked first.
     private func start(_ fan: UInt32) {
         let row = fans[fan]
-        for rank in row.nodes.indices where row.progress.asked & 1 << UInt8(rank) != 0 {
-            send(to: rank, of: fan)
-        }
-        settle(fan: fan, row.own)
+        for rank in row.nodes.indices where row.progress.isAsked(rank) { send(to: rank, of: fan) }
     }
 
     /// Sends one copy what it is to get now.
     private func send(to rank: Int, of fan: UInt32) {
         let call = newCopyCall(to: rank, of: fan)
         let row = fans[fan]
-        let isPlain = row.isDeciding ? !row.head.options.contains(.comparesCAS) : row.head.goesToAllCopies
-        _ = queues.withStart(of: row.line, limit: Int(row.head.lineLength)) { line in
+        let isPlain = row.isDeciding ? !row.head.options.contains(.comparesCAS) : row.goesToAll
+        queues.withBytes(of: row.line) { line in
             if isPlain { writeLine(row.head, line, of: call) } else { writeMade(line, of: call, row) }
         }
         let link = calls[call].link
@@ -176,73 +192,13 @@ extension Engine {
         let row = fans[fan]
         let call = newCall(for: row.own, verb(of: row), to: row.nodes[rank], rank: rank)
         calls[call].rawKeyLength = row.head.rawKeyLength
-        if row.isDeciding || row.head.goesToAllCopies { calls[call].flags = row.head.tagging }
+        if row.isDeciding || row.goesToAll { calls[call].flags = row.head.tagging }
         return call
-    }
-
-    // MARK: - Answers
-
-    /// The call's copy has answered, or has more of its answer to come than this.
-    func keepAnswer(_ bytes: RawSpan, of call: UInt32) {
-        let fan = requests[calls[call].request].fan
-        let rank = calls[call].rank
-        guard fans[fan].client != none, rank <= fans[fan].held else { return }
-        if rank < fans[fan].held {
-            queues.clear(&fans[fan].answer)
-            fans[fan].held = rank
-        }
-        if fans[fan].answer.isEmpty { keepTogether(bytes) }
-        if !queues.append(bytes, to: &fans[fan].answer, through: &arena), requests[fans[fan].client].client != none {
-            runOut(fans[fan].client)
-        }
-    }
-
-    /// The call's copy has answered, with these bytes at the end.
-    func finishCopy(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of link: UInt32) {
-        let ended = calls[call]
-        let fan = requests[ended.request].fan
-        let rank = Int(ended.rank)
-        countNode(ended, code)
-        keepAnswer(bytes, of: call)
-        // Of a gat the END comes last, hit or miss.
-        let code = code == .end && ended.values > 0 ? .value : code
-        let isHeld = fans[fan].held == ended.rank
-        let reply =
-            isHeld
-            ? queues.withStart(of: fans[fan].answer, limit: 1024) { copyReply(code, ended.verb, $0) }
-            : copyReply(code, ended.verb, bytes)
-        fans.update(fan) {
-            if isHeld { $0.code = code }
-            $0.progress.answer(rank)
-        }
-        take(call, from: link)
-        release(call)
-        heard(reply ?? CopyReply(code), from: rank, fan)
-        settle(fan: fan, ended.request)
-        settleOne(ended.request)
-    }
-
-    private func copyReply(_ code: ReplyCode, _ verb: Verb, _ bytes: RawSpan) -> CopyReply {
-        let line = min((bytes.firstNewline(from: 0) ?? bytes.byteCount) + 1, bytes.byteCount)
-        return CopyReply(
-            code, to: verb, header: bytes.extracting(0..<line), value: bytes.extracting(droppingFirst: line))
-    }
-
-    private func heard(_ reply: CopyReply, from rank: Int, _ fan: UInt32) {
-        let row = fans[fan]
-        if row.isDeciding {
-            decide(fan, reply)
-        } else if row.head.goesToAllCopies {
-            if reply.code.isError { fans[fan].needsRepair = true }
-        } else {
-            let agrees = row.effect.agrees(reply, with: row.decided, to: row.head.verb, row.head.options)
-            if !agrees { fans[fan].needsRepair = true }
-        }
     }
 
     /// What is asked of the copies now.
     private func verb(of fan: Fan) -> Verb {
-        guard !fan.isDeciding, !fan.head.goesToAllCopies else { return fan.head.verb }
+        guard !fan.isDeciding, !fan.goesToAll else { return fan.head.verb }
         switch (fan.effect, fan.head.verb) {
         case (.sameValue, .metaSet): return .metaSet
         case (.sameValue, _): return .set
@@ -251,99 +207,14 @@ extension Engine {
         }
     }
 
-    /// The acting primary has decided: the others get the effect.
-    private func decide(_ fan: UInt32, _ reply: CopyReply) {
-        let row = fans[fan]
-        let effect = CopyEffect(of: row.head.verb, row.head.options, reply)
-        fans.update(fan) {
-            $0.isDeciding = false
-            $0.decided = reply
-            $0.effect = effect
-        }
-        switch effect {
-        case .nothing: break
-        case .repair: fans[fan].needsRepair = true
-        case .sameCommand, .sameValue: spread(fan, to: 0..<row.nodes.count)
-        }
-    }
-
     /// Asks those of the ranks that have not been asked.
-    private func spread(_ fan: UInt32, to ranks: Range<Int>) {
-        let (own, before) = (fans[fan].own, fans[fan].progress.asked)
+    func spread(_ fan: UInt32, to ranks: Range<Int>) {
+        let (own, before) = (fans[fan].own, fans[fan].progress)
         // All of them first, so that the fan cannot end between two.
-        for rank in ranks { fans.update(fan) { $0.progress.ask(rank) } }
-        for rank in ranks where before & 1 << UInt8(rank) == 0 && requests[own].fan == fan {
+        for rank in ranks { fans[fan].progress.ask(rank) }
+        for rank in ranks where !before.isAsked(rank) && requests[own].fan == fan {
             send(to: rank, of: fan)
         }
-    }
-
-    /// A copy will not answer.
-    /// - Parameter isUnsent: the node cannot have got the command.
-    func failCopy(_ call: UInt32, _ cause: ErrorCause, isUnsent: Bool) {
-        let ended = calls[call]
-        let fan = requests[ended.request].fan
-        let rank = Int(ended.rank)
-        poolStats[Int(fans[fan].pool)].copiesFailed &+= 1
-        fans.update(fan) {
-            $0.cause = cause
-            $0.progress.fail(rank)
-        }
-        if fans[fan].held == ended.rank {
-            queues.clear(&fans[fan].answer)
-            fans[fan].held = .max
-        }
-        release(call)
-        if fans[fan].isDeciding, isUnsent, rank + 1 < fans[fan].nodes.count {
-            // The next copy is the acting primary now.
-            spread(fan, to: rank + 1..<rank + 2)
-        } else {
-            // What was sent may have been done.
-            fans[fan].needsRepair = true
-        }
-        settle(fan: fan, ended.request)
-        settleOne(ended.request)
-    }
-
-    /// Answers the client as soon as it may hear, and ends the fan when no copy is left to answer.
-    /// - Parameter own: the fan's request, which tells whether the fan has ended meanwhile.
-    private func settle(fan: UInt32, _ own: UInt32) {
-        guard requests[own].fan == fan else { return }
-        let row = fans[fan]
-        if row.client != none, !row.isDeciding || row.progress.isLost {
-            if row.progress.isDecided {
-                giveAnswer(of: fan)
-            } else if row.progress.isLost {
-                fans[fan].client = none
-                poolStats[Int(row.pool)].errors.count(row.cause)
-                requests[row.client].pending = 0
-                answerFailure(row.client, row.cause.reply)
-            }
-        }
-        if row.progress.isOver { end(fan) }
-    }
-
-    private func giveAnswer(of fan: UInt32) {
-        let row = fans[fan]
-        fans[fan].client = none
-        countPool(row.head.verb, row.code, pool: Int(row.pool))
-        let isHidden = requests[row.client].flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, row.code)
-        if !isHidden, requests[row.client].client != none {
-            queues.move(&fans[fan].answer, behind: &requests[row.client].reply)
-        }
-        requests[row.client].pending = 0
-        settle(row.client)
-    }
-
-    private func end(_ fan: UInt32, changedNothing: Bool = false) {
-        let row = fans[fan]
-        let overlapped = writes.end(WriteTable.hash(row.hash, pool: row.pool))
-        if !changedNothing { considerRepair(row, overlapped: overlapped) }
-        queues.clear(&fans[fan].line)
-        queues.clear(&fans[fan].block)
-        queues.clear(&fans[fan].answer)
-        fans.free(fan)
-        requests[row.own].fan = none
-        settleOne(row.own)
     }
 
     /// Nothing was sent.
@@ -354,4 +225,9 @@ extension Engine {
         requests[row.client].pending = 0
         if text == .badDataChunk { answerBadChunk(row.client) } else { answer(row.client, text) }
     }
+}
+
+extension RequestHead {
+    /// A node can be sent it as it came.
+    fileprivate var isUnchanged: Bool { quiet.isEmpty && !showsCAS }
 }

@@ -37,13 +37,13 @@ extension Engine {
             let isWritten = rank.map { fan.progress.failed & 1 << UInt8($0) == 0 } ?? false
             if !isWritten { missed |= 1 << UInt8(index) }
         }
-        let isChanged = fan.effect != .nothing || fan.head.goesToAllCopies || fan.isDeciding
+        let isChanged = fan.effect != .nothing || fan.goesToAll || fan.isDeciding
         guard overlapped || fan.needsRepair || missed != 0 && isChanged else { return }
         let reason: RepairReason = missed != 0 ? .copyFailed : overlapped ? .overlap : .disagree
         let key = fan.head.key
-        _ = queues.withStart(of: fan.line, limit: Int(fan.head.lineLength)) { line in
+        queues.withBytes(of: fan.line) { line in
             poolStats.update(Int(fan.pool)) {
-                repairs.add(
+                _ = repairs.add(
                     line.extracting(key.start..<key.end), isBase64: fan.head.options.contains(.base64Key),
                     hash: WriteTable.hash(fan.hash, pool: fan.pool), pool: fan.pool, reason: reason, missed: missed,
                     due: missed == 0 ? now : now &+ Self.settlingTime, counted: &$0.repairs)

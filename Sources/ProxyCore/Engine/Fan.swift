@@ -16,20 +16,23 @@ struct Fan: BitwiseCopyable {
     /// The nodes of the copies that take writes, by rank.
     var nodes: Copies
     var progress: CopyProgress
-    /// The command as its client spelled it: the line, in one piece, and the data block.
-    var head: RequestHead
-    var line = ByteQueue()
-    var block = ByteQueue()
     var pool: UInt16
-    var hash: UInt64
+    /// All copies have been sent the command as it is: its result does not depend on what is stored.
+    let goesToAll: Bool
     /// The acting primary has not decided yet.
     var isDeciding: Bool
+    /// The copies may differ when it is over.
+    var needsRepair = false
+    var hash: UInt64
+    /// The command as its client spelled it: the line, and the data block, which is only kept where it may be needed.
+    var head: RequestHead
+    var line = ByteRun()
+    var block = ByteQueue()
     /// What the acting primary has answered, and what the others get for that.
     var decided = CopyReply(.error)
     var effect = CopyEffect.sameCommand(compare: false)
-    /// The copies may differ when it is over.
-    var needsRepair = false
-    /// The answer of the lowest rank that has answered, or begun to, what it says, and which rank that is.
+    /// The answer of the lowest rank that has answered, or begun to, what it says, and which rank that is. Empty where
+    /// it is nothing but `code.line`.
     var answer = ByteQueue()
     var code = ReplyCode.error
     var held: UInt8 = .max
