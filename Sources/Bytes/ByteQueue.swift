@@ -145,7 +145,7 @@ public final class ByteQueues {
     }
 
     /// Copies `bytes`, to be looked at until they are released. False at the memory limit, and for more than a chunk.
-    @inlinable
+    @inlinable @inline(__always)
     public func keep(_ bytes: RawSpan, in run: inout ByteRun, through open: inout OpenChunk) -> Bool {
         let count = bytes.byteCount
         guard count <= open.room || count <= Self.chunkSize && renew(&open), open.chunk != .max else { return false }
@@ -261,7 +261,7 @@ public final class ByteQueues {
 
     /// Copies `bytes` into the open chunk, where there must be room for them, without adding them to a queue. The
     /// caller takes a count of the chunk for each part that it will hand to `give`.
-    @inlinable
+    @inlinable @inline(__always)
     public func store(_ bytes: RawSpan, through open: inout OpenChunk) {
         chunks.write(bytes, to: open.chunk, at: open.position)
         open.fill &+= UInt32(truncatingIfNeeded: bytes.byteCount)  // `write` has checked that it fits

@@ -114,8 +114,8 @@ extension Engine {
             count: goesToAll ? live.count : 1, needed: acks.needed(copies: all.count, live: live.count))
         let fan = fans.take(
             Fan(
-                client: request, own: own, nodes: live, progress: progress, pool: pool, goesToAll: goesToAll,
-                isDeciding: !goesToAll, hash: hash, head: head))
+                client: request, own: own, nodes: live, progress: progress, pool: pool,
+                asksAll: live.count == all.count, goesToAll: goesToAll, isDeciding: !goesToAll, hash: hash, head: head))
         writes.begin(WriteTable.hash(hash, pool: pool))
         requests[own].fan = fan
         requests[own].pending = 1  // the fan itself

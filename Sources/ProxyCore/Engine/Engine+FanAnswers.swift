@@ -122,6 +122,7 @@ extension Engine {
 
     /// Answers the client as soon as it may hear, and ends the fan when no copy is left to answer.
     /// - Parameter own: the fan's request, which tells whether the fan has ended meanwhile.
+    @inline(__always)
     private func settle(fan: UInt32, _ own: UInt32) {
         guard requests[own].fan == fan else { return }
         let row = fans[fan]
@@ -143,21 +144,35 @@ extension Engine {
         fans[fan].client = none
         countPool(row.head.verb, row.code, pool: Int(row.pool))
         let isHidden = requests[row.client].flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, row.code)
-        if !isHidden, requests[row.client].client != none {
-            if !row.answer.isEmpty {
+        let client = requests[row.client].client
+        if !isHidden, client != none {
+            if row.answer.isEmpty {
+                say(row.code, to: client, for: row.client)
+            } else {
                 queues.move(&fans[fan].answer, behind: &requests[row.client].reply)
-            } else if let line = row.code.line {
-                add(line, to: row.client)
             }
         }
         requests[row.client].pending = 0
         settle(row.client)
     }
 
+    /// Answers with the code's own line. At the head of the client's line it can go out at once.
+    @inline(__always)
+    private func say(_ code: ReplyCode, to client: UInt32, for request: UInt32) {
+        guard let line = code.line else { return }
+        let isStored =
+            clients[client].first == request
+            ? queues.append(line, to: &clients[client].output, through: &arena)
+            : queues.append(line, to: &requests[request].reply, through: &arena)
+        if !isStored { runOut(request) }
+    }
+
     func end(_ fan: UInt32, changedNothing: Bool = false) {
         let row = fans[fan]
         let overlapped = writes.end(WriteTable.hash(row.hash, pool: row.pool))
-        if !changedNothing { considerRepair(row, overlapped: overlapped) }
+        // Nearly always every copy was asked, answered, and agrees.
+        let isWell = row.asksAll && row.progress.failed == 0 && !row.needsRepair && !overlapped
+        if !isWell, !changedNothing { considerRepair(fans[fan], overlapped: overlapped) }
         queues.release(row.line)
         if !row.block.isEmpty { queues.clear(&fans[fan].block) }
         if !row.answer.isEmpty { queues.clear(&fans[fan].answer) }

@@ -27,9 +27,6 @@ extension Engine {
 
     /// The write is over: its key is repaired if its copies may differ.
     func considerRepair(_ fan: Fan, overlapped: Bool) {
-        let count = unsafe pools[Int(fan.pool)]._withUnsafeGuaranteedRef { $0.copyCount }
-        // As nearly always: every copy was asked, answered, and agrees.
-        if !overlapped, !fan.needsRepair, fan.progress.failed == 0, fan.nodes.count == count { return }
         let all = copies(of: fan.hash, pool: fan.pool)
         var missed: UInt8 = 0
         for index in all.indices {

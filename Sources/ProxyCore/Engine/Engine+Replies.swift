@@ -207,6 +207,8 @@ extension Engine {
         let request = requests[ended.request]
         if request.isPlain, ended.isPlain, request.client != none, clients[request.client].first == ended.request {
             finishFirst(call, code, bytes, of: id)
+        } else if request.flags.contains(.fanned) {
+            finishCopy(call, code, bytes, of: id)
         } else {
             finishAny(call, code, bytes, of: id)
         }
@@ -247,10 +249,6 @@ extension Engine {
     @inline(never)
     private func finishAny(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         let ended = calls[call]
-        if requests[ended.request].flags.contains(.fanned) {
-            finishCopy(call, code, bytes, of: id)
-            return
-        }
         if requests[ended.request].flags.contains(.repairing) {
             finishRepair(call, code, bytes, of: id)
             return

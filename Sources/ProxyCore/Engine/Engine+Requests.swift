@@ -9,13 +9,13 @@ extension Engine {
     func begin(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let pool = clients[id].pool
         poolStats[Int(pool)].requests.count(head.verb.rawValue)
-        if clients[id].flags.contains(.copies) {
+        if clients[id].flags.contains(.copies), head.verb != .get || clients[id].flags.contains(.readsElsewhere) {
             if head.keyCount > 1, head.verb == .gat || head.verb == .gats {
                 return beginTouching(head, bytes, from: id)
             }
             if head.isWrite { return beginCopied(head, bytes, from: id) }
             if head.showsCAS, head.keyCount == 1 { return beginTagged(head, bytes, from: id) }
-            if head.quiet.isEmpty, head.keyCount == 1, head.isRead, readsElsewhere(pool: pool) {
+            if head.quiet.isEmpty, head.keyCount == 1, head.isRead, clients[id].flags.contains(.readsElsewhere) {
                 return beginRead(head, bytes, from: id)
             }
         }

@@ -120,11 +120,9 @@ extension Engine {
         settle(request)
     }
 
-    func add(_ text: ReplyText, to request: UInt32) { add(text.bytes, to: request) }
-
-    func add(_ text: StaticString, to request: UInt32) {
+    func add(_ text: ReplyText, to request: UInt32) {
         guard requests[request].client != none else { return }
-        if !queues.append(text, to: &requests[request].reply, through: &arena) { runOut(request) }
+        if !queues.append(text.bytes, to: &requests[request].reply, through: &arena) { runOut(request) }
     }
 
     /// The request's node is down: what `when_down` says.

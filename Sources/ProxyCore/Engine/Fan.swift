@@ -17,7 +17,9 @@ struct Fan: BitwiseCopyable {
     var nodes: Copies
     var progress: CopyProgress
     var pool: UInt16
-    /// All copies have been sent the command as it is: its result does not depend on what is stored.
+    /// No copy of the key is left out because its node takes no writes.
+    let asksAll: Bool
+    /// The command goes to the copies as it is: its result does not depend on what is stored.
     let goesToAll: Bool
     /// The acting primary has not decided yet.
     var isDeciding: Bool

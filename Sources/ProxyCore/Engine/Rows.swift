@@ -29,6 +29,8 @@ struct Client: BitwiseCopyable {
         static let resuming = Flags(rawValue: 1 << 7)
         /// Its pool keeps more than one copy of a key.
         static let copies = Flags(rawValue: 1 << 9)
+        /// And reads may go to other copies than the primary.
+        static let readsElsewhere = Flags(rawValue: 1 << 10)
     }
 
     var flags: Flags
