@@ -145,7 +145,7 @@ public final class ByteQueues {
     }
 
     /// Copies `bytes`, to be looked at until they are released. False at the memory limit, and for more than a chunk.
-    @inlinable @inline(__always)
+    @inlinable
     public func keep(_ bytes: RawSpan, in run: inout ByteRun, through open: inout OpenChunk) -> Bool {
         let count = bytes.byteCount
         guard count <= open.room || count <= Self.chunkSize && renew(&open), open.chunk != .max else { return false }
@@ -155,6 +155,18 @@ public final class ByteQueues {
         store(bytes, through: &open)
         chunks.retain(run.chunk)
         return true
+    }
+
+    /// Keeps the first `count` of the last `written` bytes that went to the open chunk.
+    @inlinable @inline(__always)
+    public func keep(_ count: Int, ofLast written: Int, in open: OpenChunk) -> ByteRun {
+        precondition(count <= written && written <= open.position)
+        var run = ByteRun()
+        run.chunk = open.chunk
+        run.offset = open.fill &- UInt32(truncatingIfNeeded: written)
+        run.length = UInt32(truncatingIfNeeded: count)
+        chunks.retain(run.chunk)
+        return run
     }
 
     /// Shows the bytes of a run that is not empty.

@@ -19,16 +19,13 @@ extension Engine {
             swallow(max(0, whole - line), from: id)
             return line
         }
-        let isAsSent = isWhole && whole <= Self.copiedBlock && fans[fan].goesToAll && head.isUnchanged
-        let isKept = keep(bytes.extracting(0..<(isWhole && !isAsSent ? whole : line)), line: line, of: fan)
-        guard isWhole else { return collect(fan, isKept: isKept, whole - line, line, from: id) }
-        if !isKept {
-            abandon(fan, answering: .outOfMemory)
-        } else if isAsSent {
-            pass(bytes.extracting(0..<whole), of: fan)
-        } else {
-            start(fan)
+        if isWhole, whole <= Self.copiedBlock, head.goesToAllCopies, head.isUnchanged {
+            pass(bytes.extracting(0..<whole), head, of: fan)
+            return whole
         }
+        let isKept = keep(bytes.extracting(0..<(isWhole ? whole : line)), line: line, of: fan)
+        guard isWhole else { return collect(fan, isKept: isKept, whole - line, line, from: id) }
+        if isKept { start(fan) } else { abandon(fan, answering: .outOfMemory) }
         return whole
     }
 
@@ -97,6 +94,7 @@ extension Engine {
     }
 
     /// A fan for the request; nil, with the request answered, where too few copies take writes.
+    @inline(__always)
     private func newFan(for request: UInt32, _ head: RequestHead, _ hash: UInt64) -> UInt32? {
         let pool = requests[request].pool
         let (all, minLive, acks) = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
@@ -134,13 +132,26 @@ extension Engine {
     }
 
     /// As nearly always: the command goes to all copies, in one piece and as its client sent it.
-    private func pass(_ bytes: RawSpan, of fan: UInt32) {
-        let row = fans[fan]
-        for rank in row.nodes.indices {
-            if !pass(bytes, row.head, to: row.nodes[rank], for: row.own, rank: rank, keep: false) {
+    @inline(__always)
+    private func pass(_ bytes: RawSpan, _ head: RequestHead, of fan: UInt32) {
+        let (own, nodes) = (fans[fan].own, fans[fan].nodes)
+        let line = Int(head.lineLength)
+        for rank in nodes.indices {
+            if pass(bytes, head, to: nodes[rank], for: own, rank: rank, keep: false) {
+                // The first connection's copy of the line is kept.
+                if rank == 0 { fans[fan].line = keep(line, ofLast: bytes.byteCount, sentTo: nodes[rank]) }
+            } else if rank > 0 || keep(bytes.extracting(0..<line), line: line, of: fan) {
                 write(bytes, of: newCopyCall(to: rank, of: fan))
+            } else {
+                abandon(fan, answering: .outOfMemory)
+                return
             }
         }
+    }
+
+    @inline(__always)
+    private func keep(_ count: Int, ofLast written: Int, sentTo node: UInt32) -> ByteRun {
+        queues.keep(count, ofLast: written, in: links[nodes[node].link].open)
     }
 
     /// Sends the command to the copies that are asked first.

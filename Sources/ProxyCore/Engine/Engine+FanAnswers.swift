@@ -139,6 +139,7 @@ extension Engine {
         if row.progress.isOver { end(fan) }
     }
 
+    @inline(__always)
     private func giveAnswer(of fan: UInt32) {
         let row = fans[fan]
         fans[fan].client = none
@@ -167,6 +168,7 @@ extension Engine {
         if !isStored { runOut(request) }
     }
 
+    @inline(__always)
     func end(_ fan: UInt32, changedNothing: Bool = false) {
         let row = fans[fan]
         let overlapped = writes.end(WriteTable.hash(row.hash, pool: row.pool))
@@ -182,6 +184,7 @@ extension Engine {
     }
 
     /// One of the calls of a fan's own request is over, or the fan itself.
+    @inline(__always)
     private func release(own: UInt32) {
         let left = requests.update(own) {
             $0.pending &-= 1
