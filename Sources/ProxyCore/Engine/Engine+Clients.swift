@@ -80,7 +80,7 @@ extension Engine {
             let next = requests[slot].next
             requests[slot].client = none
             queues.clear(&requests[slot].reply)
-            if requests[slot].flags.contains(.done) { free(request: slot) }
+            if requests[slot].flags.contains(.done), !requests[slot].flags.contains(.fanned) { free(request: slot) }
             slot = next
         }
         queues.clear(&clients[id].output)

@@ -72,7 +72,7 @@ extension Engine {
 
     /// The block has not all come: the line waits in the fan, the block in a call.
     private func collect(_ fan: UInt32, isKept: Bool, _ block: Int, _ line: Int, from id: UInt32) -> Int {
-        let call = calls.take(Call(request: fans[fan].own, node: 0, verb: fans[fan].head.verb, flags: [], sent: now))
+        let call = calls.take(Call(request: fans[fan].request, node: 0, verb: fans[fan].head.verb, flags: [], sent: now))
         if !isKept { calls[call].flags.insert(.overflowed) }
         clients[id].collecting = call
         clients[id].bodyLeft = UInt64(block)
@@ -106,18 +106,19 @@ extension Engine {
             answerFailure(request, live.isEmpty ? .nodeDown : .tooFewCopies)
             return nil
         }
-        let own = requests.take(Request(client: none, verb: head.verb, flags: .fanned, pool: pool, started: now))
         let goesToAll = head.goesToAllCopies
         let progress = CopyProgress(
             count: goesToAll ? live.count : 1, needed: acks.needed(copies: all.count, live: live.count))
         let fan = fans.take(
             Fan(
-                client: request, own: own, nodes: live, progress: progress, pool: pool,
+                request: request, nodes: live, progress: progress, pool: pool,
                 asksAll: live.count == all.count, goesToAll: goesToAll, isDeciding: !goesToAll, hash: hash, head: head))
         writes.begin(WriteTable.hash(hash, pool: pool))
-        requests[own].fan = fan
-        requests[own].pending = 1  // the fan itself
-        requests[request].pending = 1
+        requests.update(request) {
+            $0.flags.insert(.fanned)
+            $0.fan = fan
+            $0.pending = 1  // the fan itself
+        }
         return fan
     }
 
@@ -134,10 +135,10 @@ extension Engine {
     /// As nearly always: the command goes to all copies, in one piece and as its client sent it.
     @inline(__always)
     private func pass(_ bytes: RawSpan, _ head: RequestHead, of fan: UInt32) {
-        let (own, nodes) = (fans[fan].own, fans[fan].nodes)
+        let (request, nodes) = (fans[fan].request, fans[fan].nodes)
         let line = Int(head.lineLength)
         for rank in nodes.indices {
-            if pass(bytes, head, to: nodes[rank], for: own, rank: rank, keep: false) {
+            if pass(bytes, head, to: nodes[rank], for: request, rank: rank, keep: false) {
                 // The first connection's copy of the line is kept.
                 if rank == 0 { fans[fan].line = keep(line, ofLast: bytes.byteCount, sentTo: nodes[rank]) }
             } else if rank > 0 || keep(bytes.extracting(0..<line), line: line, of: fan) {
@@ -201,7 +202,7 @@ extension Engine {
 
     func newCopyCall(to rank: Int, of fan: UInt32) -> UInt32 {
         let row = fans[fan]
-        let call = newCall(for: row.own, verb(of: row), to: row.nodes[rank], rank: rank)
+        let call = newCall(for: row.request, verb(of: row), to: row.nodes[rank], rank: rank)
         calls[call].rawKeyLength = row.head.rawKeyLength
         if row.isDeciding || row.goesToAll { calls[call].flags = row.head.tagging }
         return call
@@ -220,10 +221,10 @@ extension Engine {
 
     /// Asks those of the ranks that have not been asked.
     func spread(_ fan: UInt32, to ranks: Range<Int>) {
-        let (own, before) = (fans[fan].own, fans[fan].progress)
+        let (request, before) = (fans[fan].request, fans[fan].progress)
         // All of them first, so that the fan cannot end between two.
         for rank in ranks { fans[fan].progress.ask(rank) }
-        for rank in ranks where !before.isAsked(rank) && requests[own].fan == fan {
+        for rank in ranks where !before.isAsked(rank) && requests[request].fan == fan {
             send(to: rank, of: fan)
         }
     }
@@ -233,8 +234,11 @@ extension Engine {
         let row = fans[fan]
         if text == .outOfMemory { poolStats[Int(row.pool)].errors.count(.memoryLimit) }
         end(fan, changedNothing: true)
-        requests[row.client].pending = 0
-        if text == .badDataChunk { answerBadChunk(row.client) } else { answer(row.client, text) }
+        requests.update(row.request) {
+            $0.flags.remove(.fanned)
+            $0.pending = 0
+        }
+        if text == .badDataChunk { answerBadChunk(row.request) } else { answer(row.request, text) }
     }
 }
 

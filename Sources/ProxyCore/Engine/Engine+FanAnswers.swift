@@ -11,21 +11,20 @@ extension Engine {
     }
 
     private func keepAnswer(_ bytes: RawSpan, from rank: UInt8, _ fan: UInt32) {
-        guard fans[fan].client != none, rank <= fans[fan].held else { return }
+        guard !fans[fan].isAnswered, rank <= fans[fan].held else { return }
         if rank < fans[fan].held {
             queues.clear(&fans[fan].answer)
             fans[fan].held = rank
         }
         if fans[fan].answer.isEmpty { keepTogether(bytes) }
-        if !queues.append(bytes, to: &fans[fan].answer, through: &arena), requests[fans[fan].client].client != none {
-            runOut(fans[fan].client)
-        }
+        if !queues.append(bytes, to: &fans[fan].answer, through: &arena) { runOut(fans[fan].request) }
     }
 
     /// The call's copy has answered, with these bytes at the end.
     func finishCopy(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of link: UInt32) {
         let ended = calls[call]
-        let fan = requests[ended.request].fan
+        let request = ended.request
+        let fan = requests[request].fan
         countNode(ended, code)
         take(call, from: link)
         release(call)
@@ -33,19 +32,24 @@ extension Engine {
         let code = code == .end && ended.values > 0 ? .value : code
         hold(bytes, code, from: ended.rank, fan)
         fans[fan].progress.answer(Int(ended.rank))
-        if !fans[fan].goesToAll {
+        if fans[fan].goesToAll {
+            let (isDecided, isOver) = fans.update(fan) {
+                if code.isError { $0.needsRepair = true }
+                return (!$0.isAnswered && $0.progress.isDecided, $0.progress.isOver)
+            }
+            if isDecided { giveAnswer(of: fan) }
+            if isOver { end(fan) }
+        } else {
             hear(code, bytes, from: ended, fan)
-        } else if code.isError {
-            fans[fan].needsRepair = true
+            settle(fan: fan, request)
         }
-        settle(fan: fan, ended.request)
-        release(own: ended.request)
+        releaseFanned(request)
     }
 
     /// Keeps the end of a copy's answer, if the client may get it.
     @inline(__always)
     private func hold(_ bytes: RawSpan, _ code: ReplyCode, from rank: UInt8, _ fan: UInt32) {
-        guard fans[fan].client != none, rank <= fans[fan].held else { return }
+        guard !fans[fan].isAnswered, rank <= fans[fan].held else { return }
         if rank < fans[fan].held, code.line?.utf8CodeUnitCount == bytes.byteCount {
             // The code is all there is to keep.
             if !fans[fan].answer.isEmpty { queues.clear(&fans[fan].answer) }
@@ -117,44 +121,40 @@ extension Engine {
             fans[fan].needsRepair = true
         }
         settle(fan: fan, ended.request)
-        release(own: ended.request)
+        releaseFanned(ended.request)
     }
 
     /// Answers the client as soon as it may hear, and ends the fan when no copy is left to answer.
-    /// - Parameter own: the fan's request, which tells whether the fan has ended meanwhile.
-    @inline(__always)
-    private func settle(fan: UInt32, _ own: UInt32) {
-        guard requests[own].fan == fan else { return }
+    /// - Parameter request: the fan's, which tells whether the fan has ended meanwhile.
+    private func settle(fan: UInt32, _ request: UInt32) {
+        guard requests[request].fan == fan else { return }
         let row = fans[fan]
-        if row.client != none, !row.isDeciding || row.progress.isLost {
+        if !row.isAnswered, !row.isDeciding || row.progress.isLost {
             if row.progress.isDecided {
                 giveAnswer(of: fan)
             } else if row.progress.isLost {
-                fans[fan].client = none
+                fans[fan].isAnswered = true
                 poolStats[Int(row.pool)].errors.count(row.cause)
-                requests[row.client].pending = 0
-                answerFailure(row.client, row.cause.reply)
+                if requests[request].client != none { answerFailure(request, row.cause.reply) }
             }
         }
         if row.progress.isOver { end(fan) }
     }
 
-    @inline(__always)
     private func giveAnswer(of fan: UInt32) {
         let row = fans[fan]
-        fans[fan].client = none
+        fans[fan].isAnswered = true
         countPool(row.head.verb, row.code, pool: Int(row.pool))
-        let isHidden = requests[row.client].flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, row.code)
-        let client = requests[row.client].client
-        if !isHidden, client != none {
-            if row.answer.isEmpty {
-                say(row.code, to: client, for: row.client)
-            } else {
-                queues.move(&fans[fan].answer, behind: &requests[row.client].reply)
-            }
+        let (client, flags) = (requests[row.request].client, requests[row.request].flags)
+        guard client != none else { return }
+        if flags.contains(.quiet), ReplyCode.quietHides(row.head.verb, row.code) {
+            // Nothing is said.
+        } else if row.answer.isEmpty {
+            say(row.code, to: client, for: row.request)
+        } else {
+            queues.move(&fans[fan].answer, behind: &requests[row.request].reply)
         }
-        requests[row.client].pending = 0
-        settle(row.client)
+        settle(row.request)
     }
 
     /// Answers with the code's own line. At the head of the client's line it can go out at once.
@@ -168,7 +168,7 @@ extension Engine {
         if !isStored { runOut(request) }
     }
 
-    @inline(__always)
+    /// All copies have answered or failed, or nothing was sent.
     func end(_ fan: UInt32, changedNothing: Bool = false) {
         let row = fans[fan]
         let overlapped = writes.end(WriteTable.hash(row.hash, pool: row.pool))
@@ -179,17 +179,27 @@ extension Engine {
         if !row.block.isEmpty { queues.clear(&fans[fan].block) }
         if !row.answer.isEmpty { queues.clear(&fans[fan].answer) }
         fans.free(fan)
-        requests[row.own].fan = none
-        release(own: row.own)
+        requests[row.request].fan = none
+        if !changedNothing { releaseFanned(row.request) }
     }
 
-    /// One of the calls of a fan's own request is over, or the fan itself.
+    /// A call of the request is over, or its fan.
     @inline(__always)
-    private func release(own: UInt32) {
-        let left = requests.update(own) {
+    private func releaseFanned(_ request: UInt32) {
+        let isFree = requests.update(request) {
             $0.pending &-= 1
-            return $0.pending
+            guard $0.pending == 0 else { return false }
+            $0.flags.remove(.fanned)
+            return $0.client == none
         }
-        if left == 0 { requests.free(own) }
+        if isFree { requests.free(request) }
+    }
+
+    /// The request's answer has left while the fan goes on: its client goes on without it.
+    @inline(__always)
+    func detach(_ request: UInt32) {
+        let (client, fan) = (requests[request].client, requests[request].fan)
+        if fan != none { clients[client].blockers &-= UInt32(fans[fan].blockers) }
+        requests[request].client = none
     }
 }

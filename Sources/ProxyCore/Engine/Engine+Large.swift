@@ -21,10 +21,11 @@ extension Engine {
         }
         var call = calls[links[id].first].next
         while call != none {
-            let client = requests[calls[call].request].client
-            if client != none {
+            let request = requests[calls[call].request]
+            if request.client != none {
                 calls[call].flags.insert(.blocking)
-                clients[client].blockers &+= 1
+                clients[request.client].blockers &+= 1
+                if request.flags.contains(.fanned) { fans[request.fan].blockers &+= 1 }
             }
             call = calls[call].next
         }
@@ -46,9 +47,11 @@ extension Engine {
 
     func unblock(_ call: UInt32) {
         calls[call].flags.remove(.blocking)
-        let client = requests[calls[call].request].client
+        let request = requests[calls[call].request]
+        let client = request.client
         guard client != none else { return }
         clients[client].blockers &-= 1
+        if request.flags.contains(.fanned) { fans[request.fan].blockers &-= 1 }
         if clients[client].flags.contains(.waiting) { considerResuming(client) }
     }
 
@@ -66,7 +69,7 @@ extension Engine {
     private func backlog(of call: UInt32) -> Int {
         let request = calls[call].request
         let client = requests[request].client
-        guard client != none else { return 0 }
+        guard client != none, !requests[request].flags.contains(.fanned) else { return 0 }
         let piece = calls[call].piece
         if clients[client].first != request { return requests[request].reply.count + pieceBytes(piece) }
         if requests[request].flags.contains(.pieced), piece != requests[request].firstPiece { return pieceBytes(piece) }

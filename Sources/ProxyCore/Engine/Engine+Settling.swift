@@ -61,7 +61,7 @@ extension Engine {
             let row = requests[head]
             guard row.flags.contains(.done) else { break }
             if row.reply.count > 0 { queues.move(&requests[head].reply, behind: &clients[client].output) }
-            requests.free(head)
+            if row.flags.contains(.fanned) { detach(head) } else { requests.free(head) }
             passed &+= 1
             head = row.next
         }

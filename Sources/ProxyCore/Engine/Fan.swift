@@ -6,13 +6,11 @@ internal import Telemetry
 /// A write to all copies of a key that take writes.
 ///
 /// Set and delete go to all at once. A command whose result depends on what is stored goes to the acting primary, the
-/// first of the copies, which decides; then its effect goes to the others. The calls belong to a request of the fan's
-/// own, so that those that are still under way do no harm when the client has its answer.
+/// first of the copies, which decides; then its effect goes to the others. Its request outlives the answer to the
+/// client until all copies have answered.
 struct Fan: BitwiseCopyable {
-    /// The request of the client, or none when it has its answer.
-    var client: UInt32
     /// The request that the calls belong to.
-    var own: UInt32
+    let request: UInt32
     /// The nodes of the copies that take writes, by rank.
     var nodes: Copies
     var progress: CopyProgress
@@ -23,8 +21,11 @@ struct Fan: BitwiseCopyable {
     let goesToAll: Bool
     /// The acting primary has not decided yet.
     var isDeciding: Bool
+    var isAnswered = false
     /// The copies may differ when it is over.
     var needsRepair = false
+    /// Calls that the client waits for before it goes on; see `Client.blockers`.
+    var blockers: UInt8 = 0
     var hash: UInt64
     /// The command as its client spelled it: the line, and the data block, which is only kept where it may be needed.
     var head: RequestHead

@@ -66,7 +66,7 @@ struct Request: BitwiseCopyable {
         static let pieced = Flags(rawValue: 1 << 2)
         /// Answered with an error, or cut off.
         static let failed = Flags(rawValue: 1 << 3)
-        /// A write to the copies of a key: see `Fan`. No client waits for it, but for the request that the fan names.
+        /// A write to the copies of a key that is not over: see `Fan`.
         static let fanned = Flags(rawValue: 1 << 4)
         /// A repair: see `RepairRun`.
         static let repairing = Flags(rawValue: 1 << 5)
@@ -85,7 +85,7 @@ struct Request: BitwiseCopyable {
     /// Pieces in the order of the reply; the first that has not been passed on, and the last.
     var firstPiece = none
     var lastPiece = none
-    /// Of `fanned` and `repairing`: which.
+    /// Of `fanned` and `repairing`: which. None when it is over.
     var fan = none
     var started: UInt64
     var reply = ByteQueue()
