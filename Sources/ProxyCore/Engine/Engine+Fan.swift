@@ -138,7 +138,7 @@ extension Engine {
         let (request, nodes) = (fans[fan].request, fans[fan].nodes)
         let line = Int(head.lineLength)
         for rank in nodes.indices {
-            if pass(bytes, head, to: nodes[rank], for: request, rank: rank, keep: false) {
+            if pass(bytes, head, to: nodes[rank], for: request, .toCopy, rank: rank, keep: false) {
                 // The first connection's copy of the line is kept.
                 if rank == 0 { fans[fan].line = keep(line, ofLast: bytes.byteCount, sentTo: nodes[rank]) }
             } else if rank > 0 || keep(bytes.extracting(0..<line), line: line, of: fan) {
@@ -204,7 +204,8 @@ extension Engine {
         let row = fans[fan]
         let call = newCall(for: row.request, verb(of: row), to: row.nodes[rank], rank: rank)
         calls[call].rawKeyLength = row.head.rawKeyLength
-        if row.isDeciding || row.goesToAll { calls[call].flags = row.head.tagging }
+        calls[call].flags.insert(.toCopy)
+        if row.isDeciding || row.goesToAll { calls[call].flags.formUnion(row.head.tagging) }
         return call
     }
 

@@ -40,7 +40,7 @@ extension Engine {
             if isDecided { giveAnswer(of: fan) }
             if isOver { end(fan) }
         } else {
-            hear(code, bytes, from: ended, fan)
+            hear(code, bytes, to: ended.verb, from: ended.rank, fan)
             settle(fan: fan, request)
         }
         releaseFanned(request)
@@ -61,13 +61,13 @@ extension Engine {
     }
 
     /// A copy has answered a command that the acting primary decides, or has decided.
-    private func hear(_ code: ReplyCode, _ bytes: RawSpan, from call: Call, _ fan: UInt32) {
+    private func hear(_ code: ReplyCode, _ bytes: RawSpan, to verb: Verb, from rank: UInt8, _ fan: UInt32) {
         let row = fans[fan]
-        let isInParts = row.held == call.rank && !row.answer.isEmpty
+        let isInParts = row.held == rank && !row.answer.isEmpty
         let reply =
             isInParts
-            ? queues.withStart(of: row.answer, limit: 1024) { copyReply(code, call.verb, $0) } ?? CopyReply(code)
-            : copyReply(code, call.verb, bytes)
+            ? queues.withStart(of: row.answer, limit: 1024) { copyReply(code, verb, $0) } ?? CopyReply(code)
+            : copyReply(code, verb, bytes)
         if row.isDeciding {
             decide(fan, reply)
         } else if !row.effect.agrees(reply, with: row.decided, to: row.head.verb, row.head.options) {

@@ -225,7 +225,7 @@ extension Engine {
     /// - Parameter keep: it may be sent once more, so its bytes are kept until it is answered.
     @inline(__always)
     private func pass(_ bytes: RawSpan, _ head: RequestHead, to node: UInt32, for request: UInt32, keep: Bool) {
-        if !pass(bytes, head, to: node, for: request, rank: 0, keep: keep) {
+        if !pass(bytes, head, to: node, for: request, [], rank: 0, keep: keep) {
             passAnyhow(bytes, head, to: node, for: request, keep: keep)
         }
     }
@@ -233,18 +233,19 @@ extension Engine {
     /// As nearly always: the node is up and connected. False, with nothing done, where something is not as usual.
     @inline(__always)
     func pass(
-        _ bytes: RawSpan, _ head: RequestHead, to node: UInt32, for request: UInt32, rank: Int, keep: Bool
+        _ bytes: RawSpan, _ head: RequestHead, to node: UInt32, for request: UInt32, _ flags: Call.Flags, rank: Int,
+        keep: Bool
     ) -> Bool {
         let (isUp, link) = (nodes[node].isUp, nodes[node].link)
         guard isUp, link != none, !queues.isCrowded, links[link].state == .ready,
             links[link].open.room >= bytes.byteCount
         else { return false }
         var call = Call(
-            request: request, link: link, node: node, verb: head.verb, flags: [], sent: now,
+            request: request, link: link, node: node, verb: head.verb, flags: flags, sent: now,
             rawKeyLength: head.rawKeyLength)
         call.rank = UInt8(truncatingIfNeeded: rank)
         if keep {
-            call.flags = .repeatable
+            call.flags.insert(.repeatable)
             if !head.verb.isMeta { call.keyLength = UInt8(truncatingIfNeeded: head.key.count) }
             call.commandChunk = links[link].open.id
             call.commandOffset = UInt32(truncatingIfNeeded: links[link].open.position)
@@ -389,6 +390,7 @@ extension Engine {
         return random
     }
 
+    @inline(__always)
     func endsInNewline(_ bytes: RawSpan, at end: Int) -> Bool {
         bytes.byte(at: end - 2) == 0x0d && bytes.byte(at: end - 1) == 0x0a
     }

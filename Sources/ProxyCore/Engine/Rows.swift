@@ -115,6 +115,8 @@ struct Call: BitwiseCopyable {
         static let hit = Flags(rawValue: 1 << 5)
         /// Its answer shows CAS numbers, which are to name the node that gave them.
         static let tagsCAS = Flags(rawValue: 1 << 8)
+        /// To one of the copies of a write: see `Fan`.
+        static let toCopy = Flags(rawValue: 1 << 10)
         /// See `RequestOptions.casBehindKey`.
         static let casBehindKey = Flags(rawValue: 1 << 9)
         /// Some of its data block found no memory.
@@ -148,6 +150,10 @@ struct Call: BitwiseCopyable {
     var rank: UInt8 = 0
     /// The copies that have been asked in vain, as bits.
     var tried: UInt8 = 0
+
+    /// Its answer may be read by the short ways of `takeReply`.
+    @inline(__always)
+    var isUsual: Bool { flags.isDisjoint(with: [.fenced, .tagsCAS, .toCopy]) }
 
     /// Nothing is to be done at its end but to pass on what was answered.
     @inline(__always)
