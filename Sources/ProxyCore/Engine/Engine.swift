@@ -92,7 +92,7 @@ public final class Engine {
     /// - Parameter seed: for `distribution: random`.
     public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
         self.writes = writes
-        repairs = RepairQueue(seed: seed)
+        repairs = topology.hasCopies ? RepairQueue(seed: seed) : RepairQueue(entries: 4, seed: seed)
         runs = Table(limit: 64)
         unsafe pools = Stack()
         self.topology = topology
