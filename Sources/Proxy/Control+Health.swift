@@ -35,9 +35,11 @@ extension Control {
         case .declareDown:
             logger.warning("node is down", metadata: describe(node, ["reason": "\(reason)"]))
             publish()
+            tellReach(of: pool)
         case .declareUp:
             logger.notice("node is up", metadata: describe(node, [:]))
             publish()
+            tellReach(of: pool)
         }
     }
 

@@ -2,26 +2,28 @@
 /// that has not failed.
 public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
     /// The copies asked, those that have answered, and those that never will, as bits.
-    public private(set) var asked: UInt8
+    public private(set) var asked: UInt8 = 1
     public private(set) var answered: UInt8 = 0
     public private(set) var failed: UInt8 = 0
-    /// Answers that the client still has to wait for; below 0 when there were more.
-    private var wanted: Int
+    /// How many have answered.
+    public private(set) var answers: UInt8 = 0
+    /// Copies that must have answered before the client hears: see `PoolSettings.Acks`.
+    private let needed: UInt8
 
-    /// - Parameters:
-    ///   - count: the ranks below it are asked.
-    ///   - needed: copies that must have answered before the client hears: see `PoolSettings.Acks`. 1 or more; no more
-    ///     than answer can be waited for.
-    public init(count: Int, needed: Int) {
-        asked = UInt8(truncatingIfNeeded: 1 << count - 1)
-        wanted = needed
+    /// The first copy is asked.
+    /// - Parameter needed: 1 or more; no more than answer can be waited for.
+    public init(needed: Int) {
+        self.needed = UInt8(truncatingIfNeeded: needed)
     }
 
     public mutating func ask(_ rank: Int) { asked |= Self.bit(rank) }
 
+    /// Asks so many copies, the first included.
+    public mutating func askFirst(_ count: Int) { asked = UInt8(truncatingIfNeeded: 1 << count - 1) }
+
     public mutating func answer(_ rank: Int) {
         answered |= Self.bit(rank)
-        wanted &-= 1
+        answers &+= 1
     }
 
     public mutating func fail(_ rank: Int) { failed |= Self.bit(rank) }
@@ -32,7 +34,7 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
     public var isDecided: Bool {
         let left = asked & ~failed
         let lead = left & (0 &- left)  // its lowest bit
-        return answered & lead != 0 && (wanted <= 0 || answered == left)
+        return answered & lead != 0 && (answers >= needed || answered == left)
     }
 
     /// No copy is left to answer.

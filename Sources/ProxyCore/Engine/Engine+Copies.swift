@@ -58,7 +58,7 @@ extension Engine {
         guard !isReadable(node: node), hasCopies(pool: pool) else { return node }
         let all = copies(of: hash(), pool: pool)
         guard let rank = readable(all) else { return node }
-        poolStats[Int(pool)].failovers &+= 1
+        poolStats[Int(pool)].copies.failovers.count(.nodeDown)
         return all[rank]
     }
 
@@ -121,9 +121,9 @@ extension Engine {
 
     /// Asks the next copy for what the call's node has not answered. False where there is none, or where part of the
     /// answer has left already.
-    func askNextCopy(_ call: UInt32) -> Bool {
+    func askNextCopy(_ call: UInt32, _ cause: ErrorCause) -> Bool {
         guard let next = nextCopy(for: call) else { return false }
-        poolStats[Int(requests[calls[call].request].pool)].failovers &+= 1
+        poolStats[Int(requests[calls[call].request].pool)].copies.failovers.count(cause)
         move(call, to: next)
         return true
     }
@@ -172,7 +172,7 @@ extension Engine {
 
     /// Asks the next copies for the keys of a multi-key get that the call's node has not answered. False when there is
     /// a key that has no copy left; it is then missing.
-    func askNextCopies(_ call: UInt32) -> Bool {
+    func askNextCopies(_ call: UInt32, _ cause: ErrorCause) -> Bool {
         let row = calls[call]
         let (client, pool) = (requests[row.request].client, requests[row.request].pool)
         guard row.flags.contains(.repeatable), client != none, !clients[client].flags.contains(.broken),
@@ -192,7 +192,7 @@ extension Engine {
                 let all = copies(of: hash, pool: pool)
                 pieces[slot].tried |= 1 << UInt8(all.index(of: row.node) ?? 0)
                 if let rank = readable(all, besides: pieces[slot].tried) {
-                    poolStats[Int(pool)].failovers &+= 1
+                    poolStats[Int(pool)].copies.failovers.count(cause)
                     add(slot, key, to: all[rank], of: row.request, row.verb, RawSpan())
                 } else {
                     pieces[slot].state = .settled

@@ -19,60 +19,24 @@ extension Engine {
             swallow(max(0, whole - line), from: id)
             return line
         }
-        if isWhole, whole <= Self.copiedBlock, head.goesToAllCopies, head.isUnchanged {
+        guard isWhole else {
+            let isKept = keep(bytes.extracting(0..<line), line: line, of: fan)
+            return collect(fan, isKept: isKept, whole - line, line, from: id)
+        }
+        begin(fan)
+        if fans[fan].goesToAll, whole <= Self.copiedBlock, head.isUnchanged {
             pass(bytes.extracting(0..<whole), head, of: fan)
-            return whole
+        } else if keep(bytes.extracting(0..<whole), line: line, of: fan) {
+            send(fan)
+        } else {
+            giveUp(fan)
         }
-        let isKept = keep(bytes.extracting(0..<(isWhole ? whole : line)), line: line, of: fan)
-        guard isWhole else { return collect(fan, isKept: isKept, whole - line, line, from: id) }
-        if isKept { start(fan) } else { abandon(fan, answering: .outOfMemory) }
         return whole
-    }
-
-    /// A gat of several keys: a get of them, and behind it a touch of each.
-    func beginTouching(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
-        let pool = clients[id].pool
-        var read = head
-        read.verb = head.verb == .gat ? .get : .gets
-        read.argument = .empty
-        let used = beginMultiget(read, bytes, from: id)
-        let time = bytes.extracting(head.argument.start..<head.argument.end)
-        for index in 0..<Int(head.keyCount) where hasRoom {
-            let key = parser.key(at: index)
-            touch(bytes.extracting(key.start..<key.end), time, pool: pool)
-        }
-        return used
-    }
-
-    /// Nobody waits for this.
-    private func touch(_ key: RawSpan, _ time: RawSpan, pool: UInt16) {
-        made.clear()
-        made.append("touch ")
-        made.append(key)
-        made.append(" ")
-        made.append(time)
-        made.append("\r\n")
-        var scan = LineScan()
-        var started = none
-        made.withBytes { line in
-            let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
-                reparser.parseAny(line, scan: &scan, limits: $0.protocolLimits)
-            }
-            guard case .request(let head) = step else { return }
-            let request = requests.take(Request(client: none, verb: .touch, flags: .quiet, pool: pool, started: now))
-            guard let fan = newFan(for: request, head, hash(of: head, in: line, pool: pool)) else { return }
-            if keep(line, line: line.byteCount, of: fan) {
-                started = fan
-            } else {
-                abandon(fan, answering: .outOfMemory)
-            }
-        }
-        if started != none { start(started) }
     }
 
     /// The block has not all come: the line waits in the fan, the block in a call.
     private func collect(_ fan: UInt32, isKept: Bool, _ block: Int, _ line: Int, from id: UInt32) -> Int {
-        let call = calls.take(Call(request: fans[fan].request, node: 0, verb: fans[fan].head.verb, flags: [], sent: now))
+        let call = calls.take(Call(request: fans[fan].own, node: 0, verb: fans[fan].head.verb, flags: [], sent: now))
         if !isKept { calls[call].flags.insert(.overflowed) }
         clients[id].collecting = call
         clients[id].bodyLeft = UInt64(block)
@@ -90,31 +54,30 @@ extension Engine {
         }
         queues.move(&calls[call].staged, behind: &fans[fan].block)
         discard(call)
-        start(fan)
+        begin(fan)
+        send(fan)
     }
 
-    /// A fan for the request; nil, with the request answered, where too few copies take writes.
+    /// A fan for the request, or for a piece of it; nil, with that answered, where too few copies take writes.
     @inline(__always)
-    private func newFan(for request: UInt32, _ head: RequestHead, _ hash: UInt64) -> UInt32? {
+    func newFan(for request: UInt32, _ head: RequestHead, _ hash: UInt64, piece: UInt32 = none) -> UInt32? {
         let pool = requests[request].pool
         let (all, minLive, acks) = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
             ($0.copies(of: hash), $0.minLive, $0.acks)
         }
         let live = writable(all)
         guard live.count >= minLive, !live.isEmpty else {
-            poolStats[Int(pool)].errors.count(live.isEmpty ? .nodeDown : .tooFewCopies)
-            answerFailure(request, live.isEmpty ? .nodeDown : .tooFewCopies)
+            refuse(request, piece: piece, live.isEmpty ? .nodeDown : .tooFewCopies)
             return nil
         }
-        let goesToAll = head.goesToAllCopies
-        let progress = CopyProgress(
-            count: goesToAll ? live.count : 1, needed: acks.needed(copies: all.count, live: live.count))
+        if !head.goesToAllCopies, live.primary != all.primary { poolStats[Int(pool)].copies.failovers.count(.nodeDown) }
+        let own = piece == none ? request : newOwnRequest(for: request, head.verb)
         let fan = fans.take(
             Fan(
-                request: request, nodes: live, progress: progress, pool: pool,
-                asksAll: live.count == all.count, goesToAll: goesToAll, isDeciding: !goesToAll, hash: hash, head: head))
-        writes.begin(WriteTable.hash(hash, pool: pool))
-        requests.update(request) {
+                client: request, piece: piece, own: own, nodes: live,
+                progress: CopyProgress(needed: acks.needed(copies: all.count, live: live.count)), pool: pool,
+                asksAll: live.count == all.count, hash: hash, head: head))
+        requests.update(own) {
             $0.flags.insert(.fanned)
             $0.fan = fan
             $0.pending = 1  // the fan itself
@@ -122,8 +85,24 @@ extension Engine {
         return fan
     }
 
+    private func refuse(_ request: UInt32, piece: UInt32, _ cause: ErrorCause) {
+        poolStats[Int(requests[request].pool)].errors.count(cause)
+        if piece != none {
+            pieces[piece].state = .settled
+        } else {
+            answerFailure(request, cause.reply)
+        }
+    }
+
+    /// For the calls of one piece of a request, which has fans for others too.
+    private func newOwnRequest(for request: UInt32, _ verb: Verb) -> UInt32 {
+        requests[request].pending &+= 1
+        return requests.take(
+            Request(client: none, verb: verb, flags: [], pool: requests[request].pool, started: now))
+    }
+
     /// Keeps the command until all copies have answered: the line, and what there is of the block.
-    private func keep(_ bytes: RawSpan, line: Int, of fan: UInt32) -> Bool {
+    func keep(_ bytes: RawSpan, line: Int, of fan: UInt32) -> Bool {
         guard !queues.isCrowded else { return false }
         return fans.update(fan) {
             queues.keep(bytes.extracting(0..<line), in: &$0.line, through: &arena)
@@ -132,19 +111,31 @@ extension Engine {
         }
     }
 
+    /// The command, which is whole now, goes to all copies at once if it can, else to the acting primary.
+    @inline(__always)
+    func begin(_ fan: UInt32) {
+        let isBusy = writes.begin(WriteTable.hash(fans[fan].hash, pool: fans[fan].pool), by: writer)
+        guard !isBusy, fans[fan].head.goesToAllCopies else { return }
+        fans.update(fan) {
+            $0.goesToAll = true
+            $0.isDeciding = false
+            $0.progress.askFirst($0.nodes.count)
+        }
+    }
+
     /// As nearly always: the command goes to all copies, in one piece and as its client sent it.
     @inline(__always)
     private func pass(_ bytes: RawSpan, _ head: RequestHead, of fan: UInt32) {
-        let (request, nodes) = (fans[fan].request, fans[fan].nodes)
+        let (own, nodes) = (fans[fan].own, fans[fan].nodes)
         let line = Int(head.lineLength)
         for rank in nodes.indices {
-            if pass(bytes, head, to: nodes[rank], for: request, .toCopy, rank: rank, keep: false) {
+            if pass(bytes, head, to: nodes[rank], for: own, .toCopy, rank: rank, keep: false) {
                 // The first connection's copy of the line is kept.
                 if rank == 0 { fans[fan].line = keep(line, ofLast: bytes.byteCount, sentTo: nodes[rank]) }
             } else if rank > 0 || keep(bytes.extracting(0..<line), line: line, of: fan) {
                 write(bytes, of: newCopyCall(to: rank, of: fan))
             } else {
-                abandon(fan, answering: .outOfMemory)
+                giveUp(fan)
                 return
             }
         }
@@ -155,8 +146,14 @@ extension Engine {
         queues.keep(count, ofLast: written, in: links[nodes[node].link].open)
     }
 
+    /// There is no memory to keep the command, of which nothing was sent.
+    private func giveUp(_ fan: UInt32) {
+        _ = writes.end(WriteTable.hash(fans[fan].hash, pool: fans[fan].pool))
+        abandon(fan, answering: .outOfMemory)
+    }
+
     /// Sends the command to the copies that are asked first.
-    private func start(_ fan: UInt32) {
+    func send(_ fan: UInt32) {
         let row = fans[fan]
         for rank in row.nodes.indices where row.progress.isAsked(rank) { send(to: rank, of: fan) }
     }
@@ -164,11 +161,14 @@ extension Engine {
     /// Sends one copy what it is to get now.
     private func send(to rank: Int, of fan: UInt32) {
         let call = newCopyCall(to: rank, of: fan)
-        let row = fans[fan]
+        var row = fans[fan]
+        let isFenced = calls[call].flags.contains(.fenced)
+        if isFenced { row.head.quiet = .empty }  // it stays in the line
         let isPlain = row.isDeciding ? !row.head.options.contains(.comparesCAS) : row.goesToAll
         queues.withBytes(of: row.line) { line in
             if isPlain { writeLine(row.head, line, of: call) } else { writeMade(line, of: call, row) }
         }
+        if isFenced { write("mn\r\n", of: call) }
         let link = calls[call].link
         guard row.head.verb.carriesBody, links[link].state != .closed else { return }
         if row.block.count <= Self.copiedBlock {
@@ -202,10 +202,11 @@ extension Engine {
 
     func newCopyCall(to rank: Int, of fan: UInt32) -> UInt32 {
         let row = fans[fan]
-        let call = newCall(for: row.request, verb(of: row), to: row.nodes[rank], rank: rank)
+        let call = newCall(for: row.own, verb(of: row), to: row.nodes[rank], rank: rank)
         calls[call].rawKeyLength = row.head.rawKeyLength
-        calls[call].flags.insert(.toCopy)
+        calls[call].flags = .toCopy
         if row.isDeciding || row.goesToAll { calls[call].flags.formUnion(row.head.tagging) }
+        if row.isDeciding, row.head.isToldByNode { calls[call].flags.insert(.fenced) }
         return call
     }
 
@@ -222,24 +223,12 @@ extension Engine {
 
     /// Asks those of the ranks that have not been asked.
     func spread(_ fan: UInt32, to ranks: Range<Int>) {
-        let (request, before) = (fans[fan].request, fans[fan].progress)
+        let (own, before) = (fans[fan].own, fans[fan].progress)
         // All of them first, so that the fan cannot end between two.
         for rank in ranks { fans[fan].progress.ask(rank) }
-        for rank in ranks where !before.isAsked(rank) && requests[request].fan == fan {
+        for rank in ranks where !before.isAsked(rank) && requests[own].fan == fan {
             send(to: rank, of: fan)
         }
-    }
-
-    /// Nothing was sent.
-    private func abandon(_ fan: UInt32, answering text: ReplyText) {
-        let row = fans[fan]
-        if text == .outOfMemory { poolStats[Int(row.pool)].errors.count(.memoryLimit) }
-        end(fan, changedNothing: true)
-        requests.update(row.request) {
-            $0.flags.remove(.fanned)
-            $0.pending = 0
-        }
-        if text == .badDataChunk { answerBadChunk(row.request) } else { answer(row.request, text) }
     }
 }
 

@@ -11,45 +11,52 @@ extension Engine {
     }
 
     private func keepAnswer(_ bytes: RawSpan, from rank: UInt8, _ fan: UInt32) {
-        guard !fans[fan].isAnswered, rank <= fans[fan].held else { return }
+        guard fans[fan].client != none, rank <= fans[fan].held else { return }
         if rank < fans[fan].held {
             queues.clear(&fans[fan].answer)
             fans[fan].held = rank
         }
         if fans[fan].answer.isEmpty { keepTogether(bytes) }
-        if !queues.append(bytes, to: &fans[fan].answer, through: &arena) { runOut(fans[fan].request) }
+        if !queues.append(bytes, to: &fans[fan].answer, through: &arena), requests[fans[fan].client].client != none {
+            runOut(fans[fan].client)
+        }
     }
 
     /// The call's copy has answered, with these bytes at the end.
     func finishCopy(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of link: UInt32) {
         let ended = calls[call]
-        let request = ended.request
-        let fan = requests[request].fan
+        let own = ended.request
+        let fan = requests[own].fan
+        if ended.flags.contains(.fenced), code != .mn {
+            keepAnswer(bytes, of: call)
+            fans[fan].code = code
+            return
+        }
         countNode(ended, code)
         take(call, from: link)
         release(call)
-        // Of a gat the END comes last, hit or miss.
-        let code = code == .end && ended.values > 0 ? .value : code
-        hold(bytes, code, from: ended.rank, fan)
-        fans[fan].progress.answer(Int(ended.rank))
         if fans[fan].goesToAll {
+            hold(bytes, code, from: ended.rank, fan)
             let (isDecided, isOver) = fans.update(fan) {
+                $0.progress.answer(Int(ended.rank))
                 if code.isError { $0.needsRepair = true }
-                return (!$0.isAnswered && $0.progress.isDecided, $0.progress.isOver)
+                return ($0.client != none && $0.progress.isDecided, $0.progress.isOver)
             }
             if isDecided { giveAnswer(of: fan) }
             if isOver { end(fan) }
         } else {
+            let code = code == .mn ? endFence(ended.rank, of: fan) : holdLast(bytes, code, of: ended, fan)
+            fans[fan].progress.answer(Int(ended.rank))
             hear(code, bytes, to: ended.verb, from: ended.rank, fan)
-            settle(fan: fan, request)
+            settle(fan: fan, own)
         }
-        releaseFanned(request)
+        release(own: own)
     }
 
     /// Keeps the end of a copy's answer, if the client may get it.
     @inline(__always)
     private func hold(_ bytes: RawSpan, _ code: ReplyCode, from rank: UInt8, _ fan: UInt32) {
-        guard !fans[fan].isAnswered, rank <= fans[fan].held else { return }
+        guard fans[fan].client != none, rank <= fans[fan].held else { return }
         if rank < fans[fan].held, code.line?.utf8CodeUnitCount == bytes.byteCount {
             // The code is all there is to keep.
             if !fans[fan].answer.isEmpty { queues.clear(&fans[fan].answer) }
@@ -58,6 +65,34 @@ extension Engine {
             keepAnswer(bytes, from: rank, fan)
         }
         fans[fan].code = code
+    }
+
+    /// `hold` where there may be a value. Returns what the answer says: of a gat the END comes last, hit or miss.
+    private func holdLast(_ bytes: RawSpan, _ code: ReplyCode, of call: Call, _ fan: UInt32) -> ReplyCode {
+        guard code == .end else {
+            hold(bytes, code, from: call.rank, fan)
+            return code
+        }
+        let code = call.values > 0 ? ReplyCode.value : .end
+        hold(fans[fan].piece == none ? bytes : bytes.extracting(droppingLast: 5), code, from: call.rank, fan)
+        return code
+    }
+
+    /// The acting primary has worked off a command that it was asked quietly. Returns what it answered. If nothing, it
+    /// has counted, and not made, the item: so are the others to.
+    private func endFence(_ rank: UInt8, of fan: UInt32) -> ReplyCode {
+        guard fans[fan].held == .max else { return fans[fan].code }
+        fans.update(fan) {
+            ($0.held, $0.code) = (rank, .hd)
+            $0.head.options.subtract([.vivifies, .wantsValue])
+        }
+        return .hd
+    }
+
+    private func copyReply(_ code: ReplyCode, _ verb: Verb, _ bytes: RawSpan) -> CopyReply {
+        let line = min((bytes.firstNewline(from: 0) ?? bytes.byteCount) + 1, bytes.byteCount)
+        return CopyReply(
+            code, to: verb, header: bytes.extracting(0..<line), value: bytes.extracting(droppingFirst: line))
     }
 
     /// A copy has answered a command that the acting primary decides, or has decided.
@@ -73,12 +108,6 @@ extension Engine {
         } else if !row.effect.agrees(reply, with: row.decided, to: row.head.verb, row.head.options) {
             fans[fan].needsRepair = true
         }
-    }
-
-    private func copyReply(_ code: ReplyCode, _ verb: Verb, _ bytes: RawSpan) -> CopyReply {
-        let line = min((bytes.firstNewline(from: 0) ?? bytes.byteCount) + 1, bytes.byteCount)
-        return CopyReply(
-            code, to: verb, header: bytes.extracting(0..<line), value: bytes.extracting(droppingFirst: line))
     }
 
     /// The acting primary has decided: the others get the effect.
@@ -103,7 +132,8 @@ extension Engine {
         let ended = calls[call]
         let fan = requests[ended.request].fan
         let rank = Int(ended.rank)
-        poolStats[Int(fans[fan].pool)].copiesFailed &+= 1
+        let pool = Int(fans[fan].pool)
+        poolStats[pool].copies.failed.count(cause)
         fans.update(fan) {
             $0.cause = cause
             $0.progress.fail(rank)
@@ -113,29 +143,31 @@ extension Engine {
             fans[fan].held = .max
         }
         release(call)
-        if fans[fan].isDeciding, isUnsent, rank + 1 < fans[fan].nodes.count {
-            // The next copy is the acting primary now.
+        let row = fans[fan]
+        if row.isDeciding, isUnsent || row.head.goesToAllCopies, rank + 1 < row.nodes.count {
+            // The next copy is the acting primary now. A set may be done twice.
+            poolStats[pool].copies.failovers.count(cause)
             spread(fan, to: rank + 1..<rank + 2)
         } else {
             // What was sent may have been done.
             fans[fan].needsRepair = true
         }
         settle(fan: fan, ended.request)
-        releaseFanned(ended.request)
+        release(own: ended.request)
     }
 
     /// Answers the client as soon as it may hear, and ends the fan when no copy is left to answer.
-    /// - Parameter request: the fan's, which tells whether the fan has ended meanwhile.
-    private func settle(fan: UInt32, _ request: UInt32) {
-        guard requests[request].fan == fan else { return }
+    /// - Parameter own: the fan's request, which tells whether the fan has ended meanwhile.
+    private func settle(fan: UInt32, _ own: UInt32) {
+        guard requests[own].fan == fan else { return }
         let row = fans[fan]
-        if !row.isAnswered, !row.isDeciding || row.progress.isLost {
+        if row.client != none, !row.isDeciding || row.progress.isLost {
             if row.progress.isDecided {
                 giveAnswer(of: fan)
             } else if row.progress.isLost {
-                fans[fan].isAnswered = true
+                fans[fan].client = none
                 poolStats[Int(row.pool)].errors.count(row.cause)
-                if requests[request].client != none { answerFailure(request, row.cause.reply) }
+                giveError(row.cause.reply, of: row)
             }
         }
         if row.progress.isOver { end(fan) }
@@ -143,18 +175,28 @@ extension Engine {
 
     private func giveAnswer(of fan: UInt32) {
         let row = fans[fan]
-        fans[fan].isAnswered = true
+        fans[fan].client = none
         countPool(row.head.verb, row.code, pool: Int(row.pool))
-        let (client, flags) = (requests[row.request].client, requests[row.request].flags)
-        guard client != none else { return }
-        if flags.contains(.quiet), ReplyCode.quietHides(row.head.verb, row.code) {
-            // Nothing is said.
-        } else if row.answer.isEmpty {
-            say(row.code, to: client, for: row.request)
-        } else {
-            queues.move(&fans[fan].answer, behind: &requests[row.request].reply)
+        poolStats[Int(row.pool)].copies.acknowledged.count(Int(row.progress.answers))
+        if row.piece != none {
+            // A get of several keys never fails as a whole.
+            if !row.code.isError { queues.move(&fans[fan].answer, behind: &pieces[row.piece].reply) }
+            pieces[row.piece].state = .settled
+            settleOne(row.client)
+            return
         }
-        settle(row.request)
+        let (client, flags) = (requests[row.client].client, requests[row.client].flags)
+        guard client != none else { return }
+        let isHidden =
+            flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, row.code) && !row.head.isToldByNode
+        if !isHidden {
+            if row.answer.isEmpty {
+                say(row.code, to: client, for: row.client)
+            } else {
+                queues.move(&fans[fan].answer, behind: &requests[row.client].reply)
+            }
+        }
+        settle(row.client)
     }
 
     /// Answers with the code's own line. At the head of the client's line it can go out at once.
@@ -168,38 +210,68 @@ extension Engine {
         if !isStored { runOut(request) }
     }
 
-    /// All copies have answered or failed, or nothing was sent.
-    func end(_ fan: UInt32, changedNothing: Bool = false) {
+    private func giveError(_ text: ReplyText, of fan: Fan) {
+        if fan.piece != none {
+            pieces[fan.piece].state = .settled
+            settleOne(fan.client)
+        } else if requests[fan.client].client == none {
+            // Nobody hears it.
+        } else if text == .badDataChunk {
+            answerBadChunk(fan.client)
+        } else {
+            answerFailure(fan.client, text)
+        }
+    }
+
+    // MARK: - The end
+
+    /// All copies have answered or failed.
+    private func end(_ fan: UInt32) {
         let row = fans[fan]
+        poolStats[Int(row.pool)].copies.written &+= UInt64(row.progress.answers)
         let overlapped = writes.end(WriteTable.hash(row.hash, pool: row.pool))
         // Nearly always every copy was asked, answered, and agrees.
         let isWell = row.asksAll && row.progress.failed == 0 && !row.needsRepair && !overlapped
-        if !isWell, !changedNothing { considerRepair(fans[fan], overlapped: overlapped) }
+        if !isWell { considerRepair(fans[fan], overlapped: overlapped) }
+        free(fan: fan)
+        release(own: row.own)
+    }
+
+    @inline(__always)
+    private func free(fan: UInt32) {
+        let row = fans[fan]
         queues.release(row.line)
         if !row.block.isEmpty { queues.clear(&fans[fan].block) }
         if !row.answer.isEmpty { queues.clear(&fans[fan].answer) }
         fans.free(fan)
-        requests[row.request].fan = none
-        if !changedNothing { releaseFanned(row.request) }
+        requests[row.own].fan = none
     }
 
-    /// A call of the request is over, or its fan.
+    /// A call of a fan's own request is over, or the fan itself.
     @inline(__always)
-    private func releaseFanned(_ request: UInt32) {
-        let isFree = requests.update(request) {
+    private func release(own: UInt32) {
+        let isFree = requests.update(own) {
             $0.pending &-= 1
             guard $0.pending == 0 else { return false }
             $0.flags.remove(.fanned)
             return $0.client == none
         }
-        if isFree { requests.free(request) }
+        if isFree { requests.free(own) }
     }
 
-    /// The request's answer has left while the fan goes on: its client goes on without it.
-    @inline(__always)
-    func detach(_ request: UInt32) {
-        let (client, fan) = (requests[request].client, requests[request].fan)
-        if fan != none { clients[client].blockers &-= UInt32(fans[fan].blockers) }
-        requests[request].client = none
+    /// Nothing was sent.
+    func abandon(_ fan: UInt32, answering text: ReplyText) {
+        let row = fans[fan]
+        if text == .outOfMemory { poolStats[Int(row.pool)].errors.count(.memoryLimit) }
+        free(fan: fan)
+        if row.piece != none {
+            requests.free(row.own)
+        } else {
+            requests.update(row.own) {
+                $0.flags.remove(.fanned)
+                $0.pending = 0
+            }
+        }
+        giveError(text, of: row)
     }
 }

@@ -149,7 +149,7 @@ extension Engine {
             failRepair(call)
             return
         }
-        if askNextCopy(call) { return }
+        if askNextCopy(call, cause) { return }
         if cause == .connectionLost, canRepeat(call) {
             sendAgain(call)
             return
@@ -164,7 +164,7 @@ extension Engine {
         } else if midValue, isPieced, calls[call].piece != none {
             queues.clear(&pieces[calls[call].piece].reply)
         }
-        if isPieced, askNextCopies(call) {
+        if isPieced, askNextCopies(call, cause) {
             release(call)
             settleOne(request)
             return
@@ -225,6 +225,7 @@ extension Engine {
     /// late, or nil when nothing is under way.
     public func tick() -> UInt64? {
         runRepairs()
+        noticeGivenUp()
         var next = wakeup
         var index = 0
         while index < liveLinks.count {

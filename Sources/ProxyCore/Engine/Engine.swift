@@ -28,9 +28,15 @@ public final class Engine {
     let pieces: Table<Piece>
     let fans: Table<Fan>
     let runs: Table<RepairRun>
+    /// The rows of `runs` that are in use.
+    let liveRuns = Stack<UInt32>()
+    /// Clients that wait for a repair of the key they ask for.
+    let awaitingRepair = Stack<UInt32>()
     let repairs: RepairQueue
     /// Shared with the other workers.
     let writes: WriteTable
+    /// This worker among them.
+    let writer: UInt32
     /// Seconds; as of the last tick.
     public var unixTime: Int64 = 0
     let links: Table<Link>
@@ -60,6 +66,13 @@ public final class Engine {
     public let poolStats = Stack<PoolStats>()
     public let nodeStats = Stack<NodeStats>()
     public let work = Work()
+    /// By pool; and the earliest time at which one is due, and whether it has come.
+    let checks = Stack<CheckState>()
+    var nextCheck = UInt64.max
+    var isCheckDue = false
+    /// By pool; and when it is looked at again.
+    let givenUp = Stack<GivenUp>()
+    var nextNotice: UInt64 = 0
 
     /// Nodes touched by the multi-key get that is being taken apart.
     let building = Stack<UInt32>()
@@ -92,6 +105,7 @@ public final class Engine {
     /// - Parameter seed: for `distribution: random`.
     public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
         self.writes = writes
+        writer = writes.join()
         repairs = topology.hasCopies ? RepairQueue(seed: seed) : RepairQueue(entries: 4, seed: seed)
         runs = Table(limit: 64)
         unsafe pools = Stack()
@@ -115,6 +129,8 @@ public final class Engine {
             unsafe pools.push(Unmanaged.passUnretained(pool))
             poolStats.push(PoolStats())
             clientCounts.push(0)
+            givenUp.push(GivenUp())
+            checks.push(CheckState(due: pool.checkInterval > 0 ? 0 : .max))
         }
         for node in topology.nodes {
             let settings = topology.pools[node.pool].settings
@@ -124,10 +140,14 @@ public final class Engine {
                     pool: UInt16(node.pool), isUp: node.isUp, timeout: settings.timeout,
                     connectTimeout: settings.connectTimeout))
         }
+        planChecks()
     }
 
     /// The clock, read once for all that the turn brings.
-    public func beginTurn(at time: UInt64) { now = time }
+    public func beginTurn(at time: UInt64) {
+        now = time
+        isCheckDue = time >= nextCheck
+    }
 
     /// Calls are under way, so that time matters.
     public var isBusy: Bool { calls.count > 0 }
@@ -182,12 +202,14 @@ public struct Work: ~Copyable {
     public let figures = Stack<UInt32>()
     /// What to tell the control thread.
     public let reports = Stack<NodeReport>()
+    public let notices = Stack<PoolNotice>()
 
     init() {}
 
     public var isEmpty: Bool {
         clients.isEmpty && links.isEmpty && opening.isEmpty && closing.isEmpty && resuming.isEmpty && pausing.isEmpty
             && unpausing.isEmpty && figures.isEmpty && reports.isEmpty
+            && notices.isEmpty
     }
 }
 

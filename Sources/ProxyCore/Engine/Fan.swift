@@ -6,28 +6,30 @@ internal import Telemetry
 /// A write to all copies of a key that take writes.
 ///
 /// Set and delete go to all at once. A command whose result depends on what is stored goes to the acting primary, the
-/// first of the copies, which decides; then its effect goes to the others. Its request outlives the answer to the
-/// client until all copies have answered.
+/// first of the copies, which decides; then its effect goes to the others. So does a set while other writes of its key
+/// are under way, so that it overtakes none of them.
 struct Fan: BitwiseCopyable {
-    /// The request that the calls belong to.
-    let request: UInt32
+    /// The request of the client, or none when it has its answer.
+    var client: UInt32
+    /// The piece of that request that the answer is, or none when it is the whole.
+    let piece: UInt32
+    /// The request that the calls belong to, until the last of them is over: the client's, which outlives its answer for
+    /// that; for a piece one of its own.
+    let own: UInt32
     /// The nodes of the copies that take writes, by rank.
-    var nodes: Copies
+    let nodes: Copies
     var progress: CopyProgress
-    var pool: UInt16
+    let pool: UInt16
     /// No copy of the key is left out because its node takes no writes.
     let asksAll: Bool
-    /// The command goes to the copies as it is: its result does not depend on what is stored.
-    let goesToAll: Bool
+    /// All copies are sent the command at once.
+    var goesToAll = false
     /// The acting primary has not decided yet.
-    var isDeciding: Bool
-    var isAnswered = false
+    var isDeciding = true
     /// The copies may differ when it is over.
     var needsRepair = false
-    /// Calls that the client waits for before it goes on; see `Client.blockers`.
-    var blockers: UInt8 = 0
-    var hash: UInt64
-    /// The command as its client spelled it: the line, and the data block, which is only kept where it may be needed.
+    let hash: UInt64
+    /// The command as its client spelled it: the line, and the data block, where it may be needed once more.
     var head: RequestHead
     var line = ByteRun()
     var block = ByteQueue()

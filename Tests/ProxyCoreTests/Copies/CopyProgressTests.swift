@@ -11,7 +11,8 @@ import Testing
             let count = generator.pick(1..<9)
             let needed = generator.pick(1..<count + 1)
             let first = generator.once(in: 3) ? 1 : count
-            var progress = CopyProgress(count: first, needed: needed)
+            var progress = CopyProgress(needed: needed)
+            progress.askFirst(first)
             var asked = Set(0..<first)
             var (answered, failed) = (Set<Int>(), Set<Int>())
             while asked.count < count || answered.count + failed.count < asked.count {
@@ -35,6 +36,7 @@ import Testing
                 #expect(progress.isDecided == (hasLed && answered.count >= min(needed, live.count)), label)
                 #expect(progress.isOver == (answered.count + failed.count == asked.count), label)
                 #expect(progress.isLost == live.isEmpty, label)
+                #expect(progress.answers == answered.count, label)
                 #expect((0..<8).allSatisfy { progress.isAsked($0) == asked.contains($0) }, label)
             }
         }

@@ -24,6 +24,8 @@ final class RepairSimulation {
         var key: Int
         var pending: Int
         var missed: UInt8 = 0
+        /// It says what the item is, whatever was there, and no other write of its key was under way at any time.
+        var isLast: Bool
     }
 
     private struct Running {
@@ -46,10 +48,10 @@ final class RepairSimulation {
     }
 
     private static let millisecond: UInt64 = 1_000_000
-    /// Less than any delay of a repair that failed.
-    private static let ghostLife: UInt64 = 24 * millisecond
+    /// How long a copy may still carry out what it did not answer.
+    private static let ghostLife = 24 * millisecond
     /// Two keys share a slot.
-    private static let keys = ["one", "two", "three", "AAECAw=="]
+    fileprivate static let keys = ["one", "two", "three", "AAECAw=="]
 
     private(set) var copies: [FakeCopy]
     private var isUp: [Bool]
@@ -62,10 +64,13 @@ final class RepairSimulation {
     private var ghosts: [(message: Message, due: UInt64)] = []
     private var nextNumber = 0
     private var now: UInt64 = 0
-    private var faults: Faults
+    private let faults: Faults
+    private var isResting = false
     private var generator: SeededGenerator
     private(set) var overlaps = 0
     private(set) var rewritten = 0
+    /// Writes that met no other of their key, and were not on all copies when they were answered.
+    private(set) var undone = 0
     var stats: [RepairStats] { workers.map(\.stats) }
 
     init(copies count: Int, faults: Faults, generator: SeededGenerator) {
@@ -73,7 +78,10 @@ final class RepairSimulation {
         isUp = copies.map { _ in true }
         self.faults = faults
         self.generator = generator
-        workers = (0..<2).map { Worker(queue: RepairQueue(entries: 16, seed: generator.seed &+ UInt64($0))) }
+        workers = (0..<2).map {
+            Worker(
+                queue: RepairQueue(entries: 16, settlingTime: Self.ghostLife, seed: generator.seed &+ UInt64($0)))
+        }
     }
 
     private var unixTime: Int64 { 1_800_000_000 + Int64(now / 1_000_000_000) }
@@ -82,7 +90,7 @@ final class RepairSimulation {
     /// Writes for so many steps, then lets everything come to rest. False if it does not.
     func run(steps: Int) -> Bool {
         for _ in 0..<steps { step(writing: true) }
-        faults = Faults()
+        isResting = true
         for copy in isUp.indices { comeBack(copy) }
         for _ in 0..<200_000 {
             if messages.isEmpty, ghosts.isEmpty, repairs.isEmpty, workers.allSatisfy({ $0.queue.isEmpty }) {
@@ -98,7 +106,7 @@ final class RepairSimulation {
 
     private func step(writing: Bool) {
         now += UInt64.random(in: 0..<Self.millisecond, using: &generator)
-        if generator.random(below: 1000) < faults.goingDown {
+        if !isResting, generator.random(below: 1000) < faults.goingDown {
             let copy = generator.random(below: isUp.count)
             if isUp[copy] { isUp[copy] = false } else { comeBack(copy) }
         }
@@ -129,7 +137,12 @@ final class RepairSimulation {
         let (line, body) = command(on: key)
         table.begin(hash(of: key))
         nextNumber += 1
-        var write = Write(worker: generator.random(below: workers.count), key: key, pending: 0)
+        var write = Write(
+            worker: generator.random(below: workers.count), key: key, pending: 0, isLast: line.hasPrefix("ms "))
+        for (number, other) in writes where other.key == key {
+            writes[number]?.isLast = false
+            write.isLast = false
+        }
         for copy in copies.indices {
             guard isUp[copy] else {
                 write.missed |= 1 << UInt8(copy)
@@ -162,19 +175,22 @@ final class RepairSimulation {
 
     private func finish(write number: Int) {
         guard let write = writes.removeValue(forKey: number) else { return }
+        if write.isLast, write.missed == 0, faults.lost == 0, !disagreements(on: [Self.keys[write.key]]).isEmpty {
+            undone += 1
+        }
         let overlapped = table.end(hash(of: write.key))
         if overlapped {
             overlaps += 1
-            add(write, .overlap, missed: 0, after: 0)
+            add(write, .overlap, missed: 0)
         }
-        if write.missed != 0 { add(write, .copyFailed, missed: write.missed, after: 2 * Self.ghostLife) }
+        if write.missed != 0 { add(write, .copyFailed, missed: write.missed) }
     }
 
-    private func add(_ write: Write, _ reason: RepairReason, missed: UInt8, after delay: UInt64) {
+    private func add(_ write: Write, _ reason: RepairReason, missed: UInt8) {
         let key = [UInt8](Self.keys[write.key].utf8)
         let isQueued = unsafe workers[write.worker].queue.add(
             key.span.bytes, isBase64: write.key == 3, hash: hash(of: write.key), pool: 0, reason: reason,
-            missed: missed, due: now + delay, counted: &workers[write.worker].stats)
+            missed: missed, now: now, counted: &workers[write.worker].stats)
         precondition(isQueued)
     }
 
@@ -208,6 +224,10 @@ final class RepairSimulation {
     private func proceed(repair number: Int) {
         guard var running = repairs[number] else { return }
         while let command = running.repair.plan.nextCommand() {
+            if command.isCorrection, table.isOverlapped(running.ticket.hash) {
+                running.repair.plan.overtaken(command.copy)
+                continue
+            }
             messages.append(
                 Message(
                     owner: .repair(number), copy: running.order[command.copy], command: command,
@@ -220,12 +240,13 @@ final class RepairSimulation {
         let overlapped = table.end(running.ticket.hash)
         switch outcome {
         case .copyFailed: put(running.ticket, .failed, of: running.worker)
-        case .moved: put(running.ticket, .moved, of: running.worker)
+        case .moved, .differed: put(running.ticket, .moved, of: running.worker)
         case .agreed where overlapped: put(running.ticket, .busy, of: running.worker)
         case .agreed where running.ticket.needsAllCopies && running.order.count < copies.count:
             put(running.ticket, .nodeDown, of: running.worker)
         case .agreed:
-            workers[running.worker].queue.finished(running.ticket.slot, counted: &workers[running.worker].stats)
+            workers[running.worker].queue.finished(
+                running.ticket.slot, now: now, counted: &workers[running.worker].stats)
         }
     }
 
@@ -234,7 +255,7 @@ final class RepairSimulation {
     private func deliver(_ message: Message) {
         var message = message
         if let reply = message.reply { return answer(message, reply) }
-        let isLost = generator.random(below: 1000) < faults.lost || !isUp[message.copy]
+        let isLost = !isResting && generator.random(below: 1000) < faults.lost || !isUp[message.copy]
         // Lost on the way there, on the way back, or merely late.
         if isLost, generator.once(in: 3) {
             ghosts.append((message, now + UInt64.random(in: 0..<Self.ghostLife, using: &generator)))
@@ -265,9 +286,9 @@ final class RepairSimulation {
     }
 
     /// What the copies disagree on.
-    func disagreements() -> [String] {
+    func disagreements(on keys: [String] = RepairSimulation.keys) -> [String] {
         var found: [String] = []
-        for key in Self.keys {
+        for key in keys {
             let items = copies.map { copy -> FakeCopy.Item? in
                 guard let item = copy.items[key], item.expiry.map({ $0 > unixTime }) ?? true else { return nil }
                 return item
