@@ -6,7 +6,6 @@ import Testing
 @testable import ProxyCore
 
 /// Copies of keys that come by are compared.
-@Suite(.enabled(if: servesCopies))
 struct CheckTests {
     private func world(checks: Int = 10, shape: CopiesShape = .twoOfThree) -> World {
         World(
