@@ -179,6 +179,16 @@ struct CheckTests {
         }
     }
 
+    /// A look at what `md I` made stale would take from a client the right to replace it.
+    @Test(arguments: ["mg k v\r\n", "md k q\r\nmg k\r\n"]) func whatMayBeStaleIsNotLookedAt(command: String) {
+        let world = world()
+        let client = fill(world)
+        let before = world.nodes.map { $0.seen.count { $0.hasPrefix("mg k f t s c") } }
+        _ = world.ask(command, from: client)
+        pass(world)
+        #expect(world.nodes.map { $0.seen.count { $0.hasPrefix("mg k f t s c") } } == before)
+    }
+
     @Test func itCanBeOff() {
         let world = world(checks: 0)
         let client = fill(world)
