@@ -106,7 +106,7 @@ public final class Engine {
     public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
         self.writes = writes
         writer = writes.join()
-        repairs = RepairQueue(seed: seed)
+        repairs = topology.hasCopies ? RepairQueue(seed: seed) : RepairQueue(entries: 4, seed: seed)
         runs = Table(limit: 64)
         unsafe pools = Stack()
         self.topology = topology

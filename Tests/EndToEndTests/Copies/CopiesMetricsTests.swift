@@ -2,7 +2,7 @@ import DroverTesting
 import Testing
 
 /// What operators are told of copies.
-@Suite(.serialized, .enabled(if: servesCopies))
+@Suite(.serialized)
 struct CopiesMetricsTests {
     private let keys = (0..<60).map { "\($0 * 7919)-metered" }
 

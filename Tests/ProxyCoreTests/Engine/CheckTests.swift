@@ -6,7 +6,6 @@ import Testing
 @testable import ProxyCore
 
 /// Copies of keys that come by are compared.
-@Suite(.enabled(if: servesCopies))
 struct CheckTests {
     private func world(checks: Int = 10, shape: CopiesShape = .twoOfThree) -> World {
         World(
@@ -105,6 +104,18 @@ struct CheckTests {
         #expect(world.nodes[copies[1]].items["k"]?.data == Array("abc".utf8))
         #expect(stats(world).repairs.waiting == 0 && stats(world).repairs.abandoned == (goesLater ? 1 : 0))
         world.expectRest()
+    }
+
+    /// They may be stale, and a look would take from clients the right to replace them.
+    @Test func keysOfMgAndMdAreNotChecked() {
+        let world = world()
+        let client = fill(world)
+        let before = stats(world).consistency.agreeing
+        _ = world.ask("mg k v\r\n", from: client)
+        pass(world)
+        _ = world.ask("md k I T30\r\n", from: client)
+        pass(world)
+        #expect(stats(world).consistency.agreeing == before && stats(world).consistency.differing == 0)
     }
 
     @Test func whatIsNowhereSaysNothing() {
