@@ -23,11 +23,11 @@ extension Control {
         if let isOpen = outcome.failOpen {
             if isOpen {
                 logger.error(
-                    "most of the pool fails at once: more likely the network than the nodes; no more are ejected",
+                    "most of a farm fails at once: more likely the network than the nodes; no more are ejected",
                     metadata: ["pool": "\(topology.pools[pool].settings.name)"])
             } else {
                 logger.notice(
-                    "the pool fails no longer as a whole", metadata: ["pool": "\(topology.pools[pool].settings.name)"])
+                    "no farm fails as a whole any longer", metadata: ["pool": "\(topology.pools[pool].settings.name)"])
             }
         }
         switch outcome.decision {

@@ -47,7 +47,7 @@ extension Control {
                 metadata: ["pool": "\(name)", "keys": "\(count)"])
         case .repairsAbandoned:
             logger.warning(
-                "repairs failed too often: keys may differ between their copies until they are written again",
+                "repairs were given up: keys may differ between their copies until they are written again",
                 metadata: ["pool": "\(name)", "keys": "\(count)"])
         }
     }

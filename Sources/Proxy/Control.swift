@@ -54,7 +54,9 @@ public final class Control {
         addresses = topology.nodes.map { SocketAddress(endpoint: $0.settings.address) }
         resolvableAt = Array(repeating: 0, count: topology.nodes.count)
         reach = settings.pools.map { _ in .whole }
-        health = settings.pools.map { PoolHealth(nodeCount: $0.allNodes.count, policy: HealthPolicy($0)) }
+        health = settings.pools.map {
+            PoolHealth(nodeCount: $0.allNodes.count, standbyCount: $0.standby.count, policy: HealthPolicy($0))
+        }
     }
 
     /// Opens the listeners and starts the workers.

@@ -26,16 +26,17 @@ extension RepairQueue {
 
     /// A check is over, or cannot be done now.
     ///
-    /// - Parameter needsRepair: its copies differ.
-    public func endCheck(_ slot: UInt32, needsRepair: Bool, now: UInt64, counted stats: inout RepairStats) {
+    /// - Parameter repairAt: when its copies, which differ, are to be repaired.
+    public func endCheck(_ slot: UInt32, repairAt due: UInt64?, counted stats: inout RepairStats) {
         if !entries[slot].isCheck {
             // A write asked for its repair meanwhile, and it is counted as queued.
             entries[slot].missed.note(entries[slot].missedMeanwhile)
             setNeedsAllCopies(slot, !entries[slot].missed.isEmpty)
             enqueue(slot, at: entries[slot].due)
-        } else if needsRepair {
+        } else if let due {
             becomeRepair(slot, .check, counted: &stats)
-            enqueue(slot, at: now)
+            entries[slot].isSuspicion = true
+            enqueue(slot, at: due)
         } else {
             checkCount -= 1
             free(slot)

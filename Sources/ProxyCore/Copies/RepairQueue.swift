@@ -15,6 +15,9 @@ public struct Repair: BitwiseCopyable, Sendable {
     public var needsAllCopies: Bool
     /// The copies are only to be compared; `endCheck` ends it, whatever happens.
     public var isCheck = false
+    /// A check has found that they differ, and no write has asked for the repair: that the primary's is the right one is
+    /// only likely.
+    public var isSuspicion = false
     var missed: MissedCopies
 
     /// The copies for a `RepairPlan`, the source first: the first in the key's order that has missed no write.
@@ -123,6 +126,7 @@ public final class RepairQueue {
         let slot = find(key, isBase64, hash, pool)
         if slot != Table<RepairEntry>.none {
             if entries[slot].isCheck { becomeRepair(slot, reason, counted: &stats) }
+            entries[slot].isSuspicion = false
             merge(slot, missed, due)
             return true
         }
@@ -201,7 +205,8 @@ public final class RepairQueue {
             $0.missedMeanwhile = MissedCopies()
             return Repair(
                 slot: slot, pool: $0.pool, hash: $0.hash, isBase64: $0.isBase64, reason: $0.reason,
-                needsAllCopies: $0.needsAllCopies, isCheck: $0.isCheck, missed: $0.missed)
+                needsAllCopies: $0.needsAllCopies, isCheck: $0.isCheck,
+                isSuspicion: $0.isSuspicion, missed: $0.missed)
         }
     }
 

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Distribution
 internal import MemcacheProtocol
 internal import Telemetry
 
@@ -13,6 +14,10 @@ struct CheckState: BitwiseCopyable {
 extension Engine {
     /// For the command that brought the key to be over.
     private static var checkDelay: UInt64 { 20_000_000 }
+
+    /// From a check to the repair that it asks for: a write that one copy has missed is repaired by the worker that knows
+    /// which one, and earlier.
+    private static var suspicionDelay: UInt64 { 3_000_000_000 }
 
     /// Some pool is due for a check, whether it is asked or not.
     func planChecks() {
@@ -32,7 +37,7 @@ extension Engine {
         let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
             reparser.parseAny(bytes, scan: &scan, limits: $0.protocolLimits)
         }
-        guard case .request(let head) = step, head.keyCount > 0 else { return }
+        guard case .request(let head) = step, head.keyCount > 0, !mayBeStale(head.verb) else { return }
         let key = head.keyCount > 1 ? reparser.key(at: Int((nextRandom() >> 20) % UInt64(head.keyCount))) : head.key
         let isBase64 = head.options.contains(.base64Key)
         let hash: UInt64
@@ -50,22 +55,28 @@ extension Engine {
         planChecks()
     }
 
+    /// Whether the key may be one that its clients make stale, and replace: a look would take from them the right to.
+    private func mayBeStale(_ verb: Verb) -> Bool { verb == .metaGet || verb == .metaDelete }
+
     /// A check has been done. What a write overlapped says nothing.
     ///
     /// A key that the source does not have is left alone, whatever the others have: nodes evict, and come back empty,
-    /// and then a repair would take away what is left.
+    /// and then a repair would take away what is left. So is one of a node that has been down: it may have missed writes,
+    /// and which of the copies is the newest is known to no one but the repairs of those.
     func conclude(_ run: RepairRun, _ outcome: RepairPlan.Outcome, overlapped: Bool) {
         let isDifferent = outcome == .differed
         let isAnswer = !overlapped && (isDifferent || outcome == .agreed && run.plan.isFound)
         if isAnswer { count(check: !isDifferent, pool: Int(run.repair.pool)) }
-        endCheck(run.repair, needsRepair: isAnswer && isDifferent && run.plan.isFound)
+        let needsRepair = isAnswer && isDifferent && run.plan.isFound && !hasBeenDown(run.copies)
+        endCheck(run.repair, repairAt: needsRepair ? now &+ Self.suspicionDelay : nil)
     }
 
-    func endCheck(_ repair: Repair, needsRepair: Bool = false) {
-        poolStats.update(Int(repair.pool)) {
-            repairs.endCheck(repair.slot, needsRepair: needsRepair, now: now, counted: &$0.repairs)
-        }
+    func endCheck(_ repair: Repair, repairAt due: UInt64? = nil) {
+        poolStats.update(Int(repair.pool)) { repairs.endCheck(repair.slot, repairAt: due, counted: &$0.repairs) }
     }
+
+    /// One of them may have missed writes.
+    func hasBeenDown(_ copies: Copies) -> Bool { copies.indices.contains { nodes[copies[$0]].hasBeenDown } }
 
     private func count(check agrees: Bool, pool: Int) {
         checks[pool].recent.add(agrees)

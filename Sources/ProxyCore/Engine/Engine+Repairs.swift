@@ -61,6 +61,11 @@ extension Engine {
         let all = copies(of: ringHash(of: repair), pool: repair.pool)
         var live: UInt8 = 0
         for index in all.indices where isWritable(node: all[index]) { live |= 1 << UInt8(index) }
+        if repair.isSuspicion, hasBeenDown(all) {
+            _ = writes.end(repair.hash)
+            poolStats.update(Int(repair.pool)) { repairs.abandon(repair.slot, counted: &$0.repairs) }
+            return
+        }
         let order = repair.order(live: live)
         guard order.count > 1 else {
             _ = writes.end(repair.hash)

@@ -137,7 +137,7 @@ public final class Engine {
             nodeStats.push(NodeStats())
             _ = nodes.take(
                 NodeRow(
-                    pool: UInt16(node.pool), isUp: node.isUp, timeout: settings.timeout,
+                    pool: UInt16(node.pool), isUp: node.isUp, hasBeenDown: !node.isUp, timeout: settings.timeout,
                     connectTimeout: settings.connectTimeout))
         }
         planChecks()
@@ -171,6 +171,7 @@ public final class Engine {
             let slot = UInt32(index)
             let wasUp = nodes[slot].isUp
             nodes[slot].isUp = next.nodes[index].isUp
+            if !nodes[slot].isUp { nodes[slot].hasBeenDown = true }
             if wasUp, !next.nodes[index].isUp { drop(node: slot) }
         }
         topology = next

@@ -53,8 +53,8 @@ private final class Bench {
         return unsafe queue.addCheck(bytes.span.bytes, isBase64: false, hash: hash, pool: 0, due: due * 1_000_000)
     }
 
-    func endCheck(_ repair: Repair, needsRepair: Bool, at now: UInt64 = 0) {
-        queue.endCheck(repair.slot, needsRepair: needsRepair, now: now * 1_000_000, counted: &stats)
+    func endCheck(_ repair: Repair, repairAt due: UInt64? = nil) {
+        queue.endCheck(repair.slot, repairAt: due.map { $0 * 1_000_000 }, counted: &stats)
     }
 
     /// Every key that was queued is somewhere.
@@ -78,13 +78,14 @@ struct RepairQueueTests {
         #expect(bench.next(at: 9) == nil)
         let well = try #require(bench.next(at: 10))
         #expect(well.isCheck && bench.key(well) == "well")
-        bench.endCheck(well, needsRepair: false)
+        bench.endCheck(well)
         let ill = try #require(bench.next(at: 20))
-        bench.endCheck(ill, needsRepair: true, at: 21)
+        bench.endCheck(ill, repairAt: 31)
         #expect(bench.stats.queued[.check] == 1)
         bench.check()
-        let repair = try #require(bench.next(at: 21))
-        #expect(bench.key(repair) == "ill" && !repair.isCheck && repair.reason == .check)
+        #expect(bench.next(at: 30) == nil)
+        let repair = try #require(bench.next(at: 31))
+        #expect(bench.key(repair) == "ill" && !repair.isCheck && repair.isSuspicion && repair.reason == .check)
         bench.finish(repair)
         #expect(bench.stats.done[.check] == 1 && bench.queue.isEmpty)
         bench.check()
@@ -101,18 +102,34 @@ struct RepairQueueTests {
         bench.finish(first)
         bench.check()
         // While it is under way, however it ends.
-        for needsRepair in [false, true] {
+        for due: UInt64? in [nil, 12] {
             bench.addCheck("b", at: 10)
             let check = try #require(bench.next(at: 10))
             bench.add("b", reason, at: 30, missed: 2)
-            bench.endCheck(check, needsRepair: needsRepair, at: 12)
+            bench.endCheck(check, repairAt: due)
             bench.check()
             #expect(bench.next(at: 29) == nil)
             let repair = try #require(bench.next(at: 30))
-            #expect(!repair.isCheck && repair.reason == reason && repair.needsAllCopies == (reason == .copyFailed))
+            #expect(
+                !repair.isCheck && !repair.isSuspicion && repair.reason == reason
+                    && repair.needsAllCopies == (reason == .copyFailed))
             #expect(repair.order(live: 3)[0] == 0, "not the copy that missed it")
             bench.finish(repair)
             bench.check()
+        }
+        // While it waits to be repaired.
+        bench.addCheck("c", at: 10)
+        bench.endCheck(bench.next(at: 10)!, repairAt: 3000)
+        bench.add("c", reason, at: 20)
+        #expect(bench.next(at: 20)?.isSuspicion == false)
+    }
+
+    @Test func checksAreCountedOnce() throws {
+        let (bench, reason) = (Bench(), RepairReason.overlap)
+        for _ in 0..<3 {
+            bench.addCheck("a", at: 10)
+            bench.add("a", reason, at: 5)
+            bench.finish(try #require(bench.next(at: 5)))
         }
         #expect(bench.stats.queued[reason] == 3 && bench.stats.done[reason] == 3 && bench.queue.isEmpty)
     }
@@ -131,7 +148,7 @@ struct RepairQueueTests {
         for number in 0..<RepairQueue.checkLimit { busy.addCheck("check\(number)") }
         let check = busy.next(at: 0)!
         #expect(!busy.addCheck("one more"))
-        busy.endCheck(check, needsRepair: true)
+        busy.endCheck(check, repairAt: 0)
         #expect(busy.addCheck("one more"))
     }
 

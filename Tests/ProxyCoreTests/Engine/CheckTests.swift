@@ -6,7 +6,6 @@ import Testing
 @testable import ProxyCore
 
 /// Copies of keys that come by are compared.
-@Suite(.enabled(if: servesCopies))
 struct CheckTests {
     private func world(checks: Int = 10, shape: CopiesShape = .twoOfThree) -> World {
         World(
@@ -51,8 +50,11 @@ struct CheckTests {
         let client = fill(world)
         let copies = world.copies(of: "k")
         world.nodes[copies.last!].items["k"]!.data = Array("xyz".utf8)
-        _ = world.ask("mg k v\r\n", from: client)
-        pass(world)
+        _ = world.ask("get k\r\n", from: client)
+        pass(world, milliseconds: 2900)
+        #expect(stats(world).consistency.differing == 1 && stats(world).repairs.waiting == 1)
+        #expect(!world.disagreements(on: ["k"]).isEmpty, "a write that knows better goes first")
+        pass(world, milliseconds: 200)
         #expect(world.disagreements(on: ["k"]).isEmpty)
         #expect(world.nodes[copies.last!].items["k"]?.data == Array("abc".utf8))
         #expect(stats(world).consistency.differing == 1 && stats(world).consistency.ratio == 0.5)
@@ -65,7 +67,7 @@ struct CheckTests {
         let client = fill(world)
         world.nodes[world.copies(of: "k")[1]].items["k"] = nil
         _ = world.ask("get k\r\n", from: client)
-        pass(world)
+        pass(world, milliseconds: 3100)
         #expect(world.disagreements(on: ["k"]).isEmpty && stats(world).repairs.done[.check] == 1)
     }
 
@@ -76,10 +78,44 @@ struct CheckTests {
         let copies = world.copies(of: "k")
         world.nodes[copies[0]].items["k"] = nil
         #expect(world.ask("get k\r\n", from: client) == "END\r\n")
-        pass(world)
+        pass(world, milliseconds: 3100)
         #expect(world.nodes[copies[1]].items["k"]?.data == Array("abc".utf8))
         #expect(stats(world).consistency.differing == 1 && stats(world).repairs.queued.total == 0)
         world.expectRest()
+    }
+
+    /// It may have missed writes, that only another worker knows of.
+    @Test(arguments: [false, true]) func keysOfANodeThatHasBeenDownAreLeftAlone(goesLater: Bool) {
+        let world = world()
+        let client = fill(world)
+        let copies = world.copies(of: "k")
+        func bounce() {
+            world.judge(node: copies[0], isUp: false)
+            world.judge(node: copies[0], isUp: true)
+        }
+        if !goesLater { bounce() }
+        world.nodes[copies[0]].items["k"]!.data = Array("old".utf8)
+        #expect(world.ask("get k\r\n", from: client) == "VALUE k 5 3\r\nold\r\nEND\r\n")
+        pass(world, milliseconds: 1000)
+        #expect(stats(world).consistency.differing == 1)
+        #expect(stats(world).repairs.queued[.check] == (goesLater ? 1 : 0))
+        if goesLater { bounce() }
+        pass(world, milliseconds: 3000)
+        #expect(world.nodes[copies[1]].items["k"]?.data == Array("abc".utf8))
+        #expect(stats(world).repairs.waiting == 0 && stats(world).repairs.abandoned == (goesLater ? 1 : 0))
+        world.expectRest()
+    }
+
+    /// They may be stale, and a look would take from clients the right to replace them.
+    @Test func keysOfMgAndMdAreNotChecked() {
+        let world = world()
+        let client = fill(world)
+        let before = stats(world).consistency.agreeing
+        _ = world.ask("mg k v\r\n", from: client)
+        pass(world)
+        _ = world.ask("md k I T30\r\n", from: client)
+        pass(world)
+        #expect(stats(world).consistency.agreeing == before && stats(world).consistency.differing == 0)
     }
 
     @Test func whatIsNowhereSaysNothing() {
@@ -141,6 +177,16 @@ struct CheckTests {
             #expect(
                 world.nodes.contains { $0.seen.dropFirst(before).contains { $0.hasPrefix("mg \(key) ") } }, "\(key)")
         }
+    }
+
+    /// A look at what `md I` made stale would take from a client the right to replace it.
+    @Test(arguments: ["mg k v\r\n", "md k q\r\nmg k\r\n"]) func whatMayBeStaleIsNotLookedAt(command: String) {
+        let world = world()
+        let client = fill(world)
+        let before = world.nodes.map { $0.seen.count { $0.hasPrefix("mg k f t s c") } }
+        _ = world.ask(command, from: client)
+        pass(world)
+        #expect(world.nodes.map { $0.seen.count { $0.hasPrefix("mg k f t s c") } } == before)
     }
 
     @Test func itCanBeOff() {

@@ -4,7 +4,6 @@ import Testing
 @testable import ProxyCore
 
 /// The engine with copies, between clients and nodes that are slow, cut off, and judged at any moment.
-@Suite(.enabled(if: servesCopies))
 struct CopiesSimulationTests {
     /// Each is as long as a hundred elsewhere.
     private let rounds = max(1, (environment("DROVER_ROUNDS").flatMap(Int.init) ?? 2000) / 100)

@@ -1,0 +1,2 @@
+/// Whether what `on_miss: next` finds is written back to the copies that lacked it.
+public let fillsBack = false
