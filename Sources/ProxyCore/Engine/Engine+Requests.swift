@@ -390,15 +390,4 @@ extension Engine {
         random ^= random << 17
         return random
     }
-
-    @inline(__always)
-    func endsInNewline(_ bytes: RawSpan, at end: Int) -> Bool {
-        bytes.byte(at: end - 2) == 0x0d && bytes.byte(at: end - 1) == 0x0a
-    }
-
-    /// memcached's answer to a data block that is not followed by CR LF; `q` does not hide it, `noreply` does.
-    func answerBadChunk(_ request: UInt32) {
-        if requests[request].verb == .metaSet { requests[request].flags.remove(.quiet) }
-        answer(request, .badDataChunk)
-    }
 }
