@@ -71,11 +71,11 @@ extension Engine {
 
     private func takeUnusual(_ bytes: RawSpan, of call: UInt32, link id: UInt32) -> Int {
         let row = calls[call]
-        if row.flags.contains(.tagsCAS) { return takeTagged(bytes, of: call, link: id) }
         if row.flags.contains(.fenced), bytes.isEqual(to: "MN\r\n", at: 0) {
             finish(call, .mn, bytes.extracting(0..<4), of: id)
             return 4
         }
+        if row.flags.contains(.tagsCAS) { return takeTagged(bytes, of: call, link: id) }
         if row.flags.contains(.toCopy),
             case .line(let code, let length) = ReplyParser.parse(bytes, for: row.verb, rawKeyLength: row.rawKeyLength)
         {
