@@ -14,6 +14,8 @@ struct CopiesReplyTests {
         #expect(world.ask("ma n q N60 J5\r\nmn\r\n", from: client) == "HD\r\nMN\r\n")
         #expect(world.ask("ma n q N60 J5 v\r\nmn\r\n", from: client) == "MN\r\n")
         #expect(world.ask("ma m q N60 J50 v k Ox\r\nmn\r\n", from: client) == "VA 2 km Ox\r\n50\r\nMN\r\n")
+        let shown = world.ask("ma o q N60 J5 c\r\nmn\r\nmg o c\r\n", from: client).split(separator: "\r\n")
+        #expect(shown.count == 3 && shown[0] == shown[2] && shown[0].hasPrefix("HD c") && shown[1] == "MN", "\(shown)")
         #expect(world.ask("ma m q N60 MD\r\nma absent q\r\nmn\r\n", from: client) == "NF\r\nMN\r\n")
         world.settle()
         for node in world.copies(of: "n") { #expect(world.nodes[node].items["n"]?.data == [0x36], "node \(node)") }
