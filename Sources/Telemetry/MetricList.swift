@@ -51,6 +51,10 @@ public enum MetricList {
     static let accepted = Metric("client_connections_total", .counter, .none, "Clients accepted.")
     static let refused = Metric(
         "client_connections_refused_total", .counter, .none, "Clients turned away because there were too many.")
+    static let backFills = Metric(
+        "back_fills_total", .counter, .none, "Copies that lacked a key and got it back from another.")
+    static let backFillsUndone = Metric(
+        "back_fills_undone_total", .counter, .none, "Copies that gave such a key back because it was being written.")
     static let repairsQueued = Metric(
         "repairs_queued_total", .counter, .none, "Keys queued for repair of their copies, by reason.")
     static let repairsDropped = Metric(
@@ -84,6 +88,7 @@ public enum MetricList {
         buildInfo, startTime, uptime, workers, resident, buffers, bufferLimit, turns, reads, writes,
         requests, hits, misses, errors, retries, copiesFailed, failovers, duration, received, sent, connections,
         accepted, refused,
+        backFills, backFillsUndone,
         repairsQueued, repairsDropped, repairsDone, repairsAbandoned, repairRetries, repairsWaiting,
         nodeState, nodeRequests, nodeErrors, nodeInFlight, nodeConnections, nodeConnects, nodeRetries, nodeReceived,
         nodeSent, nodeDuration,

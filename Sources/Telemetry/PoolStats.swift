@@ -56,6 +56,10 @@ public struct PoolStats: BitwiseCopyable, Sendable {
     public var copiesFailed: UInt64 = 0
     /// Keys asked of another copy, because the one before is down or did not answer.
     public var failovers: UInt64 = 0
+    /// Copies that got a key back that they lacked.
+    public var backFills: UInt64 = 0
+    /// Copies that got one and gave it back, because it was being written.
+    public var backFillsUndone: UInt64 = 0
     public var repairs = RepairStats()
 
     public init() {}
@@ -75,6 +79,8 @@ public struct PoolStats: BitwiseCopyable, Sendable {
         retries &+= other.retries
         copiesFailed &+= other.copiesFailed
         failovers &+= other.failovers
+        backFills &+= other.backFills
+        backFillsUndone &+= other.backFillsUndone
         repairs.merge(other.repairs)
     }
 }

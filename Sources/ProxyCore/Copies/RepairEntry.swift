@@ -24,6 +24,10 @@ struct RepairEntry: BitwiseCopyable {
     /// In the writes for which it was asked again.
     var missedMeanwhile = MissedCopies()
     var missed = MissedCopies()
+    /// When what was sent to a copy that failed is sure to be over: a repair that began before has to be done again.
+    var settled: UInt64 = 0
+    /// When the one under way began.
+    var began: UInt64 = 0
     /// Of any kind; they make its delays.
     var tries: UInt8 = 0
     /// Those that count against its limit.

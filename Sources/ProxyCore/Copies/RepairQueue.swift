@@ -60,6 +60,8 @@ public final class RepairQueue {
     public static let failureLimit = 8
 
     let entries: Table<RepairEntry>
+    /// Is told which keys wait.
+    private let writes: WriteTable?
     /// Slots of what waits, as a heap: none comes up before its parent at `(index - 1) / 2`.
     let heap = Stack<UInt32>()
     /// The first entry of each chain of keys whose hashes end alike, or none.
@@ -76,7 +78,9 @@ public final class RepairQueue {
     ///   - entries: keys that may wait at once.
     ///   - bytes: of memory that they may take, at some 320 each; the smaller of both bounds counts, and at least 4 keys.
     ///   - seed: for the delays.
-    public init(entries: Int = 16_384, bytes: Int = 8 << 20, seed: UInt64) {
+    ///   - writes: is told which keys wait.
+    public init(entries: Int = 16_384, bytes: Int = 8 << 20, seed: UInt64, writes: WriteTable? = nil) {
+        self.writes = writes
         let limit = max(4, min(entries, bytes / MemoryLayout<RepairEntry>.stride, 1 << 24))
         self.entries = Table(limit: limit)
         generator = JitterGenerator(state: seed)
@@ -98,13 +102,14 @@ public final class RepairQueue {
     ///   - hash: as `WriteTable.hash` gave it.
     ///   - key: as spelled on the wire, 1 to 250 bytes; others are dropped.
     ///   - missed: a mask of the copies that missed the write, bit 0 the primary; for `copyFailed`, else 0.
+    ///   - doubted: a mask of those that may have got something older meanwhile.
     ///   - due: when it may begin. After a failure not at once: what was sent may still be carried out.
     ///   - stats: the pool's.
     /// - Returns: false if it was dropped.
     @discardableResult
     public func add(
         _ key: RawSpan, isBase64: Bool, hash: UInt64, pool: UInt16, reason: RepairReason, missed: UInt8 = 0,
-        due: UInt64, counted stats: inout RepairStats
+        doubted: UInt8 = 0, due: UInt64, counted stats: inout RepairStats
     ) -> Bool {
         guard key.byteCount > 0, key.byteCount <= RepairEntry.keyLimit else {
             stats.dropped.count(reason)
@@ -114,7 +119,7 @@ public final class RepairQueue {
         var slot = chains[chain]
         while slot != Table<RepairEntry>.none {
             if entries.update(slot, { $0.isFor(key, isBase64, hash, pool) }) {
-                merge(slot, missed, due)
+                merge(slot, missed, doubted, due)
                 return true
             }
             slot = entries[slot].nextInChain
@@ -129,11 +134,14 @@ public final class RepairQueue {
                 hash: hash, due: due, pool: pool, isBase64: isBase64, reason: reason, nextInChain: chains[chain]))
         entries.update(fresh) {
             $0.keep(key)
+            $0.missed.doubt(doubted)
             $0.missed.note(missed)
             $0.needsAllCopies = isPatient
+            if isPatient { $0.settled = due }
         }
         chains[chain] = fresh
         count += 1
+        writes?.owesRepair(hash)
         if isPatient { patientCount += 1 }
         enqueue(fresh, at: due)
         stats.queued.count(reason)
@@ -141,15 +149,18 @@ public final class RepairQueue {
         return true
     }
 
-    private func merge(_ slot: UInt32, _ missed: UInt8, _ due: UInt64) {
+    private func merge(_ slot: UInt32, _ missed: UInt8, _ doubted: UInt8, _ due: UInt64) {
         entries[slot].failures = 0
+        if missed != 0 { entries[slot].settled = max(entries[slot].settled, due) }
         if entries[slot].place == RepairEntry.underWay {
             let earlier = entries[slot].isAskedAgain ? min(entries[slot].due, due) : due
             entries[slot].isAskedAgain = true
+            entries[slot].missedMeanwhile.doubt(doubted)
             entries[slot].missedMeanwhile.note(missed)
             entries[slot].due = earlier
             return
         }
+        entries[slot].missed.doubt(doubted)
         entries[slot].missed.note(missed)
         if missed != 0 { setNeedsAllCopies(slot, true) }
         if due < entries[slot].due {
@@ -171,6 +182,7 @@ public final class RepairQueue {
         return entries.update(slot) {
             $0.place = RepairEntry.underWay
             $0.isAskedAgain = false
+            $0.began = now
             $0.missedMeanwhile = MissedCopies()
             return Repair(
                 slot: slot, pool: $0.pool, hash: $0.hash, isBase64: $0.isBase64, reason: $0.reason,
@@ -183,11 +195,14 @@ public final class RepairQueue {
         entries.update(slot) { unsafe body($0.key.span.bytes.extracting(0..<Int($0.keyLength))) }
     }
 
-    /// All copies agree. If the key was added again meanwhile, it waits again.
+    /// All copies agree. If the key was added again meanwhile, or something may still be carried out, it waits again.
     public func finished(_ slot: UInt32, counted stats: inout RepairStats) {
         stats.done.count(entries[slot].reason)
-        guard entries[slot].isAskedAgain else { return free(slot, counted: &stats) }
-        let missed = entries[slot].missedMeanwhile
+        let isSettled = entries[slot].settled <= entries[slot].began
+        guard entries[slot].isAskedAgain || !isSettled else { return free(slot, counted: &stats) }
+        if !entries[slot].isAskedAgain { entries[slot].due = entries[slot].settled }
+        var missed = isSettled ? MissedCopies() : entries[slot].missed
+        missed.note(entries[slot].missedMeanwhile)
         entries[slot].missed = missed
         setNeedsAllCopies(slot, !missed.isEmpty)
         let reason: RepairReason = missed.isEmpty ? .overlap : .copyFailed
@@ -212,10 +227,8 @@ public final class RepairQueue {
             }
         }
         stats.retries &+= 1
-        if !entries[slot].missedMeanwhile.isEmpty {
-            entries[slot].missed.note(entries[slot].missedMeanwhile)
-            setNeedsAllCopies(slot, true)
-        }
+        entries[slot].missed.note(entries[slot].missedMeanwhile)
+        if !entries[slot].missedMeanwhile.isEmpty { setNeedsAllCopies(slot, true) }
         let tries = entries[slot].tries
         entries[slot].tries = tries &+ (tries < .max ? 1 : 0)
         let due = now &+ obstacle.backoff.delay(attempt: Int(tries), using: &generator)
@@ -256,6 +269,7 @@ public final class RepairQueue {
             entries[before].nextInChain = next
         }
         setNeedsAllCopies(slot, false)
+        writes?.repaired(entries[slot].hash)
         entries.free(slot)
         count -= 1
         stats.waiting -= 1

@@ -19,6 +19,8 @@ public final class WriteTable: Sendable {
     /// The slots, and behind them the number of flushes under way.
     private let words: AtomicWords
     private let slots: Int
+    /// Keys that are to be repaired, by the hash's slot divided by four.
+    private let owed: AtomicWords
     /// What is left of a hash after this shift is a slot number.
     private let shift: UInt64
 
@@ -28,6 +30,7 @@ public final class WriteTable: Sendable {
         let bits = Int.bitWidth - (wanted - 1).leadingZeroBitCount
         self.slots = 1 << bits
         words = AtomicWords(count: self.slots + 1)
+        owed = AtomicWords(count: max(1, self.slots / 4))
         shift = UInt64(64 - bits)
     }
 
@@ -54,18 +57,42 @@ public final class WriteTable: Sendable {
 
     /// A write starts unless another is under way; false if one is. For repairs, which would only be undone, and which
     /// thus never overlap with each other.
-    public func beginAlone(_ hash: UInt64) -> Bool {
-        WriteSlot.isIdle(words.update(slot(of: hash)) { WriteSlot.isIdle($0) ? WriteSlot.begun($0) : $0 })
+    ///
+    /// - Parameter targets: the copies that it may bring an older value to, as bits.
+    public func beginAlone(_ hash: UInt64, targets: UInt8 = 0) -> Bool {
+        let word = words.update(slot(of: hash)) {
+            WriteSlot.isIdle($0) ? WriteSlot.doubting(targets, WriteSlot.begun($0)) : $0
+        }
+        return WriteSlot.isIdle(word)
     }
 
     /// A write has ended: all its copies have answered or failed. True: it overlapped with another, so its key has to
     /// be repaired.
     @inline(__always)
-    public func end(_ hash: UInt64) -> Bool {
+    public func end(_ hash: UInt64) -> Bool { conclude(hash).overlapped }
+
+    /// `end`, and the copies to which a repair or back-fill that it overlapped with may have brought an older value.
+    @inline(__always)
+    public func conclude(_ hash: UInt64) -> (overlapped: Bool, doubted: UInt8) {
         let flushing = words.load(slots) > 0
         let word = words.update(slot(of: hash), WriteSlot.ended)
-        return WriteSlot.hasOverlap(word) || flushing
+        return (WriteSlot.hasOverlap(word) || flushing, WriteSlot.doubted(word))
     }
+
+    // MARK: - Back-fills
+
+    /// A key waits for its repair, until `repaired`: which of its copies is right is not known.
+    public func owesRepair(_ hash: UInt64) { _ = owed.update(slot(of: hash) / 4 % owed.count) { $0 &+ 1 } }
+
+    public func repaired(_ hash: UInt64) { _ = owed.update(slot(of: hash) / 4 % owed.count) { $0 &- 1 } }
+
+    /// For one who has begun alone: whether another write has begun since, or a flush, or the key waits for its repair.
+    public func isDisturbed(_ hash: UInt64) -> Bool {
+        let slot = slot(of: hash)
+        return WriteSlot.hasOverlap(words.load(slot)) || words.load(slots) > 0 || owed.load(slot / 4 % owed.count) > 0
+    }
+
+    // MARK: - Flushes
 
     /// A flush of all keys starts: every write that is not over before, or begins before `endFlush`, is told.
     ///
@@ -89,12 +116,13 @@ public final class WriteTable: Sendable {
     }
 }
 
-/// The word of a slot: in its top bit whether any two writes have overlapped since it was idle, below it how many are
-/// under way.
+/// The word of a slot: in its top bit whether any two writes have overlapped since it was idle, in the eight below it
+/// the copies that a repair or back-fill writes to, if one was the first of these, below them how many are under way.
 enum WriteSlot {
     static let overlap: UInt32 = 1 << 31
+    private static let copies: UInt32 = 23
     /// Beyond this many it counts no more and no less: the slot then says overlap for good, and no repair is missed.
-    static let full: UInt32 = overlap - 1
+    static let full: UInt32 = 1 << copies - 1
 
     @inline(__always)
     static func isIdle(_ word: UInt32) -> Bool { word & full == 0 }
@@ -109,8 +137,14 @@ enum WriteSlot {
     static func begun(_ word: UInt32) -> UInt32 {
         let count = word & full
         if count == 0 { return 1 }
-        return (count == full ? count : count &+ 1) | overlap
+        return (count == full ? word : word &+ 1) | overlap
     }
+
+    @inline(__always)
+    static func doubting(_ targets: UInt8, _ word: UInt32) -> UInt32 { word | UInt32(targets) << copies }
+
+    @inline(__always)
+    static func doubted(_ word: UInt32) -> UInt8 { UInt8(truncatingIfNeeded: word >> copies) }
 
     @inline(__always)
     static func ended(_ word: UInt32) -> UInt32 {

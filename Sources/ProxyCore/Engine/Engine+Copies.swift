@@ -90,20 +90,30 @@ extension Engine {
 
     // MARK: - Reads that find nothing
 
-    /// A read of one key has found nothing: where the pool says so, the next copy is asked. True when the call goes on.
+    /// A read of one key has found nothing, or what another copy lacked: where the pool says so, the next copy is asked,
+    /// or what was found is written back. True when the call goes on.
     @inline(never)
-    func asksNext(_ call: UInt32, _ code: ReplyCode, of link: UInt32) -> Bool {
+    func goesOn(_ call: UInt32, _ code: ReplyCode, isMiss: Bool, of link: UInt32) -> Bool {
         let row = calls[call]
         let request = requests[row.request]
-        guard !request.flags.contains(.pieced), request.report == .none, hasCopies(pool: request.pool),
-            unsafe pools[Int(request.pool)]._withUnsafeGuaranteedRef({ $0.onMiss == .next })
-        else { return false }
+        guard !request.flags.contains(.pieced), request.report == .none, asksOnMiss(pool: request.pool) else {
+            return false
+        }
+        guard isMiss else {
+            if !code.isError { wishFill(after: call) }
+            return false
+        }
         guard let next = nextCopy(for: call) else { return false }
         countNode(row, code)
         take(call, from: link)
         calls[call].next = none
+        calls[call].lacked |= next.tried & ~row.tried
         move(call, to: next)
         return true
+    }
+
+    func asksOnMiss(pool: UInt16) -> Bool {
+        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.onMiss == .next && $0.copyCount > 1 }
     }
 
     // MARK: - Reads whose node does not answer
@@ -143,7 +153,7 @@ extension Engine {
     }
 
     /// The hash of the key in the call's kept command.
-    private func hash(ofCall call: UInt32) -> UInt64 {
+    func hash(ofCall call: UInt32) -> UInt64 {
         let row = calls[call]
         let pool = requests[row.request].pool
         let length = Int(row.commandLength)

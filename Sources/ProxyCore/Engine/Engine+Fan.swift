@@ -336,8 +336,8 @@ extension Engine {
 
     private func end(_ fan: UInt32, changedNothing: Bool = false) {
         let row = fans[fan]
-        let overlapped = writes.end(WriteTable.hash(row.hash, pool: row.pool))
-        if !changedNothing { considerRepair(row, overlapped: overlapped) }
+        let (overlapped, doubted) = writes.conclude(WriteTable.hash(row.hash, pool: row.pool))
+        if !changedNothing { considerRepair(row, overlapped: overlapped, doubted: doubted) }
         queues.clear(&fans[fan].line)
         queues.clear(&fans[fan].block)
         queues.clear(&fans[fan].answer)

@@ -23,10 +23,11 @@ extension Engine {
     /// Repairs under way at once.
     private static var repairLimit: Int { 16 }
     /// After a copy failed: what it was sent may still be carried out.
-    private static var settlingTime: UInt64 { 1_000_000_000 }
+    static var settlingTime: UInt64 { 1_000_000_000 }
 
     /// The write is over: its key is repaired if its copies may differ.
-    func considerRepair(_ fan: Fan, overlapped: Bool) {
+    /// - Parameter doubted: copies that may have got an older value meanwhile.
+    func considerRepair(_ fan: Fan, overlapped: Bool, doubted: UInt8) {
         let count = unsafe pools[Int(fan.pool)]._withUnsafeGuaranteedRef { $0.copyCount }
         // As nearly always: every copy was asked, answered, and agrees.
         if !overlapped, !fan.needsRepair, fan.progress.failed == 0, fan.nodes.count == count { return }
@@ -46,7 +47,7 @@ extension Engine {
                 repairs.add(
                     line.extracting(key.start..<key.end), isBase64: fan.head.options.contains(.base64Key),
                     hash: WriteTable.hash(fan.hash, pool: fan.pool), pool: fan.pool, reason: reason, missed: missed,
-                    due: missed == 0 ? now : now &+ Self.settlingTime, counted: &$0.repairs)
+                    doubted: doubted, due: missed == 0 ? now : now &+ Self.settlingTime, counted: &$0.repairs)
             }
         }
     }
@@ -57,17 +58,16 @@ extension Engine {
     }
 
     private func begin(_ repair: Repair) {
-        guard writes.beginAlone(repair.hash) else {
-            retry(repair, .busy)
-            return
-        }
         let all = copies(of: ringHash(of: repair), pool: repair.pool)
         var live: UInt8 = 0
         for index in all.indices where isWritable(node: all[index]) { live |= 1 << UInt8(index) }
         let order = repair.order(live: live)
         guard order.count > 1 else {
-            _ = writes.end(repair.hash)
             retry(repair, .nodeDown)
+            return
+        }
+        guard writes.beginAlone(repair.hash, targets: order.targets) else {
+            retry(repair, .busy)
             return
         }
         let own = requests.take(
@@ -208,6 +208,8 @@ extension Engine {
     /// Nothing that was put off waits any longer: before a stop.
     public func hurryRepairs() { repairs.hurry(now: now) }
 
-    /// Keys are being repaired, or can be at once.
-    public var isRepairing: Bool { runs.count > 0 || (repairs.nextDue ?? .max) <= now &+ 100_000_000 }
+    /// Keys are being repaired or filled back, or can be at once.
+    public var isRepairing: Bool {
+        runs.count + fills.count > 0 || (repairs.nextDue ?? .max) <= now &+ 100_000_000
+    }
 }

@@ -165,12 +165,8 @@ extension Engine {
     func deliver(_ bytes: RawSpan, of call: UInt32) {
         let row = calls[call]
         let request = requests[row.request]
-        if request.flags.contains(.fanned) {
-            keepAnswer(bytes, of: call)
-            return
-        }
-        if request.flags.contains(.repairing) {
-            keepRepairReply(bytes, of: call)
+        guard request.flags.isDisjoint(with: .inner) else {
+            keepInner(bytes, of: call)
             return
         }
         guard request.client != none || request.report != .none else { return }
@@ -203,7 +199,8 @@ extension Engine {
     /// The call's reply is complete with these bytes.
     func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         let ended = calls[call]
-        if code == .en || code == .end && ended.values == 0, asksNext(call, code, of: id) { return }
+        let isMiss = code == .en || code == .end && ended.values == 0
+        if isMiss || ended.lacked != 0, goesOn(call, code, isMiss: isMiss, of: id) { return }
         let request = requests[ended.request]
         if request.isPlain, ended.isPlain, request.client != none, clients[request.client].first == ended.request {
             finishFirst(call, code, bytes, of: id)
@@ -247,12 +244,8 @@ extension Engine {
     @inline(never)
     private func finishAny(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         let ended = calls[call]
-        if requests[ended.request].flags.contains(.fanned) {
-            finishCopy(call, code, bytes, of: id)
-            return
-        }
-        if requests[ended.request].flags.contains(.repairing) {
-            finishRepair(call, code, bytes, of: id)
+        guard requests[ended.request].flags.isDisjoint(with: .inner) else {
+            finishInner(call, code, bytes, of: id)
             return
         }
         let isFenced = ended.flags.contains(.fenced)
@@ -273,6 +266,28 @@ extension Engine {
         release(call)
         if isCut { fail(link: id, nil) }
         settleOne(ended.request)
+    }
+
+    private func keepInner(_ bytes: RawSpan, of call: UInt32) {
+        let flags = requests[calls[call].request].flags
+        if flags.contains(.fanned) {
+            keepAnswer(bytes, of: call)
+        } else if flags.contains(.repairing) {
+            keepRepairReply(bytes, of: call)
+        } else {
+            keepFillReply(bytes, of: call)
+        }
+    }
+
+    private func finishInner(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
+        let flags = requests[calls[call].request].flags
+        if flags.contains(.fanned) {
+            finishCopy(call, code, bytes, of: id)
+        } else if flags.contains(.repairing) {
+            finishRepair(call, code, bytes, of: id)
+        } else {
+            finishFill(call, code, bytes, of: id)
+        }
     }
 
     /// One node's part of a reply that is put together ended otherwise than by END.

@@ -28,11 +28,19 @@ public final class Engine {
     let pieces: Table<Piece>
     let fans: Table<Fan>
     let runs: Table<RepairRun>
+    let fills: Table<Fill>
+    /// Back-fills to begin before the turn ends.
+    let fillWishes = Stack<FillWish>()
     let repairs: RepairQueue
     /// Shared with the other workers.
     let writes: WriteTable
-    /// Seconds; as of the last tick.
-    public var unixTime: Int64 = 0
+    /// Seconds. Told now and then, and counted on from there.
+    public var unixTime: Int64 {
+        get { epoch &+ Int64(now / 1_000_000_000) }
+        set { epoch = newValue &- Int64(now / 1_000_000_000) }
+    }
+    /// The Unix time at which `now` was 0.
+    private var epoch: Int64 = 0
     let links: Table<Link>
 
     let nodes: Table<NodeRow>
@@ -92,8 +100,9 @@ public final class Engine {
     /// - Parameter seed: for `distribution: random`.
     public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
         self.writes = writes
-        repairs = RepairQueue(seed: seed)
+        repairs = RepairQueue(seed: seed, writes: writes)
         runs = Table(limit: 64)
+        fills = Table(limit: 64)
         unsafe pools = Stack()
         self.topology = topology
         self.limits = limits

@@ -68,6 +68,10 @@ struct Request: BitwiseCopyable {
         static let fanned = Flags(rawValue: 1 << 4)
         /// A repair: see `RepairRun`.
         static let repairing = Flags(rawValue: 1 << 5)
+        /// A back-fill: see `Fill`.
+        static let filling = Flags(rawValue: 1 << 6)
+        /// Drover's own, with no client.
+        static let inner: Flags = [.fanned, .repairing, .filling]
     }
 
     /// None when the client has gone; the replies are then thrown away.
@@ -83,7 +87,7 @@ struct Request: BitwiseCopyable {
     /// Pieces in the order of the reply; the first that has not been passed on, and the last.
     var firstPiece = none
     var lastPiece = none
-    /// Of `fanned` and `repairing`: which.
+    /// Of those of Drover's own: which.
     var fan = none
     var started: UInt64
     var reply = ByteQueue()
@@ -124,6 +128,8 @@ struct Call: BitwiseCopyable {
     var link = none
     var node: UInt32
     var verb: Verb
+    /// The copies that have answered that they lack the key, as bits.
+    var lacked: UInt8 = 0
     var flags: Flags
     /// When its time began to run.
     var sent: UInt64

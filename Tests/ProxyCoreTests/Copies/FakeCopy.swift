@@ -115,7 +115,7 @@ struct FakeCopy {
         put(
             key,
             Item(value: body, flags: flags["F"].flatMap { UInt32($0) } ?? 0, expiry: expiry(flags["T"] ?? "0", now)))
-        return reply(.hd)
+        return reply(.hd, flags["c"] == nil ? "" : "c\(items[key]?.cas ?? 0)")
     }
 
     private mutating func delete(_ key: String, _ flags: [Character: String]) -> Reply {
