@@ -60,6 +60,19 @@ extension Engine {
             pool: pool)
     }
 
+    /// A get of several has found the piece's key, which other copies lack.
+    func wishFill(of piece: UInt32, in call: Call) {
+        let row = pieces[piece]
+        guard row.lacked != 0, mayWishFill else { return }
+        let key = ByteRange(offset: Int(row.keyOffset), length: Int(row.keyLength))
+        let pool = requests[call.request].pool
+        let hash = queues.chunks.withBytes(of: call.commandChunk, offset: key.start, count: key.count) {
+            self.hash(of: ByteRange(offset: 0, length: key.count), in: $0, pool: pool)
+        }
+        wishFill(
+            of: key, in: call.commandChunk, isBase64: false, hash: hash, lacked: row.lacked, from: call.node, pool: pool)
+    }
+
     private var mayWishFill: Bool { fills.count + fillWishes.count < Self.fillLimit }
 
     /// - Parameter key: its place in the chunk.

@@ -243,7 +243,7 @@ extension Engine {
 
     @inline(never)
     private func finishAny(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
-        let ended = calls[call]
+        var ended = calls[call]
         guard requests[ended.request].flags.isDisjoint(with: .inner) else {
             finishInner(call, code, bytes, of: id)
             return
@@ -254,6 +254,7 @@ extension Engine {
             return
         }
         let request = requests[ended.request]
+        if ended.flags.contains(.asksOnMiss), code == .end { ended.keys &-= askForMissed(call) }
         count(ended, code, pool: Int(request.pool))
         if !request.flags.contains(.pieced) {
             let isHidden = isFenced || request.flags.contains(.quiet) && ReplyCode.quietHides(ended.verb, code)

@@ -121,6 +121,10 @@ struct Call: BitwiseCopyable {
         static let casBehindKey = Flags(rawValue: 1 << 9)
         /// Some of its data block found no memory.
         static let overflowed = Flags(rawValue: 1 << 6)
+        /// Of a get of several: other copies are asked for what the node does not have.
+        static let asksOnMiss = Flags(rawValue: 1 << 10)
+        /// Of a get of several: it asks for keys that other copies lack, and that they are to get back.
+        static let fills = Flags(rawValue: 1 << 11)
     }
 
     var request: UInt32
@@ -131,6 +135,8 @@ struct Call: BitwiseCopyable {
     /// The copies that have answered that they lack the key, as bits.
     var lacked: UInt8 = 0
     var flags: Flags
+    /// With `asksOnMiss`: the last piece that the node does not have, the one before it next in the call's order.
+    var missed = none
     /// When its time began to run.
     var sent: UInt64
     /// Where the command line is kept while it may be sent again, or its keys compared.
@@ -170,8 +176,9 @@ struct Piece: BitwiseCopyable {
     var keyOffset: UInt16 = 0
     var keyLength: UInt8 = 0
     var state = State.waiting
-    /// The copies that have been asked in vain, as bits.
+    /// The copies that have been asked in vain, as bits, and those of them that have answered that they lack the key.
     var tried: UInt8 = 0
+    var lacked: UInt8 = 0
     /// A reply that came in one piece: a run of a chunk, of which the piece holds one count.
     var chunk = none
     var offset: UInt32 = 0

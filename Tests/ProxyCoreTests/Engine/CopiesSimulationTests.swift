@@ -41,7 +41,8 @@ struct CopiesSimulationTests {
         for round in 0..<rounds {
             let seed = round == 0 ? generator.seed : generator.next()
             let reads = PoolSettings.Read.allCases
-            let world = World(shape, acks: acks, read: reads[round % reads.count], seed: seed)
+            let world = World(
+                shape, acks: acks, read: reads[round % reads.count], onMiss: round % 3 == 0 ? .miss : .next, seed: seed)
             var clients = (0..<5).map { SimulatedClient(world, number: $0, seed: seed, marksSilence: true) }
             var faults = SeededGenerator(seed: seed)
             for step in 0..<80 {
@@ -77,6 +78,7 @@ struct CopiesSimulationTests {
         case 5...6: for index in world.nodes.indices { world.nodes[index].isFrozen = false }
         case 7...8: world.judge(node: node, isUp: random.once(in: 2))
         case 9: world.now += 250_000_000
+        case 10...11: for key in keys where random.once(in: 2) { world.nodes[node].items[key] = nil }
         default: break
         }
     }
