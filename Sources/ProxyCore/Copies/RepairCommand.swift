@@ -36,6 +36,8 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
     /// The command is a mg, whose reply may be a VA with a data block; else it is a ms or md.
     public var isGet: Bool { kind == .look || kind == .lookAndFetch || kind == .vivify }
     public var isSet: Bool { carriesValue }
+    /// The copy is to become what the source was seen to be.
+    public var isCorrection: Bool { kind != .look && kind != .lookAndFetch && kind != .giveBack }
     public var isDelete: Bool { !isGet && !isSet }
 
     /// The command line with its CR LF.
@@ -43,7 +45,8 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
     /// - Parameters:
     ///   - key: as spelled on the wire, 1 to 250 bytes.
     ///   - unixTime: seconds, for times to live that memcached takes for a date (over 30 days).
-    public func line(key: RawSpan, isBase64: Bool, unixTime: Int64) -> RepairLine {
+    ///   - keepsCAS: the node knows `E`: what is given back keeps the CAS number that clients may have seen.
+    public func line(key: RawSpan, isBase64: Bool, unixTime: Int64, keepsCAS: Bool) -> RepairLine {
         var line = RepairLine()
         line.append(isGet ? "mg " : isSet ? "ms " : "md ")
         line.append(key)
@@ -56,16 +59,21 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
             if item.flags != 0 { line.append(number: UInt64(item.flags), after: " F") }
             line.append(number: expiry(unixTime), after: " T")
             appendGuard(to: &line)
+            // Its number guards the mark that follows.
+            if item.kind == .stale { line.append(" c") }
         case .add:
             if item.flags != 0 { line.append(number: UInt64(item.flags), after: " F") }
             line.append(number: expiry(unixTime), after: " T")
             line.append(" ME c")
         case .delete: appendGuard(to: &line)
-        case .invalidate: line.append(" I")
+        case .invalidate:
+            line.append(" I")
+            appendGuard(to: &line)
         case .vivify: line.append(number: expiry(unixTime), after: " N")
         case .giveBack:
             line.append(" I")
             appendGuard(to: &line)
+            if keepsCAS, seen.cas != 0 { line.append(number: seen.cas, after: " E") }
         }
         line.append("\r\n")
         return line

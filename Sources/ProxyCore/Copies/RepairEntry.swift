@@ -10,6 +10,8 @@ struct RepairEntry: BitwiseCopyable {
     let hash: UInt64
     /// When it comes up; while it is under way, when it was asked for again.
     var due: UInt64
+    /// Until then a copy may still carry out what it failed to answer: who is repaired before is repaired once more.
+    var settled: UInt64 = 0
     /// Among those due at the same time.
     var order: UInt64 = 0
     /// Index in the heap.
@@ -24,9 +26,7 @@ struct RepairEntry: BitwiseCopyable {
     /// In the writes for which it was asked again.
     var missedMeanwhile = MissedCopies()
     var missed = MissedCopies()
-    /// When what was sent to a copy that failed is sure to be over: a repair that began before has to be done again.
-    var settled: UInt64 = 0
-    /// When the one under way began.
+    /// When the repair under way began.
     var began: UInt64 = 0
     /// Of any kind; they make its delays.
     var tries: UInt8 = 0

@@ -37,6 +37,11 @@ extension RepairPlan {
         case .hd:
             written += 1
             copies[copy].item.isWon = false
+            if wanted == .stale {
+                copies[copy].item = copies[source].item
+                copies[copy].item.isWon = false
+                copies[copy].item.cas = ReplyParser.casNumber(in: line, to: .metaSet, .wantsCAS)?.number ?? 0
+            }
             copies[copy].step = wanted == .stale || wanted == .stub ? .mark : .settled
         // A delete that comes too late has nothing to do.
         case .nf where wanted == .missing: copies[copy].step = .settled
@@ -60,7 +65,7 @@ extension RepairPlan {
     }
 
     /// Someone else has changed the copy.
-    private mutating func move(_ copy: Int) {
+    mutating func move(_ copy: Int) {
         hasMoved = true
         copies[copy].step = .settled
         copies[copy].item.isWon = false

@@ -69,6 +69,12 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
         case moved
     }
 
+    /// A look is under way at the source, or has got the right to replace a stale item that is not given back yet.
+    public var mayHoldRight: Bool {
+        let step = copies[source].step
+        return step == .look || step == .confirm || step == .giveBack || copies[source].item.isWon
+    }
+
     /// What the caller does with the data block of a reply.
     public enum Use: Sendable {
         case discard
@@ -143,6 +149,15 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
         guard isExpected(copy) else { return }
         copies[copy].isSent = false
         fail(copy)
+        advance()
+    }
+
+    /// The command was not sent, because a write has begun since the source was looked at: it may be done and answered
+    /// by now, and then the source's item is older than what the copy has.
+    public mutating func overtaken(_ copy: Int) {
+        guard isExpected(copy) else { return }
+        copies[copy].isSent = false
+        move(copy)
         advance()
     }
 

@@ -58,6 +58,7 @@ public enum RepairObstacle: Sendable {
 public final class RepairQueue {
     /// A key of this many failed tries is given up.
     public static let failureLimit = 8
+    private let settlingTime: UInt64
 
     let entries: Table<RepairEntry>
     /// Is told which keys wait.
@@ -77,9 +78,14 @@ public final class RepairQueue {
     /// - Parameters:
     ///   - entries: keys that may wait at once.
     ///   - bytes: of memory that they may take, at some 320 each; the smaller of both bounds counts, and at least 4 keys.
+    ///   - settlingTime: for which a copy that did not answer may still carry out what it was sent.
     ///   - seed: for the delays.
     ///   - writes: is told which keys wait.
-    public init(entries: Int = 16_384, bytes: Int = 8 << 20, seed: UInt64, writes: WriteTable? = nil) {
+    public init(
+        entries: Int = 16_384, bytes: Int = 8 << 20, settlingTime: UInt64 = 1_000_000_000, seed: UInt64,
+        writes: WriteTable? = nil
+    ) {
+        self.settlingTime = settlingTime
         self.writes = writes
         let limit = max(4, min(entries, bytes / MemoryLayout<RepairEntry>.stride, 1 << 24))
         self.entries = Table(limit: limit)
@@ -103,18 +109,19 @@ public final class RepairQueue {
     ///   - key: as spelled on the wire, 1 to 250 bytes; others are dropped.
     ///   - missed: a mask of the copies that missed the write, bit 0 the primary; for `copyFailed`, else 0.
     ///   - doubted: a mask of those that may have got something older meanwhile.
-    ///   - due: when it may begin. After a failure not at once: what was sent may still be carried out.
+    ///   - now: it comes up at once, or, if a copy missed the write, when `settlingTime` is over.
     ///   - stats: the pool's.
     /// - Returns: false if it was dropped.
     @discardableResult
     public func add(
         _ key: RawSpan, isBase64: Bool, hash: UInt64, pool: UInt16, reason: RepairReason, missed: UInt8 = 0,
-        doubted: UInt8 = 0, due: UInt64, counted stats: inout RepairStats
+        doubted: UInt8 = 0, now: UInt64, counted stats: inout RepairStats
     ) -> Bool {
         guard key.byteCount > 0, key.byteCount <= RepairEntry.keyLimit else {
             stats.dropped.count(reason)
             return false
         }
+        let due = missed == 0 ? now : now &+ settlingTime
         let chain = Int(truncatingIfNeeded: hash) & (chains.count - 1)
         var slot = chains[chain]
         while slot != Table<RepairEntry>.none {
@@ -195,14 +202,15 @@ public final class RepairQueue {
         entries.update(slot) { unsafe body($0.key.span.bytes.extracting(0..<Int($0.keyLength))) }
     }
 
-    /// All copies agree. If the key was added again meanwhile, or something may still be carried out, it waits again.
-    public func finished(_ slot: UInt32, counted stats: inout RepairStats) {
+    /// All copies agree. If the key was added again meanwhile, or is not settled, it waits again.
+    public func finished(_ slot: UInt32, now: UInt64, counted stats: inout RepairStats) {
+        if entries[slot].settled > entries[slot].began {
+            noteMeanwhile(slot)
+            return enqueue(slot, at: max(entries[slot].settled, now))
+        }
         stats.done.count(entries[slot].reason)
-        let isSettled = entries[slot].settled <= entries[slot].began
-        guard entries[slot].isAskedAgain || !isSettled else { return free(slot, counted: &stats) }
-        if !entries[slot].isAskedAgain { entries[slot].due = entries[slot].settled }
-        var missed = isSettled ? MissedCopies() : entries[slot].missed
-        missed.note(entries[slot].missedMeanwhile)
+        guard entries[slot].isAskedAgain else { return free(slot, counted: &stats) }
+        let missed = entries[slot].missedMeanwhile
         entries[slot].missed = missed
         setNeedsAllCopies(slot, !missed.isEmpty)
         let reason: RepairReason = missed.isEmpty ? .overlap : .copyFailed
@@ -218,7 +226,10 @@ public final class RepairQueue {
     @discardableResult
     public func retry(_ slot: UInt32, _ obstacle: RepairObstacle, now: UInt64, counted stats: inout RepairStats) -> Bool
     {
-        if obstacle == .failed { setNeedsAllCopies(slot, true) }
+        if obstacle == .failed {
+            setNeedsAllCopies(slot, true)
+            entries[slot].settled = max(entries[slot].settled, now &+ settlingTime)
+        }
         if obstacle == .failed || obstacle == .moved {
             entries[slot].failures += 1
             guard entries[slot].failures < Self.failureLimit else {
@@ -227,13 +238,17 @@ public final class RepairQueue {
             }
         }
         stats.retries &+= 1
-        entries[slot].missed.note(entries[slot].missedMeanwhile)
-        if !entries[slot].missedMeanwhile.isEmpty { setNeedsAllCopies(slot, true) }
+        noteMeanwhile(slot)
         let tries = entries[slot].tries
         entries[slot].tries = tries &+ (tries < .max ? 1 : 0)
         let due = now &+ obstacle.backoff.delay(attempt: Int(tries), using: &generator)
         enqueue(slot, at: entries[slot].isAskedAgain ? min(due, max(entries[slot].due, now)) : due)
         return true
+    }
+
+    private func noteMeanwhile(_ slot: UInt32) {
+        entries[slot].missed.note(entries[slot].missedMeanwhile)
+        if !entries[slot].missedMeanwhile.isEmpty { setNeedsAllCopies(slot, true) }
     }
 
     /// Gives a repair up: for a graceful stop while its node is down.

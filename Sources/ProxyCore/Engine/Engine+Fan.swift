@@ -26,47 +26,6 @@ extension Engine {
         return whole
     }
 
-    /// A gat of several keys: a get of them, and behind it a touch of each.
-    func beginTouching(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
-        let pool = clients[id].pool
-        var read = head
-        read.verb = head.verb == .gat ? .get : .gets
-        read.argument = .empty
-        let used = beginMultiget(read, bytes, from: id)
-        let time = bytes.extracting(head.argument.start..<head.argument.end)
-        for index in 0..<Int(head.keyCount) where hasRoom {
-            let key = parser.key(at: index)
-            touch(bytes.extracting(key.start..<key.end), time, pool: pool)
-        }
-        return used
-    }
-
-    /// Nobody waits for this.
-    private func touch(_ key: RawSpan, _ time: RawSpan, pool: UInt16) {
-        made.clear()
-        made.append("touch ")
-        made.append(key)
-        made.append(" ")
-        made.append(time)
-        made.append("\r\n")
-        var scan = LineScan()
-        var started = none
-        made.withBytes { line in
-            let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
-                reparser.parseAny(line, scan: &scan, limits: $0.protocolLimits)
-            }
-            guard case .request(let head) = step else { return }
-            let request = requests.take(Request(client: none, verb: .touch, flags: .quiet, pool: pool, started: now))
-            guard let fan = newFan(for: request, head, hash(of: head, in: line, pool: pool)) else { return }
-            if keep(line, line: line.byteCount, of: fan) {
-                started = fan
-            } else {
-                abandon(fan, answering: .outOfMemory)
-            }
-        }
-        if started != none { start(started) }
-    }
-
     /// The block has not all come: the line waits in the fan, the block in a call.
     private func collect(_ fan: UInt32, isKept: Bool, _ block: Int, _ line: Int, from id: UInt32) -> Int {
         let call = calls.take(Call(request: fans[fan].own, node: 0, verb: fans[fan].head.verb, flags: [], sent: now))
@@ -90,8 +49,8 @@ extension Engine {
         start(fan)
     }
 
-    /// A fan for the request; nil, with the request answered, where too few copies take writes.
-    func newFan(for request: UInt32, _ head: RequestHead, _ hash: UInt64) -> UInt32? {
+    /// A fan for the request, or for a piece of it; nil, with that answered, where too few copies take writes.
+    func newFan(for request: UInt32, _ head: RequestHead, _ hash: UInt64, piece: UInt32 = none) -> UInt32? {
         let pool = requests[request].pool
         let (all, minLive, acks) = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
             ($0.copies(of: hash), $0.minLive, $0.acks)
@@ -99,33 +58,42 @@ extension Engine {
         let live = writable(all)
         guard live.count >= minLive, !live.isEmpty else {
             poolStats[Int(pool)].errors.count(live.isEmpty ? .nodeDown : .tooFewCopies)
-            answerFailure(request, live.isEmpty ? .nodeDown : .tooFewCopies)
+            if piece != none {
+                pieces[piece].state = .settled
+            } else {
+                answerFailure(request, live.isEmpty ? .nodeDown : .tooFewCopies)
+            }
             return nil
         }
         let own = requests.take(Request(client: none, verb: head.verb, flags: .fanned, pool: pool, started: now))
-        let isDeciding = !head.goesToAllCopies
-        let asked = isDeciding ? 1 : UInt8(truncatingIfNeeded: 1 << live.count - 1)
         let fan = fans.take(
             Fan(
-                client: request, own: own, nodes: live,
-                progress: CopyProgress(asked: asked, needed: acks.needed(copies: all.count, live: live.count)),
-                head: head, pool: pool, hash: hash, isDeciding: isDeciding))
-        writes.begin(WriteTable.hash(hash, pool: pool))
+                client: request, piece: piece, own: own, nodes: live,
+                progress: CopyProgress(asked: 1, needed: acks.needed(copies: all.count, live: live.count)),
+                head: head, pool: pool, hash: hash))
         requests[own].fan = fan
         requests[own].pending = 1  // the fan itself
-        requests[request].pending = 1
+        requests[request].pending &+= 1
         return fan
     }
 
     /// Keeps the command until all copies have answered: the line, in one piece, and what there is of the block.
-    private func keep(_ bytes: RawSpan, line: Int, of fan: UInt32) -> Bool {
+    func keep(_ bytes: RawSpan, line: Int, of fan: UInt32) -> Bool {
         guard !queues.isCrowded, arena.room >= line || queues.renew(&arena) else { return false }
         return queues.append(bytes.extracting(0..<line), to: &fans[fan].line, through: &arena)
             && queues.append(bytes.extracting(droppingFirst: line), to: &fans[fan].block, through: &arena)
     }
 
-    /// Sends the command to the copies that are asked first.
-    private func start(_ fan: UInt32) {
+    /// Sends the command, which is whole now, to the copies that are asked first.
+    func start(_ fan: UInt32) {
+        let isBusy = writes.begin(WriteTable.hash(fans[fan].hash, pool: fans[fan].pool), by: writer)
+        if !isBusy, fans[fan].head.goesToAllCopies {
+            fans.update(fan) {
+                $0.goesToAll = true
+                $0.isDeciding = false
+                for rank in $0.nodes.indices { $0.progress.ask(rank) }
+            }
+        }
         let row = fans[fan]
         for rank in row.nodes.indices where row.progress.asked & 1 << UInt8(rank) != 0 {
             send(to: rank, of: fan)
@@ -136,11 +104,14 @@ extension Engine {
     /// Sends one copy what it is to get now.
     private func send(to rank: Int, of fan: UInt32) {
         let call = newCopyCall(to: rank, of: fan)
-        let row = fans[fan]
-        let isPlain = row.isDeciding ? !row.head.options.contains(.comparesCAS) : row.head.goesToAllCopies
+        var row = fans[fan]
+        let isFenced = calls[call].flags.contains(.fenced)
+        if isFenced { row.head.quiet = .empty }  // it stays in the line
+        let isPlain = row.isDeciding ? !row.head.options.contains(.comparesCAS) : row.goesToAll
         _ = queues.withStart(of: row.line, limit: Int(row.head.lineLength)) { line in
             if isPlain { writeLine(row.head, line, of: call) } else { writeMade(line, of: call, row) }
         }
+        if isFenced { write("mn\r\n", of: call) }
         let link = calls[call].link
         guard row.head.verb.carriesBody, links[link].state != .closed else { return }
         if row.block.count <= Self.copiedBlock {
@@ -176,7 +147,8 @@ extension Engine {
         let row = fans[fan]
         let call = newCall(for: row.own, verb(of: row), to: row.nodes[rank], rank: rank)
         calls[call].rawKeyLength = row.head.rawKeyLength
-        if row.isDeciding || row.head.goesToAllCopies { calls[call].flags = row.head.tagging }
+        if row.isDeciding || row.goesToAll { calls[call].flags = row.head.tagging }
+        if row.isDeciding, row.head.isToldByNode { calls[call].flags.insert(.fenced) }
         return call
     }
 
@@ -202,10 +174,13 @@ extension Engine {
         let ended = calls[call]
         let fan = requests[ended.request].fan
         let rank = Int(ended.rank)
+        if ended.flags.contains(.fenced), code != .mn {
+            keepAnswer(bytes, of: call)
+            fans[fan].code = code
+            return
+        }
         countNode(ended, code)
-        keepAnswer(bytes, of: call)
-        // Of a gat the END comes last, hit or miss.
-        let code = code == .end && ended.values > 0 ? .value : code
+        let code = code == .mn ? endFence(rank, of: fan) : keepLast(bytes, of: call, code)
         let isHeld = fans[fan].held == ended.rank
         let reply =
             isHeld
@@ -222,6 +197,28 @@ extension Engine {
         settleOne(ended.request)
     }
 
+    /// The last of a copy's answer. Returns what it says: of a gat the END comes last, hit or miss.
+    private func keepLast(_ bytes: RawSpan, of call: UInt32, _ code: ReplyCode) -> ReplyCode {
+        guard code == .end else {
+            keepAnswer(bytes, of: call)
+            return code
+        }
+        let isPiece = fans[requests[calls[call].request].fan].piece != none
+        keepAnswer(isPiece ? bytes.extracting(droppingLast: 5) : bytes, of: call)
+        return calls[call].values > 0 ? .value : .end
+    }
+
+    /// The acting primary has worked off a command that it was asked quietly. Returns what it answered. If nothing, it
+    /// has counted, and not made, the item: so are the others to.
+    private func endFence(_ rank: Int, of fan: UInt32) -> ReplyCode {
+        guard fans[fan].held == .max else { return fans[fan].code }
+        fans.update(fan) {
+            $0.held = UInt8(rank)
+            $0.head.options.subtract([.vivifies, .wantsValue])
+        }
+        return .hd
+    }
+
     private func copyReply(_ code: ReplyCode, _ verb: Verb, _ bytes: RawSpan) -> CopyReply {
         let line = min((bytes.firstNewline(from: 0) ?? bytes.byteCount) + 1, bytes.byteCount)
         return CopyReply(
@@ -232,7 +229,7 @@ extension Engine {
         let row = fans[fan]
         if row.isDeciding {
             decide(fan, reply)
-        } else if row.head.goesToAllCopies {
+        } else if row.goesToAll {
             if reply.code.isError { fans[fan].needsRepair = true }
         } else {
             let agrees = row.effect.agrees(reply, with: row.decided, to: row.head.verb, row.head.options)
@@ -242,7 +239,7 @@ extension Engine {
 
     /// What is asked of the copies now.
     private func verb(of fan: Fan) -> Verb {
-        guard !fan.isDeciding, !fan.head.goesToAllCopies else { return fan.head.verb }
+        guard !fan.isDeciding, !fan.goesToAll else { return fan.head.verb }
         switch (fan.effect, fan.head.verb) {
         case (.sameValue, .metaSet): return .metaSet
         case (.sameValue, _): return .set
@@ -293,8 +290,9 @@ extension Engine {
             fans[fan].held = .max
         }
         release(call)
-        if fans[fan].isDeciding, isUnsent, rank + 1 < fans[fan].nodes.count {
-            // The next copy is the acting primary now.
+        let row = fans[fan]
+        if row.isDeciding, isUnsent || row.head.goesToAllCopies, rank + 1 < row.nodes.count {
+            // The next copy is the acting primary now. A set may be done twice.
             spread(fan, to: rank + 1..<rank + 2)
         } else {
             // What was sent may have been done.
@@ -315,8 +313,7 @@ extension Engine {
             } else if row.progress.isLost {
                 fans[fan].client = none
                 poolStats[Int(row.pool)].errors.count(row.cause)
-                requests[row.client].pending = 0
-                answerFailure(row.client, row.cause.reply)
+                giveError(row.cause.reply, of: row)
             }
         }
         if row.progress.isOver { end(fan) }
@@ -326,18 +323,42 @@ extension Engine {
         let row = fans[fan]
         fans[fan].client = none
         countPool(row.head.verb, row.code, pool: Int(row.pool))
-        let isHidden = requests[row.client].flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, row.code)
-        if !isHidden, requests[row.client].client != none {
+        let isHidden =
+            requests[row.client].flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, row.code)
+            && !row.head.isToldByNode
+        if row.piece != none {
+            // A get of several keys never fails as a whole.
+            if !row.code.isError { queues.move(&fans[fan].answer, behind: &pieces[row.piece].reply) }
+            pieces[row.piece].state = .settled
+        } else if !isHidden, requests[row.client].client != none {
             queues.move(&fans[fan].answer, behind: &requests[row.client].reply)
         }
-        requests[row.client].pending = 0
-        settle(row.client)
+        settleOne(row.client)
     }
 
-    private func end(_ fan: UInt32, changedNothing: Bool = false) {
+    private func giveError(_ text: ReplyText, of fan: Fan) {
+        if fan.piece != none {
+            pieces[fan.piece].state = .settled
+            settleOne(fan.client)
+            return
+        }
+        requests[fan.client].pending = 0
+        if text == .badDataChunk {
+            answerBadChunk(fan.client)
+        } else {
+            answerFailure(fan.client, text)
+        }
+    }
+
+    private func end(_ fan: UInt32) {
         let row = fans[fan]
         let (overlapped, doubted) = writes.conclude(WriteTable.hash(row.hash, pool: row.pool))
-        if !changedNothing { considerRepair(row, overlapped: overlapped, doubted: doubted) }
+        considerRepair(row, overlapped: overlapped, doubted: doubted)
+        free(fan: fan)
+    }
+
+    private func free(fan: UInt32) {
+        let row = fans[fan]
         queues.clear(&fans[fan].line)
         queues.clear(&fans[fan].block)
         queues.clear(&fans[fan].answer)
@@ -347,11 +368,10 @@ extension Engine {
     }
 
     /// Nothing was sent.
-    private func abandon(_ fan: UInt32, answering text: ReplyText) {
+    func abandon(_ fan: UInt32, answering text: ReplyText) {
         let row = fans[fan]
         if text == .outOfMemory { poolStats[Int(row.pool)].errors.count(.memoryLimit) }
-        end(fan, changedNothing: true)
-        requests[row.client].pending = 0
-        if text == .badDataChunk { answerBadChunk(row.client) } else { answer(row.client, text) }
+        free(fan: fan)
+        giveError(text, of: row)
     }
 }

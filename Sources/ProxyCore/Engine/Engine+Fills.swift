@@ -70,7 +70,8 @@ extension Engine {
             self.hash(of: ByteRange(offset: 0, length: key.count), in: $0, pool: pool)
         }
         wishFill(
-            of: key, in: call.commandChunk, isBase64: false, hash: hash, lacked: row.lacked, from: call.node, pool: pool)
+            of: key, in: call.commandChunk, isBase64: false, hash: hash, lacked: row.lacked, from: call.node,
+            pool: pool)
     }
 
     private var mayWishFill: Bool { fills.count + fillWishes.count < Self.fillLimit }
@@ -139,7 +140,9 @@ extension Engine {
         let verb: Verb = command.isGet ? .metaGet : command.isSet ? .metaSet : .metaDelete
         let call = newCall(for: row.own, verb, to: node, rank: command.copy)
         withKey(of: row.wish) { key in
-            let line = command.line(key: key, isBase64: row.wish.isBase64, unixTime: unixTime)
+            let line = command.line(
+                key: key, isBase64: row.wish.isBase64, unixTime: unixTime,
+                keepsCAS: nodes[node].version >= Self.choosingVersion)
             line.withBytes { write($0, of: call) }
         }
         guard command.carriesValue, links[calls[call].link].state != .closed else { return }
@@ -228,7 +231,7 @@ extension Engine {
             poolStats.update(Int(fill.wish.pool)) {
                 _ = repairs.add(
                     key, isBase64: fill.wish.isBase64, hash: fill.hash, pool: fill.wish.pool, reason: .copyFailed,
-                    missed: copies, due: now &+ Self.settlingTime, counted: &$0.repairs)
+                    missed: copies, now: now, counted: &$0.repairs)
             }
         }
     }

@@ -333,7 +333,7 @@ extension Engine {
     func countPool(_ verb: Verb, _ code: ReplyCode, pool: Int) {
         switch code {
         case .value, .hd, .stored, .deleted, .touched, .number: poolStats[pool].hits.count(verb.rawValue)
-        case .en, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb.rawValue)
+        case .en, .end, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb.rawValue)
         case .error, .clientError, .serverError: poolStats[pool].errors.count(.serverError)
         default: break
         }

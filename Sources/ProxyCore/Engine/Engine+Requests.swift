@@ -8,8 +8,10 @@ extension Engine {
     /// Takes up a valid command at the start of `bytes`. Returns how many bytes it used.
     func begin(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let pool = clients[id].pool
+        let hasCopies = clients[id].flags.contains(.copies)
+        if hasCopies, head.verb == .metaGet, awaitsRepair(head, bytes, from: id) { return 0 }
         poolStats[Int(pool)].requests.count(head.verb.rawValue)
-        if clients[id].flags.contains(.copies) {
+        if hasCopies {
             if head.keyCount > 1, head.verb == .gat || head.verb == .gats {
                 return beginTouching(head, bytes, from: id)
             }
@@ -84,8 +86,7 @@ extension Engine {
             made.withBytes { writeKept($0, of: call) }
             return
         }
-        if head.verb == .metaArithmetic {
-            // `q` hides that a counter was changed but not that it was made, and the loud answers look alike.
+        if head.isToldByNode {
             calls[call].flags.insert(.fenced)
             write(bytes.extracting(0..<Int(head.lineLength)), of: call)
             write("mn\r\n", of: call)

@@ -8,7 +8,8 @@ extension Engine {
     /// each piece where its own is. Returns how many bytes that was; whatever else stands there is for `takeReply`.
     func takeValues(_ bytes: RawSpan, of call: UInt32) -> Int {
         let row = calls[call]
-        guard row.commandChunk != none, !row.flags.contains(.fills), ReplyParser.isValue(bytes.word(at: 0)), requests[row.request].client != none,
+        guard row.commandChunk != none, !row.flags.contains(.fills), ReplyParser.isValue(bytes.word(at: 0)),
+            requests[row.request].client != none,
             arena.room >= min(bytes.byteCount, Self.usualValues) || queues.renew(&arena)
         else { return 0 }
         let limit = min(bytes.byteCount, arena.room)

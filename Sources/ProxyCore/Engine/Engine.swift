@@ -28,12 +28,18 @@ public final class Engine {
     let pieces: Table<Piece>
     let fans: Table<Fan>
     let runs: Table<RepairRun>
+    /// The rows of `runs` that are in use.
+    let liveRuns = Stack<UInt32>()
+    /// Clients that wait for a repair of the key they ask for.
+    let awaitingRepair = Stack<UInt32>()
     let fills: Table<Fill>
     /// Back-fills to begin before the turn ends.
     let fillWishes = Stack<FillWish>()
     let repairs: RepairQueue
     /// Shared with the other workers.
     let writes: WriteTable
+    /// This worker among them.
+    let writer: UInt32
     /// Seconds. Told now and then, and counted on from there.
     public var unixTime: Int64 {
         get { epoch &+ Int64(now / 1_000_000_000) }
@@ -100,6 +106,7 @@ public final class Engine {
     /// - Parameter seed: for `distribution: random`.
     public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
         self.writes = writes
+        writer = writes.join()
         repairs = RepairQueue(seed: seed, writes: writes)
         runs = Table(limit: 64)
         fills = Table(limit: 64)

@@ -115,7 +115,7 @@ struct FakeCopy {
         put(
             key,
             Item(value: body, flags: flags["F"].flatMap { UInt32($0) } ?? 0, expiry: expiry(flags["T"] ?? "0", now)))
-        return reply(.hd, flags["c"] == nil ? "" : "c\(items[key]?.cas ?? 0)")
+        return reply(.hd, flags["c"].map { _ in "c\(items[key]!.cas)" } ?? "")
     }
 
     private mutating func delete(_ key: String, _ flags: [Character: String]) -> Reply {
@@ -146,9 +146,10 @@ struct FakeRepair {
     }
 
     /// The command line without CR LF.
-    func text(_ command: RepairCommand, now: Int64) -> String {
+    func text(_ command: RepairCommand, now: Int64, keepsCAS: Bool = false) -> String {
         let bytes = [UInt8](key.utf8)
-        let line = unsafe command.line(key: bytes.span.bytes, isBase64: isBase64, unixTime: now)
+        let line = unsafe command.line(
+            key: bytes.span.bytes, isBase64: isBase64, unixTime: now, keepsCAS: keepsCAS)
         return line.withBytes { line in
             String(
                 decoding: (0..<line.byteCount - 2).map { unsafe line.unsafeLoad(fromByteOffset: $0, as: UInt8.self) },

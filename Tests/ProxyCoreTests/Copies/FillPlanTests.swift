@@ -36,7 +36,7 @@ struct FillPlanTests {
         var fill = RepairSimulation.FakeFill(worker: 0, key: 0, source: items.count - 1, targets: targets)
         let key = [UInt8]("key".utf8)
         while let command = fill.plan.nextCommand(), run.commands.count < 20 {
-            let line = unsafe command.line(key: key.span.bytes, isBase64: false, unixTime: Self.now)
+            let line = unsafe command.line(key: key.span.bytes, isBase64: false, unixTime: Self.now, keepsCAS: false)
             let text = line.withBytes { line in
                 String(
                     decoding: (0..<line.byteCount - 2).map {

@@ -58,7 +58,7 @@ extension RepairSimulation {
         guard var fill = fills[number] else { return }
         let name = [UInt8](Self.keys[fill.key].utf8)
         while let command = fill.plan.nextCommand() {
-            let line = unsafe command.line(key: name.span.bytes, isBase64: fill.key == 3, unixTime: unixTime)
+            let line = unsafe command.line(key: name.span.bytes, isBase64: fill.key == 3, unixTime: unixTime, keepsCAS: false)
             let text = line.withBytes { line in
                 String(
                     decoding: (0..<line.byteCount - 2).map {
@@ -74,9 +74,9 @@ extension RepairSimulation {
         guard let outcome = fill.plan.outcome else { return }
         fills[number] = nil
         filled += outcome.filled.nonzeroBitCount
-        undone += outcome.takenBack.nonzeroBitCount
+        takenBack += outcome.takenBack.nonzeroBitCount
         if outcome.unsure != 0 {
-            add(key: fill.key, to: fill.worker, .copyFailed, missed: outcome.unsure, after: 2 * Self.ghostLife)
+            add(key: fill.key, to: fill.worker, .copyFailed, missed: outcome.unsure)
         }
         _ = table.end(hash(of: fill.key))
     }

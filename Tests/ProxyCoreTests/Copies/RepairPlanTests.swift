@@ -119,7 +119,7 @@ struct RepairPlanTests {
         var stale = copies(Self.item { $0.isStale = true }, nil)
         #expect(
             run(&stale).commands == [
-                "0 mg key f t s c u v", "1 mg key f t s c u v", "1 ms key 3 F5 T100 ME", "1 md key I",
+                "0 mg key f t s c u v", "1 mg key f t s c u v", "1 ms key 3 F5 T100 ME c", "1 md key I C102",
                 "0 mg key f t s c u", "0 md key I C101",
             ])
 

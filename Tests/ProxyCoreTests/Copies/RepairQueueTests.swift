@@ -10,20 +10,20 @@ private final class Bench {
     let queue: RepairQueue
     var stats = RepairStats()
 
-    init(entries: Int = 16, seed: UInt64 = 1) {
-        queue = RepairQueue(entries: entries, seed: seed)
+    init(entries: Int = 16, settlingTime: UInt64 = 0, seed: UInt64 = 1) {
+        queue = RepairQueue(entries: entries, settlingTime: settlingTime * 1_000_000, seed: seed)
     }
 
     @discardableResult
     func add(
-        _ key: String, _ reason: RepairReason = .overlap, at due: UInt64 = 0, pool: UInt16 = 0, isBase64: Bool = false,
+        _ key: String, _ reason: RepairReason = .overlap, at now: UInt64 = 0, pool: UInt16 = 0, isBase64: Bool = false,
         missed: UInt8 = 1
     ) -> Bool {
         let bytes = [UInt8](key.utf8)
         let hash = WriteTable.hash(bytes.reduce(0) { $0 &* 31 &+ UInt64($1) }, pool: pool)
         return unsafe queue.add(
             bytes.span.bytes, isBase64: isBase64, hash: hash, pool: pool, reason: reason,
-            missed: reason == .copyFailed ? missed : 0, due: due * 1_000_000,
+            missed: reason == .copyFailed ? missed : 0, now: now * 1_000_000,
             counted: &stats)
     }
 
@@ -37,7 +37,9 @@ private final class Bench {
         }
     }
 
-    func finish(_ repair: Repair) { queue.finished(repair.slot, counted: &stats) }
+    func finish(_ repair: Repair, at now: UInt64 = 1_000_000) {
+        queue.finished(repair.slot, now: now * 1_000_000, counted: &stats)
+    }
 
     @discardableResult
     func retry(_ repair: Repair, _ obstacle: RepairObstacle, at now: UInt64) -> Bool {
@@ -192,6 +194,24 @@ struct RepairQueueTests {
         }
         #expect(!bench.retry(try #require(bench.next(at: .max / 1_000_000)), .failed, at: 0))
         #expect(bench.queue.isEmpty && bench.stats.abandoned == 1)
+        bench.check()
+    }
+
+    /// Copies differed at rest: the repair for an overlap ran while the other copy could still carry out a late write.
+    @Test func whatIsRepairedBeforeItIsSettledIsRepairedAgain() {
+        let bench = Bench(settlingTime: 100)
+        bench.add("key", at: 0)
+        bench.add("key", .copyFailed, at: 10)
+        let early = bench.next(at: 10)!
+        #expect(early.needsAllCopies && early.order(live: 3)[0] == 1)
+        bench.finish(early, at: 20)
+        #expect(bench.next(at: 109) == nil)
+        let late = bench.next(at: 110)!
+        #expect(late.needsAllCopies && late.order(live: 3)[0] == 1)
+        bench.retry(late, .failed, at: 120)
+        let last = bench.next(at: 10_000)!
+        bench.finish(last, at: 10_000)
+        #expect(bench.queue.isEmpty)
         bench.check()
     }
 

@@ -27,6 +27,8 @@ final class RepairSimulation {
         var key: Int
         var pending: Int
         var missed: UInt8 = 0
+        /// It says what the item is, whatever was there, and no other write of its key was under way at any time.
+        var isLast: Bool
     }
 
     private struct Running {
@@ -49,8 +51,8 @@ final class RepairSimulation {
     }
 
     private static let millisecond: UInt64 = 1_000_000
-    /// Less than any delay of a repair that failed.
-    static let ghostLife: UInt64 = 24 * millisecond
+    /// How long a copy may still carry out what it did not answer.
+    static let ghostLife = 24 * millisecond
     /// Two keys share a slot.
     static let keys = ["one", "two", "three", "AAECAw=="]
 
@@ -68,14 +70,17 @@ final class RepairSimulation {
     private var ghosts: [(message: Message, due: UInt64)] = []
     var nextNumber = 0
     private(set) var now: UInt64 = 0
-    private var faults: Faults
+    private let faults: Faults
+    private var isResting = false
     var generator: SeededGenerator
     private(set) var steps = 0
     private(set) var overlaps = 0
     private(set) var rewritten = 0
+    /// Writes that met no other of their key, and were not on all copies when they were answered.
+    private(set) var undone = 0
     /// Copies that got a key back, and those that gave it back.
     var filled = 0
-    var undone = 0
+    var takenBack = 0
     var stats: [RepairStats] { workers.map(\.stats) }
 
     /// - Parameter slots: of the table of writes: with two, keys share a slot.
@@ -87,7 +92,9 @@ final class RepairSimulation {
         self.faults = faults
         self.generator = generator
         workers = (0..<2).map {
-            Worker(queue: RepairQueue(entries: 16, seed: generator.seed &+ UInt64($0), writes: table))
+            Worker(
+                queue: RepairQueue(
+                    entries: 16, settlingTime: Self.ghostLife, seed: generator.seed &+ UInt64($0), writes: table))
         }
     }
 
@@ -97,7 +104,7 @@ final class RepairSimulation {
     /// Writes for so many steps, then lets everything come to rest. False if it does not.
     func run(steps: Int) -> Bool {
         for _ in 0..<steps { step(writing: true) }
-        faults = Faults()
+        isResting = true
         for copy in isUp.indices { comeBack(copy) }
         for _ in 0..<200_000 {
             if messages.isEmpty, ghosts.isEmpty, repairs.isEmpty, fills.isEmpty,
@@ -116,7 +123,7 @@ final class RepairSimulation {
     private func step(writing: Bool) {
         steps += 1
         now += UInt64.random(in: 0..<Self.millisecond, using: &generator)
-        if generator.random(below: 1000) < faults.goingDown {
+        if !isResting, generator.random(below: 1000) < faults.goingDown {
             let copy = generator.random(below: isUp.count)
             if isUp[copy] { isUp[copy] = false } else { comeBack(copy) }
         }
@@ -155,7 +162,12 @@ final class RepairSimulation {
         if isChange {
             history[key].append(Change(number: nextNumber, value: line.hasPrefix("ms ") ? body : nil, began: steps))
         }
-        var write = Write(worker: generator.random(below: workers.count), key: key, pending: 0)
+        var write = Write(
+            worker: generator.random(below: workers.count), key: key, pending: 0, isLast: line.hasPrefix("ms "))
+        for (number, other) in writes where other.key == key {
+            writes[number]?.isLast = false
+            write.isLast = false
+        }
         for copy in copies.indices {
             guard isUp[copy] else {
                 write.missed |= 1 << UInt8(copy)
@@ -192,23 +204,23 @@ final class RepairSimulation {
         if let index = history[write.key].firstIndex(where: { $0.number == number }) {
             history[write.key][index].ended = steps
         }
+        let hasOthers = faults.lost > 0 || faults.evicted > 0
+        if write.isLast, write.missed == 0, !hasOthers, !disagreements(on: [Self.keys[write.key]]).isEmpty {
+            undone += 1
+        }
         let (overlapped, doubted) = table.conclude(hash(of: write.key))
         if overlapped {
             overlaps += 1
-            add(key: write.key, to: write.worker, .overlap, missed: 0, doubted: doubted, after: 0)
+            add(key: write.key, to: write.worker, .overlap, missed: 0, doubted: doubted)
         }
-        if write.missed != 0 {
-            add(key: write.key, to: write.worker, .copyFailed, missed: write.missed, after: 2 * Self.ghostLife)
-        }
+        if write.missed != 0 { add(key: write.key, to: write.worker, .copyFailed, missed: write.missed) }
     }
 
-    func add(
-        key number: Int, to worker: Int, _ reason: RepairReason, missed: UInt8, doubted: UInt8 = 0, after delay: UInt64
-    ) {
+    func add(key number: Int, to worker: Int, _ reason: RepairReason, missed: UInt8, doubted: UInt8 = 0) {
         let key = [UInt8](Self.keys[number].utf8)
         let isQueued = unsafe workers[worker].queue.add(
             key.span.bytes, isBase64: number == 3, hash: hash(of: number), pool: 0, reason: reason,
-            missed: missed, doubted: doubted, due: now + delay, counted: &workers[worker].stats)
+            missed: missed, doubted: doubted, now: now, counted: &workers[worker].stats)
         precondition(isQueued)
     }
 
@@ -242,6 +254,10 @@ final class RepairSimulation {
     private func proceed(repair number: Int) {
         guard var running = repairs[number] else { return }
         while let command = running.repair.plan.nextCommand() {
+            if command.isCorrection, table.isOverlapped(running.ticket.hash) {
+                running.repair.plan.overtaken(command.copy)
+                continue
+            }
             messages.append(
                 Message(
                     owner: .repair(number), copy: running.order[command.copy], command: command,
@@ -259,7 +275,8 @@ final class RepairSimulation {
         case .agreed where running.ticket.needsAllCopies && running.order.count < copies.count:
             put(running.ticket, .nodeDown, of: running.worker)
         case .agreed:
-            workers[running.worker].queue.finished(running.ticket.slot, counted: &workers[running.worker].stats)
+            workers[running.worker].queue.finished(
+                running.ticket.slot, now: now, counted: &workers[running.worker].stats)
         }
     }
 
@@ -268,7 +285,7 @@ final class RepairSimulation {
     private func deliver(_ message: Message) {
         var message = message
         if let reply = message.reply { return answer(message, reply) }
-        let isLost = generator.random(below: 1000) < faults.lost || !isUp[message.copy]
+        let isLost = !isResting && generator.random(below: 1000) < faults.lost || !isUp[message.copy]
         // Lost on the way there, on the way back, or merely late.
         if isLost, generator.once(in: 3) {
             ghosts.append((message, now + UInt64.random(in: 0..<Self.ghostLife, using: &generator)))
@@ -308,9 +325,9 @@ final class RepairSimulation {
     }
 
     /// What the copies disagree on.
-    func disagreements() -> [String] {
+    func disagreements(on keys: [String] = RepairSimulation.keys) -> [String] {
         var found: [String] = []
-        for key in Self.keys {
+        for key in keys {
             let items = copies.map { copy -> FakeCopy.Item? in
                 guard let item = copy.items[key], item.expiry.map({ $0 > unixTime }) ?? true else { return nil }
                 return item

@@ -21,7 +21,7 @@ struct RepairSimulationTests {
             let old = simulation.resurrections()
             #expect(old.isEmpty, "\(name): \(old)")
             filled += simulation.filled
-            undone += simulation.undone
+            undone += simulation.takenBack
         }
         #expect(filled > rounds && undone > 0, "\(filled) filled, \(undone) undone")
     }
@@ -61,6 +61,7 @@ struct RepairSimulationTests {
                 let done = RepairReason.allCases.reduce(0) { $0 + stats.done[$1] }
                 #expect(queued == done + stats.abandoned && stats.waiting == 0, "\(name)")
             }
+            #expect(simulation.undone == 0, "\(name): a repair put an old item over one that was acknowledged")
             overlaps += simulation.overlaps
             rewritten += simulation.rewritten
         }
