@@ -51,6 +51,8 @@ extension AdminView {
         addPoolValue(MetricList.connections, to: &text) { UInt64(clamping: $1.connections) }
         addPoolValue(MetricList.accepted, to: &text) { $1.connectionsTotal }
         addPoolValue(MetricList.refused, to: &text) { $1.connectionsRefused }
+        addPoolValue(MetricList.hedges, to: &text) { $1.hedges }
+        addPoolValue(MetricList.hedgesWon, to: &text) { $1.hedgesWon }
         addPoolValue(MetricList.backFills, to: &text) { $1.backFills }
         addPoolValue(MetricList.backFillsUndone, to: &text) { $1.backFillsUndone }
         addRepairs(MetricList.repairsQueued, to: &text) { $0.queued }

@@ -51,6 +51,10 @@ public enum MetricList {
     static let accepted = Metric("client_connections_total", .counter, .none, "Clients accepted.")
     static let refused = Metric(
         "client_connections_refused_total", .counter, .none, "Clients turned away because there were too many.")
+    static let hedges = Metric(
+        "hedges_total", .counter, .none, "Reads that asked a second copy because the first was slow.")
+    static let hedgesWon = Metric(
+        "hedges_won_total", .counter, .none, "Reads that the second copy answered first.")
     static let backFills = Metric(
         "back_fills_total", .counter, .none, "Copies that lacked a key and got it back from another.")
     static let backFillsUndone = Metric(
@@ -88,7 +92,7 @@ public enum MetricList {
         buildInfo, startTime, uptime, workers, resident, buffers, bufferLimit, turns, reads, writes,
         requests, hits, misses, errors, retries, copiesFailed, failovers, duration, received, sent, connections,
         accepted, refused,
-        backFills, backFillsUndone,
+        hedges, hedgesWon, backFills, backFillsUndone,
         repairsQueued, repairsDropped, repairsDone, repairsAbandoned, repairRetries, repairsWaiting,
         nodeState, nodeRequests, nodeErrors, nodeInFlight, nodeConnections, nodeConnects, nodeRetries, nodeReceived,
         nodeSent, nodeDuration,

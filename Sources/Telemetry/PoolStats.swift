@@ -56,6 +56,9 @@ public struct PoolStats: BitwiseCopyable, Sendable {
     public var copiesFailed: UInt64 = 0
     /// Keys asked of another copy, because the one before is down or did not answer.
     public var failovers: UInt64 = 0
+    /// Reads that asked a second copy because the first was slow, and those of them that it answered first.
+    public var hedges: UInt64 = 0
+    public var hedgesWon: UInt64 = 0
     /// Copies that got a key back that they lacked.
     public var backFills: UInt64 = 0
     /// Copies that got one and gave it back, because it was being written.
@@ -79,6 +82,8 @@ public struct PoolStats: BitwiseCopyable, Sendable {
         retries &+= other.retries
         copiesFailed &+= other.copiesFailed
         failovers &+= other.failovers
+        hedges &+= other.hedges
+        hedgesWon &+= other.hedgesWon
         backFills &+= other.backFills
         backFillsUndone &+= other.backFillsUndone
         repairs.merge(other.repairs)

@@ -109,6 +109,13 @@ extension Engine {
             if !code.isError { wishFill(after: call) }
             return false
         }
+        if row.other != none {
+            if row.flags.contains(.watched) { noteWatched(row) }
+            countNode(row, code)
+            take(call, from: link)
+            leave(call, lacks: true)
+            return true
+        }
         guard let next = nextCopy(for: call) else { return false }
         countNode(row, code)
         take(call, from: link)
@@ -133,7 +140,7 @@ extension Engine {
         return true
     }
 
-    private func nextCopy(for call: UInt32) -> (node: UInt32, tried: UInt8)? {
+    func nextCopy(for call: UInt32) -> (node: UInt32, tried: UInt8)? {
         let row = calls[call]
         let request = requests[row.request]
         guard row.flags.contains(.repeatable), row.commandChunk != none, !row.flags.contains(.started),

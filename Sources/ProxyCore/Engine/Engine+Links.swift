@@ -154,6 +154,14 @@ extension Engine {
             failFill(call)
             return
         }
+        if requests[calls[call].request].flags.contains(.dropped) {
+            failDropped(call)
+            return
+        }
+        if calls[call].other != none {
+            leave(call, lacks: false)
+            return
+        }
         if askNextCopy(call) { return }
         if cause == .connectionLost, canRepeat(call) {
             sendAgain(call)
@@ -230,6 +238,7 @@ extension Engine {
     /// late, or nil when nothing is under way.
     public func tick() -> UInt64? {
         runRepairs()
+        sendHedges()
         var next = wakeup
         var index = 0
         while index < liveLinks.count {

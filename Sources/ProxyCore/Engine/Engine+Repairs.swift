@@ -242,7 +242,10 @@ extension Engine {
     // MARK: - For the shell
 
     /// When `tick` has something to do although nothing is late; `.max` is never.
-    public var wakeup: UInt64 { runs.count >= Self.repairLimit ? .max : repairs.nextDue ?? .max }
+    public var wakeup: UInt64 {
+        let repair = runs.count >= Self.repairLimit ? .max : repairs.nextDue ?? .max
+        return hedgings.isEmpty ? repair : min(repair, nextHedge)
+    }
 
     /// Nothing that was put off waits any longer: before a stop.
     public func hurryRepairs() { repairs.hurry(now: now) }

@@ -164,6 +164,7 @@ extension Engine {
     @inline(__always)
     func deliver(_ bytes: RawSpan, of call: UInt32) {
         let row = calls[call]
+        if row.other != none { win(call) }
         let request = requests[row.request]
         guard request.flags.isDisjoint(with: .inner) else {
             keepInner(bytes, of: call)
@@ -244,6 +245,16 @@ extension Engine {
     @inline(never)
     private func finishAny(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         var ended = calls[call]
+        if ended.flags.contains(.watched) { noteWatched(ended) }
+        if ended.other != none {
+            guard !code.isError else {
+                countNode(ended, code)
+                take(call, from: id)
+                leave(call, lacks: false)
+                return
+            }
+            win(call)
+        }
         guard requests[ended.request].flags.isDisjoint(with: .inner) else {
             finishInner(call, code, bytes, of: id)
             return
@@ -275,7 +286,7 @@ extension Engine {
             keepAnswer(bytes, of: call)
         } else if flags.contains(.repairing) {
             keepRepairReply(bytes, of: call)
-        } else {
+        } else if flags.contains(.filling) {
             keepFillReply(bytes, of: call)
         }
     }
@@ -286,8 +297,10 @@ extension Engine {
             finishCopy(call, code, bytes, of: id)
         } else if flags.contains(.repairing) {
             finishRepair(call, code, bytes, of: id)
-        } else {
+        } else if flags.contains(.filling) {
             finishFill(call, code, bytes, of: id)
+        } else {
+            finishDropped(call, code, of: id)
         }
     }
 

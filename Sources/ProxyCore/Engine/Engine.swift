@@ -35,6 +35,11 @@ public final class Engine {
     let fills: Table<Fill>
     /// Back-fills to begin before the turn ends.
     let fillWishes = Stack<FillWish>()
+    /// Of each pool with `read: fastest`.
+    let hedgings = Stack<Hedging>()
+    let hedgeWaits: Table<HedgeWait>
+    /// Reads of which both calls are under way, or the one that is not wanted any more.
+    var doubledReads = 0
     let repairs: RepairQueue
     /// Shared with the other workers.
     let writes: WriteTable
@@ -110,6 +115,7 @@ public final class Engine {
         repairs = RepairQueue(seed: seed, writes: writes)
         runs = Table(limit: 64)
         fills = Table(limit: 64)
+        hedgeWaits = Table(limit: Self.watchLimit)
         unsafe pools = Stack()
         self.topology = topology
         self.limits = limits
@@ -130,6 +136,10 @@ public final class Engine {
         for pool in topology.pools {
             unsafe pools.push(Unmanaged.passUnretained(pool))
             poolStats.push(PoolStats())
+            if pool.read == .fastest, pool.copyCount > 1 {
+                let policy = HedgePolicy(share: pool.hedge, timeout: pool.settings.timeout)
+                hedgings.push(Hedging(pool: UInt16(poolStats.count - 1), policy: policy))
+            }
             clientCounts.push(0)
         }
         for node in topology.nodes {

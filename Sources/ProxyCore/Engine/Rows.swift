@@ -70,8 +70,10 @@ struct Request: BitwiseCopyable {
         static let repairing = Flags(rawValue: 1 << 5)
         /// A back-fill: see `Fill`.
         static let filling = Flags(rawValue: 1 << 6)
+        /// A read that another copy has answered first.
+        static let dropped = Flags(rawValue: 1 << 7)
         /// Drover's own, with no client.
-        static let inner: Flags = [.fanned, .repairing, .filling]
+        static let inner: Flags = [.fanned, .repairing, .filling, .dropped]
     }
 
     /// None when the client has gone; the replies are then thrown away.
@@ -125,6 +127,10 @@ struct Call: BitwiseCopyable {
         static let asksOnMiss = Flags(rawValue: 1 << 10)
         /// Of a get of several: it asks for keys that other copies lack, and that they are to get back.
         static let fills = Flags(rawValue: 1 << 11)
+        /// Another copy is asked too when it becomes slow.
+        static let watched = Flags(rawValue: 1 << 12)
+        /// It asks because another is slow.
+        static let hedge = Flags(rawValue: 1 << 13)
     }
 
     var request: UInt32
@@ -147,6 +153,8 @@ struct Call: BitwiseCopyable {
     var staged = ByteQueue()
     /// The next piece that a reply of this call can be for.
     var piece = none
+    /// The other call for the same read: see `Engine+Hedging`.
+    var other = none
     /// Keys asked for, and values that have come, of a classic get.
     var keys: UInt32 = 1
     var values: UInt32 = 0
@@ -161,7 +169,7 @@ struct Call: BitwiseCopyable {
 
     /// Nothing is to be done at its end but to pass on what was answered.
     @inline(__always)
-    var isPlain: Bool { flags.isDisjoint(with: [.fenced, .streaming, .blocking]) }
+    var isPlain: Bool { flags.isDisjoint(with: [.fenced, .streaming, .blocking, .watched, .hedge]) }
 }
 
 /// A part of a reply that is put together: one key of a multi-key get, or one node's answer.

@@ -58,7 +58,8 @@ extension RepairSimulation {
         guard var fill = fills[number] else { return }
         let name = [UInt8](Self.keys[fill.key].utf8)
         while let command = fill.plan.nextCommand() {
-            let line = unsafe command.line(key: name.span.bytes, isBase64: fill.key == 3, unixTime: unixTime, keepsCAS: false)
+            let line = unsafe command.line(
+                key: name.span.bytes, isBase64: fill.key == 3, unixTime: unixTime, keepsCAS: false)
             let text = line.withBytes { line in
                 String(
                     decoding: (0..<line.byteCount - 2).map {

@@ -1,4 +1,6 @@
+import Bytes
 import DroverTesting
+import Telemetry
 import Testing
 
 @testable import ProxyCore
@@ -38,6 +40,7 @@ struct CopiesSimulationTests {
     @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases, PoolSettings.Acks.allCases)
     func everyReplyUnderFaults(shape: CopiesShape, acks: PoolSettings.Acks) {
         var generator = SeededGenerator.fromEnvironment()
+        var (hedges, fills) = (UInt64(0), UInt64(0))
         for round in 0..<rounds {
             let seed = round == 0 ? generator.seed : generator.next()
             let reads = PoolSettings.Read.allCases
@@ -65,7 +68,10 @@ struct CopiesSimulationTests {
             world.settle()
             for index in clients.indices { clients[index].checkReplies(world, errors: true, "DROVER_SEED=\(seed)") }
             world.expectRest()
+            hedges += world.engine.poolStats[0].hedgesWon
+            fills += world.engine.poolStats[0].backFills
         }
+        if rounds >= 8 { #expect(hedges > 0 && fills > 0, "the simulation has to bring forth what it is for") }
     }
 
     private static func fault(_ random: inout SeededGenerator, _ world: World) {
@@ -78,6 +84,7 @@ struct CopiesSimulationTests {
         case 5...6: for index in world.nodes.indices { world.nodes[index].isFrozen = false }
         case 7...8: world.judge(node: node, isUp: random.once(in: 2))
         case 9: world.now += 250_000_000
+        case 12...14: world.now += 15_000_000
         case 10...11: for key in keys where random.once(in: 2) { world.nodes[node].items[key] = nil }
         default: break
         }

@@ -32,6 +32,7 @@ extension World {
             change: { pool in
                 shape.apply(&pool)
                 (pool.acks, pool.read, pool.onMiss) = (acks, read, onMiss)
+                pool.hedge = 10_000
             })
         (mostBytes, slowness) = (3000, 4)
         // Node by node from another number on, close enough to meet.
