@@ -117,6 +117,7 @@ final class Worker {
             while let id = engine.work.clients.pop() { write(client: id) }
             while let request = engine.work.figures.pop() { control.send(.figures(worker: number, request: request)) }
             while let report = engine.work.reports.pop() { control.send(.report(report)) }
+            while let notice = engine.work.notices.pop() { control.send(.notice(notice)) }
             if engine.work.isEmpty, !relieve() { break }
         }
         engine.endTurn()

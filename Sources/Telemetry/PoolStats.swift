@@ -52,18 +52,9 @@ public struct PoolStats: BitwiseCopyable, Sendable {
     public var connectionsRefused: UInt64 = 0
     /// Requests sent a second time, on another connection.
     public var retries: UInt64 = 0
-    /// Copies of a write that were not written.
-    public var copiesFailed: UInt64 = 0
-    /// Keys asked of another copy, because the one before is down or did not answer.
-    public var failovers: UInt64 = 0
-    /// Reads that asked a second copy because the first was slow, and those of them that it answered first.
-    public var hedges: UInt64 = 0
-    public var hedgesWon: UInt64 = 0
-    /// Copies that got a key back that they lacked.
-    public var backFills: UInt64 = 0
-    /// Copies that got one and gave it back, because it was being written.
-    public var backFillsUndone: UInt64 = 0
+    public var copies = CopyStats()
     public var repairs = RepairStats()
+    public var consistency = ConsistencyStats()
 
     public init() {}
 
@@ -80,12 +71,8 @@ public struct PoolStats: BitwiseCopyable, Sendable {
         connectionsTotal &+= other.connectionsTotal
         connectionsRefused &+= other.connectionsRefused
         retries &+= other.retries
-        copiesFailed &+= other.copiesFailed
-        failovers &+= other.failovers
-        hedges &+= other.hedges
-        hedgesWon &+= other.hedgesWon
-        backFills &+= other.backFills
-        backFillsUndone &+= other.backFillsUndone
+        copies.merge(other.copies)
         repairs.merge(other.repairs)
+        consistency.merge(other.consistency)
     }
 }

@@ -2,8 +2,4 @@
 /// them all the same.
 public let servesCopies = isServingCopies || environment("DROVER_COPIES") == "1"
 
-/// Whether a pool with copies answers everything as one memcached does: a `ma` with `q` and `N` that makes its item is
-/// not told.
-public let copiesAnswerAlike = environment("DROVER_COPIES") == "1"
-
 private let isServingCopies = true

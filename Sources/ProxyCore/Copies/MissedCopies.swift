@@ -1,7 +1,8 @@
 /// Which copies of a key missed a write, so that none of them passes for the source of its repair while there is a
 /// better one: a primary that comes back with what it held before would undo what its replica took meanwhile.
 ///
-/// Masks: bit 0 is the key's first copy.
+/// Masks: bit 0 is the key's first copy. That holds from the write to the repair, however long it waits: a key's copies
+/// keep their order for as long as the pool's settings do, as neither verdicts on nodes nor loads move one (`Placement`).
 struct MissedCopies: BitwiseCopyable, Sendable, Equatable {
     /// Those that missed the latest write that any missed.
     private(set) var last: UInt8 = 0

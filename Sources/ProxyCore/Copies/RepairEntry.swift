@@ -21,6 +21,10 @@ struct RepairEntry: BitwiseCopyable {
     let isBase64: Bool
     var reason: RepairReason
     var needsAllCopies = false
+    /// Nobody knows that its copies differ: they are only to be compared.
+    var isCheck = false
+    /// They were seen to differ, and no write has asked for the repair.
+    var isSuspicion = false
     /// Since it is under way.
     var isAskedAgain = false
     /// In the writes for which it was asked again.

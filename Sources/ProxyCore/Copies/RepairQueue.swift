@@ -13,6 +13,11 @@ public struct Repair: BitwiseCopyable, Sendable {
     public var reason: RepairReason
     /// A copy failed: the repair is not over until all copies of the key, not just the live ones, agree.
     public var needsAllCopies: Bool
+    /// The copies are only to be compared; `endCheck` ends it, whatever happens.
+    public var isCheck = false
+    /// A check has found that they differ, and no write has asked for the repair: that the primary's is the right one is
+    /// only likely.
+    public var isSuspicion = false
     var missed: MissedCopies
 
     /// The copies for a `RepairPlan`, the source first: the first in the key's order that has missed no write.
@@ -62,13 +67,15 @@ public final class RepairQueue {
 
     let entries: Table<RepairEntry>
     /// Is told which keys wait.
-    private let writes: WriteTable?
+    let writes: WriteTable?
     /// Slots of what waits, as a heap: none comes up before its parent at `(index - 1) / 2`.
     let heap = Stack<UInt32>()
     /// The first entry of each chain of keys whose hashes end alike, or none.
-    private let chains = Stack<UInt32>()
+    let chains = Stack<UInt32>()
     /// Keys that wait, and those under way.
-    public private(set) var count = 0
+    public internal(set) var count = 0
+    /// Those of them that are only to be compared.
+    var checkCount = 0
     /// Those of them that need all copies.
     private var patientCount = 0
     /// Entries ever queued.
@@ -122,38 +129,54 @@ public final class RepairQueue {
             return false
         }
         let due = missed == 0 ? now : now &+ settlingTime
-        let chain = Int(truncatingIfNeeded: hash) & (chains.count - 1)
-        var slot = chains[chain]
-        while slot != Table<RepairEntry>.none {
-            if entries.update(slot, { $0.isFor(key, isBase64, hash, pool) }) {
-                merge(slot, missed, doubted, due)
-                return true
-            }
-            slot = entries[slot].nextInChain
+        let slot = find(key, isBase64, hash, pool)
+        if slot != Table<RepairEntry>.none {
+            if entries[slot].isCheck { becomeRepair(slot, reason, counted: &stats) }
+            entries[slot].isSuspicion = false
+            merge(slot, missed, doubted, due)
+            return true
         }
         let isPatient = missed != 0
         guard count < Int(entries.limit), !isPatient || patientCount < Int(entries.limit) / 4 * 3 else {
             stats.dropped.count(reason)
             return false
         }
-        let fresh = entries.take(
-            RepairEntry(
-                hash: hash, due: due, pool: pool, isBase64: isBase64, reason: reason, nextInChain: chains[chain]))
+        let fresh = insert(key, isBase64, hash, pool, reason, at: due)
         entries.update(fresh) {
-            $0.keep(key)
             $0.missed.doubt(doubted)
             $0.missed.note(missed)
             $0.needsAllCopies = isPatient
             if isPatient { $0.settled = due }
         }
-        chains[chain] = fresh
-        count += 1
         writes?.owesRepair(hash)
         if isPatient { patientCount += 1 }
-        enqueue(fresh, at: due)
         stats.queued.count(reason)
         stats.waiting += 1
         return true
+    }
+
+    /// The slot of the key, or none.
+    func find(_ key: RawSpan, _ isBase64: Bool, _ hash: UInt64, _ pool: UInt16) -> UInt32 {
+        var slot = chains[Int(truncatingIfNeeded: hash) & (chains.count - 1)]
+        while slot != Table<RepairEntry>.none, !entries.update(slot, { $0.isFor(key, isBase64, hash, pool) }) {
+            slot = entries[slot].nextInChain
+        }
+        return slot
+    }
+
+    /// A slot for a key that has none; there must be room.
+    func insert(
+        _ key: RawSpan, _ isBase64: Bool, _ hash: UInt64, _ pool: UInt16, _ reason: RepairReason, at due: UInt64
+    ) -> UInt32 {
+        let chain = Int(truncatingIfNeeded: hash) & (chains.count - 1)
+        let fresh = entries.take(
+            RepairEntry(
+                hash: hash, due: due, pool: pool, isBase64: isBase64, reason: reason, nextInChain: chains[chain]))
+        entries.update(fresh) { $0.keep(key) }
+        chains[chain] = fresh
+        count += 1
+        enqueue(fresh, at: due)
+        return fresh
     }
 
     private func merge(_ slot: UInt32, _ missed: UInt8, _ doubted: UInt8, _ due: UInt64) {
@@ -176,7 +199,7 @@ public final class RepairQueue {
         }
     }
 
-    private func setNeedsAllCopies(_ slot: UInt32, _ value: Bool) {
+    func setNeedsAllCopies(_ slot: UInt32, _ value: Bool) {
         guard entries[slot].needsAllCopies != value else { return }
         entries[slot].needsAllCopies = value
         patientCount += value ? 1 : -1
@@ -193,7 +216,8 @@ public final class RepairQueue {
             $0.missedMeanwhile = MissedCopies()
             return Repair(
                 slot: slot, pool: $0.pool, hash: $0.hash, isBase64: $0.isBase64, reason: $0.reason,
-                needsAllCopies: $0.needsAllCopies, missed: $0.missed)
+                needsAllCopies: $0.needsAllCopies, isCheck: $0.isCheck,
+                isSuspicion: $0.isSuspicion, missed: $0.missed)
         }
     }
 
@@ -209,7 +233,10 @@ public final class RepairQueue {
             return enqueue(slot, at: max(entries[slot].settled, now))
         }
         stats.done.count(entries[slot].reason)
-        guard entries[slot].isAskedAgain else { return free(slot, counted: &stats) }
+        guard entries[slot].isAskedAgain else {
+            stats.waiting -= 1
+            return free(slot)
+        }
         let missed = entries[slot].missedMeanwhile
         entries[slot].missed = missed
         setNeedsAllCopies(slot, !missed.isEmpty)
@@ -254,7 +281,8 @@ public final class RepairQueue {
     /// Gives a repair up: for a graceful stop while its node is down.
     public func abandon(_ slot: UInt32, counted stats: inout RepairStats) {
         stats.abandoned &+= 1
-        free(slot, counted: &stats)
+        stats.waiting -= 1
+        free(slot)
     }
 
     /// Lets all that wait come up now: when a node is back, or before a stop.
@@ -264,7 +292,7 @@ public final class RepairQueue {
         for index in 0..<heap.count { siftUp(from: index) }
     }
 
-    private func enqueue(_ slot: UInt32, at due: UInt64) {
+    func enqueue(_ slot: UInt32, at due: UInt64) {
         order &+= 1
         entries[slot].due = due
         entries[slot].order = order
@@ -273,7 +301,7 @@ public final class RepairQueue {
         siftUp(from: heap.count - 1)
     }
 
-    private func free(_ slot: UInt32, counted stats: inout RepairStats) {
+    func free(_ slot: UInt32) {
         let chain = Int(truncatingIfNeeded: entries[slot].hash) & (chains.count - 1)
         let next = entries[slot].nextInChain
         if chains[chain] == slot {
@@ -284,10 +312,9 @@ public final class RepairQueue {
             entries[before].nextInChain = next
         }
         setNeedsAllCopies(slot, false)
-        writes?.repaired(entries[slot].hash)
+        if !entries[slot].isCheck { writes?.repaired(entries[slot].hash) }
         entries.free(slot)
         count -= 1
-        stats.waiting -= 1
     }
 }
 

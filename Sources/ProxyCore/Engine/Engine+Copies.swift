@@ -47,7 +47,7 @@ extension Engine {
         guard !isReadable(node: node), hasCopies(pool: pool) else { return node }
         let all = copies(of: hash(), pool: pool)
         guard let rank = readable(all) else { return node }
-        poolStats[Int(pool)].failovers &+= 1
+        poolStats[Int(pool)].copies.failovers.count(.nodeDown)
         return all[rank]
     }
 
@@ -133,9 +133,9 @@ extension Engine {
 
     /// Asks the next copy for what the call's node has not answered. False where there is none, or where part of the
     /// answer has left already.
-    func askNextCopy(_ call: UInt32) -> Bool {
+    func askNextCopy(_ call: UInt32, _ cause: ErrorCause) -> Bool {
         guard let next = nextCopy(for: call) else { return false }
-        poolStats[Int(requests[calls[call].request].pool)].failovers &+= 1
+        poolStats[Int(requests[calls[call].request].pool)].copies.failovers.count(cause)
         move(call, to: next)
         return true
     }
@@ -186,13 +186,13 @@ extension Engine {
 
     /// Asks the next copies for the keys that the call's node has not answered, or has not. False when there is a key
     /// that has not been answered and has no copy left; it is then missing.
-    func askNextCopies(_ call: UInt32) -> Bool {
+    func askNextCopies(_ call: UInt32, _ cause: ErrorCause) -> Bool {
         let row = calls[call]
         guard row.flags.contains(.repeatable), mayAskElsewhere(row) else { return false }
         calls[call].piece = none
         calls[call].missed = none
         let asked = askElsewhere(for: row.piece, row)
-        poolStats[Int(requests[row.request].pool)].failovers &+= UInt64(asked.count)
+        for _ in 0..<asked.count { poolStats[Int(requests[row.request].pool)].copies.failovers.count(cause) }
         _ = askElsewhere(for: inOrder(row.missed), row, isMiss: true)
         endLines()
         return !asked.isLost

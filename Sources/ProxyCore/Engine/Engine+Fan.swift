@@ -66,6 +66,7 @@ extension Engine {
             return nil
         }
         let own = requests.take(Request(client: none, verb: head.verb, flags: .fanned, pool: pool, started: now))
+        if !head.goesToAllCopies, live.primary != all.primary { poolStats[Int(pool)].copies.failovers.count(.nodeDown) }
         let fan = fans.take(
             Fan(
                 client: request, piece: piece, own: own, nodes: live,
@@ -280,7 +281,8 @@ extension Engine {
         let ended = calls[call]
         let fan = requests[ended.request].fan
         let rank = Int(ended.rank)
-        poolStats[Int(fans[fan].pool)].copiesFailed &+= 1
+        let pool = Int(fans[fan].pool)
+        poolStats[pool].copies.failed.count(cause)
         fans.update(fan) {
             $0.cause = cause
             $0.progress.fail(rank)
@@ -293,6 +295,7 @@ extension Engine {
         let row = fans[fan]
         if row.isDeciding, isUnsent || row.head.goesToAllCopies, rank + 1 < row.nodes.count {
             // The next copy is the acting primary now. A set may be done twice.
+            poolStats[pool].copies.failovers.count(cause)
             spread(fan, to: rank + 1..<rank + 2)
         } else {
             // What was sent may have been done.
@@ -323,6 +326,7 @@ extension Engine {
         let row = fans[fan]
         fans[fan].client = none
         countPool(row.head.verb, row.code, pool: Int(row.pool))
+        poolStats[Int(row.pool)].copies.acknowledged.count(row.progress.answered.nonzeroBitCount)
         let isHidden =
             requests[row.client].flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, row.code)
             && !row.head.isToldByNode
@@ -352,6 +356,7 @@ extension Engine {
 
     private func end(_ fan: UInt32) {
         let row = fans[fan]
+        poolStats[Int(row.pool)].copies.written &+= UInt64(row.progress.answered.nonzeroBitCount)
         let (overlapped, doubted) = writes.conclude(WriteTable.hash(row.hash, pool: row.pool))
         considerRepair(row, overlapped: overlapped, doubted: doubted)
         free(fan: fan)

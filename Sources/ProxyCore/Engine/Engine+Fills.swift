@@ -215,8 +215,8 @@ extension Engine {
         // What was disturbed was taken back; and who has overlapped with this is told so, and which copies it was.
         _ = writes.end(row.hash)
         poolStats.update(Int(row.wish.pool)) {
-            $0.backFills &+= UInt64(outcome.filled.nonzeroBitCount)
-            $0.backFillsUndone &+= UInt64(outcome.takenBack.nonzeroBitCount)
+            $0.copies.backFills &+= UInt64(outcome.filled.nonzeroBitCount)
+            $0.copies.backFillsUndone &+= UInt64(outcome.takenBack.nonzeroBitCount)
         }
         queues.clear(&row.value)
         queues.chunks.release(row.wish.chunk)

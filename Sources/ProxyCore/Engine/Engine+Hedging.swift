@@ -122,7 +122,7 @@ extension Engine {
         let slot = calls.take(twin)
         calls[call].other = slot
         requests[row.request].pending &+= 1
-        poolStats[Int(requests[row.request].pool)].hedges &+= 1
+        poolStats[Int(requests[row.request].pool)].copies.hedges &+= 1
         enqueue(slot)
         sendKept(slot)
     }
@@ -133,7 +133,7 @@ extension Engine {
     func win(_ call: UInt32) {
         let (other, request) = (calls[call].other, calls[call].request)
         let row = requests[request]
-        if calls[call].flags.contains(.hedge) { poolStats[Int(row.pool)].hedgesWon &+= 1 }
+        if calls[call].flags.contains(.hedge) { poolStats[Int(row.pool)].copies.hedgesWon &+= 1 }
         calls[call].other = none
         if calls[other].flags.contains(.blocking) { unblock(other) }
         let own = requests.take(Request(client: none, verb: row.verb, flags: .dropped, pool: row.pool, started: now))

@@ -162,7 +162,7 @@ extension Engine {
             leave(call, lacks: false)
             return
         }
-        if askNextCopy(call) { return }
+        if askNextCopy(call, cause) { return }
         if cause == .connectionLost, canRepeat(call) {
             sendAgain(call)
             return
@@ -177,7 +177,7 @@ extension Engine {
         } else if midValue, isPieced, calls[call].piece != none {
             queues.clear(&pieces[calls[call].piece].reply)
         }
-        if isPieced, askNextCopies(call) {
+        if isPieced, askNextCopies(call, cause) {
             release(call)
             settleOne(request)
             return
@@ -239,6 +239,7 @@ extension Engine {
     public func tick() -> UInt64? {
         runRepairs()
         sendHedges()
+        noticeGivenUp()
         var next = wakeup
         var index = 0
         while index < liveLinks.count {

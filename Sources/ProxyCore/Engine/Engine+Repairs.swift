@@ -61,6 +61,10 @@ extension Engine {
         let all = copies(of: ringHash(of: repair), pool: repair.pool)
         var live: UInt8 = 0
         for index in all.indices where isWritable(node: all[index]) { live |= 1 << UInt8(index) }
+        if repair.isSuspicion, hasBeenDown(all) {
+            poolStats.update(Int(repair.pool)) { repairs.abandon(repair.slot, counted: &$0.repairs) }
+            return
+        }
         let order = repair.order(live: live)
         guard order.count > 1 else {
             retry(repair, .nodeDown)
@@ -73,7 +77,9 @@ extension Engine {
         let own = requests.take(
             Request(client: none, verb: .metaGet, flags: .repairing, pool: repair.pool, started: now))
         let run = runs.take(
-            RepairRun(repair: repair, plan: RepairPlan(copies: order.count), copies: all, order: order, own: own))
+            RepairRun(
+                repair: repair, plan: RepairPlan(copies: order.count, isCheck: repair.isCheck), copies: all,
+                order: order, own: own))
         liveRuns.push(run)
         requests[own].fan = run
         requests[own].pending = 1  // the run itself
@@ -221,9 +227,11 @@ extension Engine {
             _ = liveRuns.pop()
             break
         }
+        poolStats[Int(row.repair.pool)].copies.repaired &+= UInt64(row.plan.written)
         switch outcome {
+        case _ where row.repair.isCheck: conclude(row, outcome, overlapped: overlapped)
         case .copyFailed: retry(row.repair, .failed)
-        case .moved: retry(row.repair, .moved)
+        case .moved, .differed: retry(row.repair, .moved)
         case .agreed where overlapped: retry(row.repair, .busy)
         case .agreed where row.repair.needsAllCopies && row.order.count < row.copies.count: retry(row.repair, .nodeDown)
         case .agreed:
@@ -234,6 +242,8 @@ extension Engine {
     }
 
     private func retry(_ repair: Repair, _ obstacle: RepairObstacle) {
+        // Another key will do for a check.
+        if repair.isCheck { return endCheck(repair) }
         poolStats.update(Int(repair.pool)) {
             _ = repairs.retry(repair.slot, obstacle, now: now, counted: &$0.repairs)
         }

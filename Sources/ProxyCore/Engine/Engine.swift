@@ -79,6 +79,13 @@ public final class Engine {
     public let poolStats = Stack<PoolStats>()
     public let nodeStats = Stack<NodeStats>()
     public let work = Work()
+    /// By pool; and the earliest time at which one is due, and whether it has come.
+    let checks = Stack<CheckState>()
+    var nextCheck = UInt64.max
+    var isCheckDue = false
+    /// By pool; and when it is looked at again.
+    let givenUp = Stack<GivenUp>()
+    var nextNotice: UInt64 = 0
 
     /// Nodes touched by the multi-key get that is being taken apart.
     let building = Stack<UInt32>()
@@ -141,19 +148,25 @@ public final class Engine {
                 hedgings.push(Hedging(pool: UInt16(poolStats.count - 1), policy: policy))
             }
             clientCounts.push(0)
+            givenUp.push(GivenUp())
+            checks.push(CheckState(due: pool.checkInterval > 0 ? 0 : .max))
         }
         for node in topology.nodes {
             let settings = topology.pools[node.pool].settings
             nodeStats.push(NodeStats())
             _ = nodes.take(
                 NodeRow(
-                    pool: UInt16(node.pool), isUp: node.isUp, timeout: settings.timeout,
+                    pool: UInt16(node.pool), isUp: node.isUp, hasBeenDown: !node.isUp, timeout: settings.timeout,
                     connectTimeout: settings.connectTimeout))
         }
+        planChecks()
     }
 
     /// The clock, read once for all that the turn brings.
-    public func beginTurn(at time: UInt64) { now = time }
+    public func beginTurn(at time: UInt64) {
+        now = time
+        isCheckDue = time >= nextCheck
+    }
 
     /// Calls are under way, so that time matters.
     public var isBusy: Bool { calls.count > 0 }
@@ -177,6 +190,7 @@ public final class Engine {
             let slot = UInt32(index)
             let wasUp = nodes[slot].isUp
             nodes[slot].isUp = next.nodes[index].isUp
+            if !nodes[slot].isUp { nodes[slot].hasBeenDown = true }
             if wasUp, !next.nodes[index].isUp { drop(node: slot) }
         }
         topology = next
@@ -208,12 +222,14 @@ public struct Work: ~Copyable {
     public let figures = Stack<UInt32>()
     /// What to tell the control thread.
     public let reports = Stack<NodeReport>()
+    public let notices = Stack<PoolNotice>()
 
     init() {}
 
     public var isEmpty: Bool {
         clients.isEmpty && links.isEmpty && opening.isEmpty && closing.isEmpty && resuming.isEmpty && pausing.isEmpty
             && unpausing.isEmpty && figures.isEmpty && reports.isEmpty
+            && notices.isEmpty
     }
 }
 

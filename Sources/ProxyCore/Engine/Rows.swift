@@ -248,6 +248,8 @@ struct Link: BitwiseCopyable {
 struct NodeRow: BitwiseCopyable {
     var pool: UInt16
     var isUp = true
+    /// At any time since the start.
+    var hasBeenDown = false
     /// A failure was reported and no success since.
     var isSuspect = false
     /// The connection that new calls go to.

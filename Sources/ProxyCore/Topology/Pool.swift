@@ -26,6 +26,8 @@ public final class Pool: Sendable {
     let onMiss: PoolSettings.OnMiss
     /// Of 10,000 reads.
     let hedge: Int
+    /// The least nanoseconds between two keys whose copies one worker compares; 0 is never.
+    let checkInterval: UInt64
     /// Ring member to node among all nodes.
     let members: [UInt32]
     let pipelineLimit: UInt32
@@ -56,6 +58,7 @@ public final class Pool: Sendable {
         read = settings.read
         onMiss = settings.onMiss
         hedge = settings.hedge
+        checkInterval = settings.hasCopies && settings.checks > 0 ? 1_000_000_000 / UInt64(settings.checks) : 0
         if settings.hasCopies {
             // Down nodes keep their places, so one placement serves all generations.
             let placement = earlier ?? Placement(settings, firstNode: firstNode)

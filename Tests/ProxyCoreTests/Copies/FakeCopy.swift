@@ -139,8 +139,8 @@ struct FakeRepair {
     let isBase64: Bool
     private(set) var value: [UInt8] = []
 
-    init(key: String, isBase64: Bool = false, copies: Int, compareLimit: UInt32 = 64) {
-        plan = RepairPlan(copies: copies, compareLimit: compareLimit)
+    init(key: String, isBase64: Bool = false, copies: Int, compareLimit: UInt32 = 64, isCheck: Bool = false) {
+        plan = RepairPlan(copies: copies, compareLimit: compareLimit, isCheck: isCheck)
         self.key = key
         self.isBase64 = isBase64
     }

@@ -270,7 +270,7 @@ final class RepairSimulation {
         let overlapped = table.end(running.ticket.hash)
         switch outcome {
         case .copyFailed: put(running.ticket, .failed, of: running.worker)
-        case .moved: put(running.ticket, .moved, of: running.worker)
+        case .moved, .differed: put(running.ticket, .moved, of: running.worker)
         case .agreed where overlapped: put(running.ticket, .busy, of: running.worker)
         case .agreed where running.ticket.needsAllCopies && running.order.count < copies.count:
             put(running.ticket, .nodeDown, of: running.worker)

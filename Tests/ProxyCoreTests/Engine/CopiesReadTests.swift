@@ -44,7 +44,7 @@ import Testing
         for _ in 0..<8 { #expect(world.ask(line, from: client) == values(Self.keys + [lost[0]])) }
         #expect(world.disagreements(on: Self.keys) == [])
         let filled = lost.reduce(0) { $0 + world.copies(of: $1).count - 1 }
-        #expect(world.engine.poolStats[0].backFills == filled)
+        #expect(world.engine.poolStats[0].copies.backFills == filled)
         world.expectRest()
     }
 

@@ -6,7 +6,7 @@ import Testing
 /// Replies of pools with copies that once were not what one memcached sends.
 @Suite(.enabled(if: servesCopies))
 struct CopiesReplyTests {
-    private let world = World(.twoOfThree, acks: .all, seed: 1)
+    private let world = World(.twoOfThree, acks: .all, checks: 0, seed: 1)
 
     @Test func aQuietMaThatMakesItsItemIsTold() {
         let client = world.connect()

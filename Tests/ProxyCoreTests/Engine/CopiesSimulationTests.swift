@@ -40,7 +40,6 @@ struct CopiesSimulationTests {
     @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases, PoolSettings.Acks.allCases)
     func everyReplyUnderFaults(shape: CopiesShape, acks: PoolSettings.Acks) {
         var generator = SeededGenerator.fromEnvironment()
-        var (hedges, fills) = (UInt64(0), UInt64(0))
         for round in 0..<rounds {
             let seed = round == 0 ? generator.seed : generator.next()
             let reads = PoolSettings.Read.allCases
@@ -68,10 +67,39 @@ struct CopiesSimulationTests {
             world.settle()
             for index in clients.indices { clients[index].checkReplies(world, errors: true, "DROVER_SEED=\(seed)") }
             world.expectRest()
-            hedges += world.engine.poolStats[0].hedgesWon
-            fills += world.engine.poolStats[0].backFills
         }
-        if rounds >= 8 { #expect(hedges > 0 && fills > 0, "the simulation has to bring forth what it is for") }
+    }
+
+    /// The same where nodes are only slow, and lose keys: reads are doubled, and what is missed is written back.
+    @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases)
+    func everyReplyOfSlowNodes(shape: CopiesShape) {
+        var generator = SeededGenerator.fromEnvironment()
+        var (hedges, fills) = (UInt64(0), UInt64(0))
+        for round in 0..<rounds {
+            let seed = round == 0 ? generator.seed : generator.next()
+            let world = World(shape, acks: .all, read: .fastest, onMiss: .next, checks: 0, seed: seed)
+            var clients = (0..<3).map { SimulatedClient(world, number: $0, seed: seed, marksSilence: true) }
+            var random = SeededGenerator(seed: seed)
+            for _ in 0..<80 {
+                clients[random.pick(clients.indices)].say(1, to: world)
+                for _ in 0..<random.pick(0..<12) { world.turn() }
+                let node = random.pick(world.nodes.indices)
+                switch random.pick(0..<5) {
+                case 0: for key in Self.keys where random.once(in: 2) { world.nodes[node].items[key] = nil }
+                case 1: world.nodes[node].isFrozen.toggle()
+                case 2: world.now += 12_000_000
+                default: for index in world.nodes.indices { world.nodes[index].isFrozen = false }
+                }
+            }
+            for index in world.nodes.indices { world.nodes[index].isFrozen = false }
+            for index in clients.indices { clients[index].finish(world) }
+            world.settle()
+            for index in clients.indices { clients[index].checkReplies(world, errors: true, "DROVER_SEED=\(seed)") }
+            world.expectRest()
+            hedges += world.engine.poolStats[0].copies.hedgesWon
+            fills += world.engine.poolStats[0].copies.backFills
+        }
+        if rounds >= 10 { #expect(hedges > 0 && fills > 0, "\(hedges) hedges won, \(fills) copies filled") }
     }
 
     private static func fault(_ random: inout SeededGenerator, _ world: World) {

@@ -41,7 +41,7 @@ import Testing
         world.now += 2_000_000
         world.run()
         #expect(world.take(client) == value(key) + "VA 5\r\nhello\r\n" + value(key))
-        #expect(world.engine.poolStats[0].hedges == 3 && world.engine.poolStats[0].hedgesWon == 3)
+        #expect(world.engine.poolStats[0].copies.hedges == 3 && world.engine.poolStats[0].copies.hedgesWon == 3)
         #expect(world.engine.poolStats[0].hits.total == stored + 3)
         // What comes now is nobody's.
         world.nodes[copies[0]].isFrozen = false
@@ -67,7 +67,7 @@ import Testing
         world.nodes[copies[1]].isFrozen = false
         world.run()
         #expect(world.take(client) == "")
-        #expect(world.engine.poolStats[0].hedges == 1 && world.engine.poolStats[0].hedgesWon == 0)
+        #expect(world.engine.poolStats[0].copies.hedges == 1 && world.engine.poolStats[0].copies.hedgesWon == 0)
         world.expectRest()
     }
 
@@ -123,7 +123,7 @@ import Testing
         world.run()
         world.now += 11_000_000
         world.run()
-        #expect(world.engine.poolStats[0].hedges == 30)
+        #expect(world.engine.poolStats[0].copies.hedges == 30)
         world.close(client: client)
         for node in 0..<3 { world.nodes[node].isFrozen = false }
         world.run()
@@ -139,7 +139,7 @@ import Testing
         world.run()
         world.now += 11_000_000
         world.run()
-        #expect((50...60).contains(world.engine.poolStats[0].hedges))
+        #expect((50...60).contains(world.engine.poolStats[0].copies.hedges))
         for node in 0..<3 { world.nodes[node].isFrozen = false }
         world.run()
         #expect(world.take(client) == String(repeating: Self.keys.map(value).joined(), count: 20))
@@ -154,6 +154,6 @@ import Testing
         for node in 0..<3 { world.nodes[node].isFrozen = true }
         for key in Self.keys { world.send("get \(key)\r\n", from: client) }
         world.run()
-        #expect(world.engine.hedgeWaits.count == 0 && world.engine.wakeup == .max)
+        #expect(world.engine.hedgeWaits.count == 0 && world.engine.nextHedge == .max)
     }
 }
