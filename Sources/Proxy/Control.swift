@@ -40,7 +40,7 @@ public final class Control {
     /// Requests for figures, to be answered when the mail is read.
     var asking: [(worker: Int, request: UInt32)] = []
     /// Writes under way, of all workers.
-    private let writes = WriteTable()
+    private let writes: WriteTable
     private var cutOff = 0
     private var isDraining = false
 
@@ -50,6 +50,7 @@ public final class Control {
         self.logger = logger
         LibeventLog.send { logger.log(level: $0 ? .warning : .info, "libevent: \($1)") }
         topology = Topology(settings.pools)
+        writes = topology.hasCopies ? WriteTable() : WriteTable(slots: 2)
         addresses = topology.nodes.map { SocketAddress(endpoint: $0.settings.address) }
         resolvableAt = Array(repeating: 0, count: topology.nodes.count)
         reach = settings.pools.map { _ in .whole }

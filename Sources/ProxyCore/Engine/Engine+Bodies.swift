@@ -98,7 +98,7 @@ extension Engine {
         }
         let request = calls[call].request
         if requests[request].flags.contains(.fanned) {
-            requests[fans[requests[request].fan].client].flags.insert(.quiet)
+            requests[request].flags.insert(.quiet)
             beginFan(collected: call, .badDataChunk)
             return
         }

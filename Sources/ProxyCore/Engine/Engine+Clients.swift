@@ -14,9 +14,12 @@ extension Engine {
         clientCounts[pool] += 1
         poolStats[pool].connections &+= 1
         poolStats[pool].connectionsTotal &+= 1
+        var flags = Client.Flags.open
+        if hasCopies(pool: UInt16(pool)) { flags.insert(.copies) }
+        if readsElsewhere(pool: UInt16(pool)) { flags.insert(.readsElsewhere) }
         return clients.take(
             Client(
-                flags: hasCopies(pool: UInt16(pool)) ? [.open, .copies] : .open, pool: UInt16(pool),
+                flags: flags, pool: UInt16(pool),
                 pipelineLimit: UInt32(topology.pools[pool].pipelineLimit)))
     }
 
@@ -78,7 +81,7 @@ extension Engine {
             let next = requests[slot].next
             requests[slot].client = none
             queues.clear(&requests[slot].reply)
-            if requests[slot].flags.contains(.done) { free(request: slot) }
+            if requests[slot].flags.contains(.done), !requests[slot].flags.contains(.fanned) { free(request: slot) }
             slot = next
         }
         queues.clear(&clients[id].output)

@@ -6,12 +6,18 @@ internal import Telemetry
 /// Which copies of a key are asked, and which next when one does not answer.
 extension Engine {
     /// The hash of the command's key; a base64 key counts as its decoded bytes.
+    @inline(__always)
     func hash(of head: RequestHead, in bytes: RawSpan, pool: UInt16) -> UInt64 {
-        guard head.options.contains(.base64Key) else { return hash(of: head.key, in: bytes, pool: pool) }
+        head.options.contains(.base64Key) ? hashOfDecodedKey(pool: pool) : hash(of: head.key, in: bytes, pool: pool)
+    }
+
+    /// Of the key that the parser decoded last.
+    private func hashOfDecodedKey(pool: UInt16) -> UInt64 {
         let key = parser.decodedKey
         return unsafe hash(of: ByteRange(offset: 0, length: parser.decodedLength), in: key.span.bytes, pool: pool)
     }
 
+    @inline(__always)
     func hash(of key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt64 {
         unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.hashed(key, in: bytes) }
     }
@@ -21,8 +27,13 @@ extension Engine {
     }
 
     /// The copies that take writes, by rank.
-    func writable(_ all: Copies) -> Copies { all.filter { isWritable(node: $0) } }
+    @inline(__always)
+    func writable(_ all: Copies) -> Copies {
+        for index in all.indices where !isWritable(node: all[index]) { return all.filter { isWritable(node: $0) } }
+        return all
+    }
 
+    @inline(__always)
     func isWritable(node: UInt32) -> Bool { nodes[node].isUp }
 
     /// Whether the node's contents may be shown to clients. A node that is back may have missed writes: this is where

@@ -235,4 +235,30 @@ extension Engine {
             }
         }
     }
+
+    // MARK: - Calls of Drover's own
+
+    /// More of an answer to a call that Drover made on its own.
+    func keepInner(_ bytes: RawSpan, of call: UInt32) {
+        let flags = requests[calls[call].request].flags
+        if flags.contains(.fanned) {
+            keepAnswer(bytes, of: call)
+        } else if flags.contains(.repairing) {
+            keepRepairReply(bytes, of: call)
+        } else if flags.contains(.filling) {
+            keepFillReply(bytes, of: call)
+        }
+    }
+
+    /// The end of one.
+    func finishInner(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
+        let flags = requests[calls[call].request].flags
+        if flags.contains(.repairing) {
+            finishRepair(call, code, bytes, of: id)
+        } else if flags.contains(.filling) {
+            finishFill(call, code, bytes, of: id)
+        } else {
+            finishDropped(call, code, of: id)
+        }
+    }
 }

@@ -78,7 +78,7 @@ extension Engine {
     private func backlog(of call: UInt32) -> Int {
         let request = calls[call].request
         let client = requests[request].client
-        guard client != none else { return 0 }
+        guard client != none, !requests[request].flags.contains(.fanned) else { return 0 }
         let piece = calls[call].piece
         if clients[client].first != request { return requests[request].reply.count + pieceBytes(piece) }
         if requests[request].flags.contains(.pieced), piece != requests[request].firstPiece { return pieceBytes(piece) }

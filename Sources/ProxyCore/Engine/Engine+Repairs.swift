@@ -28,9 +28,6 @@ extension Engine {
     /// The write is over: its key is repaired if its copies may differ.
     /// - Parameter doubted: copies that may have got an older value meanwhile.
     func considerRepair(_ fan: Fan, overlapped: Bool, doubted: UInt8) {
-        let count = unsafe pools[Int(fan.pool)]._withUnsafeGuaranteedRef { $0.copyCount }
-        // As nearly always: every copy was asked, answered, and agrees.
-        if !overlapped, !fan.needsRepair, fan.progress.failed == 0, fan.nodes.count == count { return }
         let all = copies(of: fan.hash, pool: fan.pool)
         var missed: UInt8 = 0
         for index in all.indices {
@@ -42,9 +39,9 @@ extension Engine {
         guard overlapped || fan.needsRepair || missed != 0 && isChanged else { return }
         let reason: RepairReason = missed != 0 ? .copyFailed : overlapped ? .overlap : .disagree
         let key = fan.head.key
-        _ = queues.withStart(of: fan.line, limit: Int(fan.head.lineLength)) { line in
+        queues.withBytes(of: fan.line) { line in
             poolStats.update(Int(fan.pool)) {
-                repairs.add(
+                _ = repairs.add(
                     line.extracting(key.start..<key.end), isBase64: fan.head.options.contains(.base64Key),
                     hash: WriteTable.hash(fan.hash, pool: fan.pool), pool: fan.pool, reason: reason, missed: missed,
                     doubted: doubted, now: now, counted: &$0.repairs)

@@ -34,11 +34,7 @@ extension Engine {
             fail(link: id, .protocolError)
             return bytes.byteCount
         }
-        if calls[call].flags.contains(.fenced), bytes.isEqual(to: "MN\r\n", at: 0) {
-            finish(call, .mn, bytes.extracting(0..<4), of: id)
-            return 4
-        }
-        if calls[call].flags.contains(.tagsCAS) { return takeTagged(bytes, of: call, link: id) }
+        guard calls[call].isUsual else { return takeUnusual(bytes, of: call, link: id) }
         if calls[call].piece != none {
             let used = takeValues(bytes, of: call)
             if used > 0 { return used }
@@ -49,6 +45,12 @@ extension Engine {
             finish(call, .end, bytes.extracting(0..<length), of: id)
             return length
         }
+        return takeElement(bytes, of: call, link: id)
+    }
+
+    /// `takeReply` by the parser, which knows all answers.
+    @inline(__always)
+    private func takeElement(_ bytes: RawSpan, of call: UInt32, link id: UInt32) -> Int {
         switch ReplyParser.parse(bytes, for: calls[call].verb, rawKeyLength: calls[call].rawKeyLength) {
         case .needMore: return 0
         case .line(let code, let length):
@@ -65,6 +67,22 @@ extension Engine {
             fail(link: id, .protocolError)
             return bytes.byteCount
         }
+    }
+
+    private func takeUnusual(_ bytes: RawSpan, of call: UInt32, link id: UInt32) -> Int {
+        let row = calls[call]
+        if row.flags.contains(.tagsCAS) { return takeTagged(bytes, of: call, link: id) }
+        if row.flags.contains(.fenced), bytes.isEqual(to: "MN\r\n", at: 0) {
+            finish(call, .mn, bytes.extracting(0..<4), of: id)
+            return 4
+        }
+        if row.flags.contains(.toCopy),
+            case .line(let code, let length) = ReplyParser.parse(bytes, for: row.verb, rawKeyLength: row.rawKeyLength)
+        {
+            finishCopy(call, code, bytes.extracting(0..<length), of: id)
+            return length
+        }
+        return takeElement(bytes, of: call, link: id)
     }
 
     /// A value's head, and what has come of the value itself.
@@ -205,6 +223,8 @@ extension Engine {
         let request = requests[ended.request]
         if request.isPlain, ended.isPlain, request.client != none, clients[request.client].first == ended.request {
             finishFirst(call, code, bytes, of: id)
+        } else if request.flags.contains(.fanned) {
+            finishCopy(call, code, bytes, of: id)
         } else {
             finishAny(call, code, bytes, of: id)
         }
@@ -278,30 +298,6 @@ extension Engine {
         release(call)
         if isCut { fail(link: id, nil) }
         settleOne(ended.request)
-    }
-
-    private func keepInner(_ bytes: RawSpan, of call: UInt32) {
-        let flags = requests[calls[call].request].flags
-        if flags.contains(.fanned) {
-            keepAnswer(bytes, of: call)
-        } else if flags.contains(.repairing) {
-            keepRepairReply(bytes, of: call)
-        } else if flags.contains(.filling) {
-            keepFillReply(bytes, of: call)
-        }
-    }
-
-    private func finishInner(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
-        let flags = requests[calls[call].request].flags
-        if flags.contains(.fanned) {
-            finishCopy(call, code, bytes, of: id)
-        } else if flags.contains(.repairing) {
-            finishRepair(call, code, bytes, of: id)
-        } else if flags.contains(.filling) {
-            finishFill(call, code, bytes, of: id)
-        } else {
-            finishDropped(call, code, of: id)
-        }
     }
 
     /// One node's part of a reply that is put together ended otherwise than by END.

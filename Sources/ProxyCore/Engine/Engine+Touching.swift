@@ -50,6 +50,8 @@ extension Engine {
                 abandon(fan, answering: .outOfMemory)
             }
         }
-        if started != none { start(started) }
+        guard started != none else { return }
+        begin(started)
+        send(started)
     }
 }

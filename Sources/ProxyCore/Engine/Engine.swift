@@ -119,7 +119,8 @@ public final class Engine {
     public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
         self.writes = writes
         writer = writes.join()
-        repairs = RepairQueue(seed: seed, writes: writes)
+        repairs =
+            topology.hasCopies ? RepairQueue(seed: seed, writes: writes) : RepairQueue(entries: 4, seed: seed)
         runs = Table(limit: 64)
         fills = Table(limit: 64)
         hedgeWaits = Table(limit: Self.watchLimit)

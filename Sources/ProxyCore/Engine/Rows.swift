@@ -29,6 +29,8 @@ struct Client: BitwiseCopyable {
         static let resuming = Flags(rawValue: 1 << 7)
         /// Its pool keeps more than one copy of a key.
         static let copies = Flags(rawValue: 1 << 9)
+        /// And reads may go to other copies than the primary.
+        static let readsElsewhere = Flags(rawValue: 1 << 10)
     }
 
     var flags: Flags
@@ -64,7 +66,7 @@ struct Request: BitwiseCopyable {
         static let pieced = Flags(rawValue: 1 << 2)
         /// Answered with an error, or cut off.
         static let failed = Flags(rawValue: 1 << 3)
-        /// A write to the copies of a key: see `Fan`. No client waits for it, but for the request that the fan names.
+        /// A write to the copies of a key that is not over: see `Fan`.
         static let fanned = Flags(rawValue: 1 << 4)
         /// A repair: see `RepairRun`.
         static let repairing = Flags(rawValue: 1 << 5)
@@ -72,7 +74,7 @@ struct Request: BitwiseCopyable {
         static let filling = Flags(rawValue: 1 << 6)
         /// A read that another copy has answered first.
         static let dropped = Flags(rawValue: 1 << 7)
-        /// Drover's own, with no client.
+        /// Whose answers are not passed on as they come.
         static let inner: Flags = [.fanned, .repairing, .filling, .dropped]
     }
 
@@ -89,7 +91,7 @@ struct Request: BitwiseCopyable {
     /// Pieces in the order of the reply; the first that has not been passed on, and the last.
     var firstPiece = none
     var lastPiece = none
-    /// Of those of Drover's own: which.
+    /// Of `fanned`, `repairing` and `filling`: which. None when it is over.
     var fan = none
     var started: UInt64
     var reply = ByteQueue()
@@ -119,18 +121,20 @@ struct Call: BitwiseCopyable {
         static let hit = Flags(rawValue: 1 << 5)
         /// Its answer shows CAS numbers, which are to name the node that gave them.
         static let tagsCAS = Flags(rawValue: 1 << 8)
+        /// To one of the copies of a write: see `Fan`.
+        static let toCopy = Flags(rawValue: 1 << 10)
         /// See `RequestOptions.casBehindKey`.
         static let casBehindKey = Flags(rawValue: 1 << 9)
         /// Some of its data block found no memory.
         static let overflowed = Flags(rawValue: 1 << 6)
         /// Of a get of several: other copies are asked for what the node does not have.
-        static let asksOnMiss = Flags(rawValue: 1 << 10)
+        static let asksOnMiss = Flags(rawValue: 1 << 11)
         /// Of a get of several: it asks for keys that other copies lack, and that they are to get back.
-        static let fills = Flags(rawValue: 1 << 11)
+        static let fills = Flags(rawValue: 1 << 12)
         /// Another copy is asked too when it becomes slow.
-        static let watched = Flags(rawValue: 1 << 12)
+        static let watched = Flags(rawValue: 1 << 13)
         /// It asks because another is slow.
-        static let hedge = Flags(rawValue: 1 << 13)
+        static let hedge = Flags(rawValue: 1 << 14)
     }
 
     var request: UInt32
@@ -166,6 +170,10 @@ struct Call: BitwiseCopyable {
     var rank: UInt8 = 0
     /// The copies that have been asked in vain, as bits.
     var tried: UInt8 = 0
+
+    /// Its answer may be read by the short ways of `takeReply`.
+    @inline(__always)
+    var isUsual: Bool { flags.isDisjoint(with: [.fenced, .tagsCAS, .toCopy]) }
 
     /// Nothing is to be done at its end but to pass on what was answered.
     @inline(__always)

@@ -4,6 +4,7 @@ internal import MemcacheProtocol
 
 /// A pool, its ring, and what the request path needs of its settings: constants of a final class, so that a request
 /// can use them without counting a reference.
+@safe
 public final class Pool: Sendable {
     public let settings: PoolSettings
     /// The pool's first node among all nodes.
@@ -16,6 +17,8 @@ public final class Pool: Sendable {
     let distributor: Distributor
     /// Where each key's copies are; nil where a key has one.
     public let placement: Placement?
+    /// The same, for use without counting a reference.
+    private let lookup: Unmanaged<Placement>?
     /// Copies of each key, 1 to 8.
     public let copyCount: Int
     /// Of its nodes; empty where a key has one copy.
@@ -63,11 +66,13 @@ public final class Pool: Sendable {
             // Down nodes keep their places, so one placement serves all generations.
             let placement = earlier ?? Placement(settings, firstNode: firstNode)
             self.placement = placement
+            unsafe lookup = .passUnretained(placement)
             members = settings.nodes.indices.map { UInt32(firstNode + $0) }
             distributor = placement.ring
             return
         }
         placement = nil
+        unsafe lookup = nil
         // A pool that is down altogether keeps its ring: its nodes answer for themselves.
         let leavesOut = settings.whenDown == .rehash && isUp.contains(true)
         let kept = settings.nodes.indices.filter { !leavesOut || isUp[$0] }
@@ -87,7 +92,7 @@ public final class Pool: Sendable {
     /// is last.
     @inline(__always)
     public func copies(of hash: UInt64) -> Copies {
-        if let placement { return placement.copies(of: hash) }
+        if let lookup = unsafe lookup { return unsafe lookup._withUnsafeGuaranteedRef { $0.copies(of: hash) } }
         return Copies(of: members[distributor.pick(hash, random: hash)])
     }
 

@@ -2,7 +2,7 @@ import DroverTesting
 import Testing
 
 /// `on_miss: next`: what one copy lacks is read from the next and written back.
-@Suite(.serialized, .enabled(if: servesCopies))
+@Suite(.serialized)
 struct BackFillTests {
     private static let settings = [
         CopiesSetting(), CopiesSetting(shape: .standby, version: .debian), CopiesSetting(shape: .threeOfThree),

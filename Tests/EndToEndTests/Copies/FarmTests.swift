@@ -2,7 +2,7 @@ import DroverTesting
 import Testing
 
 /// A whole farm goes: what the other one is for.
-@Suite(.serialized, .enabled(if: servesCopies))
+@Suite(.serialized)
 struct FarmTests {
     private let keys = (0..<60).map { "\($0 * 7919)-farm" }
 

@@ -2,7 +2,7 @@ import DroverTesting
 import Testing
 
 /// `read: fastest`: whoever is slow is not waited for.
-@Suite(.serialized, .enabled(if: servesCopies))
+@Suite(.serialized)
 struct FastestTests {
     private let keys = (0..<60).map { "\($0 * 7919)-fastest" }
 

@@ -6,7 +6,6 @@ import Testing
 @testable import ProxyCore
 
 /// Copies of keys that come by are compared.
-@Suite(.enabled(if: servesCopies))
 struct CheckTests {
     private func world(checks: Int = 10, shape: CopiesShape = .twoOfThree) -> World {
         World(
@@ -178,6 +177,16 @@ struct CheckTests {
             #expect(
                 world.nodes.contains { $0.seen.dropFirst(before).contains { $0.hasPrefix("mg \(key) ") } }, "\(key)")
         }
+    }
+
+    /// A look at what `md I` made stale would take from a client the right to replace it.
+    @Test(arguments: ["mg k v\r\n", "md k q\r\nmg k\r\n"]) func whatMayBeStaleIsNotLookedAt(command: String) {
+        let world = world()
+        let client = fill(world)
+        let before = world.nodes.map { $0.seen.count { $0.hasPrefix("mg k f t s c") } }
+        _ = world.ask(command, from: client)
+        pass(world)
+        #expect(world.nodes.map { $0.seen.count { $0.hasPrefix("mg k f t s c") } } == before)
     }
 
     @Test func itCanBeOff() {

@@ -1,10 +1,11 @@
+import Bytes
 import DroverTesting
+import Telemetry
 import Testing
 
 @testable import ProxyCore
 
 /// Replies of pools with copies that once were not what one memcached sends.
-@Suite(.enabled(if: servesCopies))
 struct CopiesReplyTests {
     private let world = World(.twoOfThree, acks: .all, checks: 0, seed: 1)
 
@@ -102,5 +103,41 @@ struct CopiesReplyTests {
         #expect(world.nodes[homes[0]].seen.contains("md k I C\(cas ?? 0) E\(cas ?? 0)"), "it was not given back")
         #expect(world.nodes[homes[0]].items["k"]?.cas == cas)
         world.expectRest()
+    }
+
+    /// They go to every copy in one order, so there is nothing to repair.
+    @Test func pipelinedWritesOfOneKeyAreNotRepaired() {
+        for seed in 1...20 as ClosedRange<UInt64> {
+            let world = World(.hybrid, acks: .all, seed: seed)
+            let client = world.connect()
+            for _ in 0..<2 {
+                world.send("set k 0 0 1\r\n1\r\nincr k 5\r\nset k 7 0 1\r\nx\r\nappend k 0 0 1\r\ny\r\n", from: client)
+                world.send("delete k\r\nadd k 3 0 1\r\nz\r\nms k 2\r\nab\r\n", from: client)
+            }
+            world.settle()
+            let copies = world.copies(of: "k").map { world.nodes[$0] }
+            #expect(copies.allSatisfy { $0.items["k"]?.data == [0x61, 0x62] }, "seed \(seed)")
+            #expect(world.engine.poolStats[0].repairs.queued.total == 0, "seed \(seed)")
+            let round = "STORED\r\n6\r\nSTORED\r\nSTORED\r\nDELETED\r\nSTORED\r\nHD\r\n"
+            #expect(world.take(client) == round + round, "seed \(seed)")
+        }
+    }
+
+    /// What waits behind a large value on its connection is not overtaken on another.
+    @Test func aReadBehindALargeValueSeesTheWriteBeforeIt() {
+        for seed in 1...20 as ClosedRange<UInt64> {
+            let world = World(.twoOfThree, acks: .one, seed: seed)
+            let client = world.connect()
+            let big = (0..<100).map { "\($0 * 7919)big" }.first { world.copies(of: $0)[0] == world.copies(of: "k")[0] }!
+            let value = String(repeating: "v", count: 300_000)
+            world.send("set \(big) 0 0 300000\r\n\(value)\r\nset k 0 0 1\r\nx\r\n", from: client)
+            world.settle()
+            _ = world.take(client)
+            world.send("get \(big)\r\nappend k 0 0 1\r\ny\r\n", from: client)
+            for _ in 0..<12 { world.turn() }
+            world.send("get k\r\n", from: client)
+            world.settle()
+            #expect(world.take(client).hasSuffix("END\r\nSTORED\r\nVALUE k 0 2\r\nxy\r\nEND\r\n"), "seed \(seed)")
+        }
     }
 }
