@@ -90,6 +90,10 @@ extension AdminView {
             }
         }
         addCauses(MetricList.failovers, ErrorCause.ofCopies, to: &text, minCopies: 2) { $0.copies.failovers }
+        addPoolValue(MetricList.hedges, to: &text, minCopies: 2) { $1.copies.hedges }
+        addPoolValue(MetricList.hedgesWon, to: &text, minCopies: 2) { $1.copies.hedgesWon }
+        addPoolValue(MetricList.backFills, to: &text, minCopies: 2) { $1.copies.backFills }
+        addPoolValue(MetricList.backFillsUndone, to: &text, minCopies: 2) { $1.copies.backFillsUndone }
     }
 
     private func addCauses(

@@ -10,6 +10,13 @@ public struct CopyStats: BitwiseCopyable, Sendable {
     public var acknowledged = AckCounts()
     /// Keys asked of another copy, by why not of the one before.
     public var failovers = ErrorCounts()
+    /// Reads that asked a second copy because the first was slow, and those of them that it answered first.
+    public var hedges: UInt64 = 0
+    public var hedgesWon: UInt64 = 0
+    /// Copies that got a key back that they lacked.
+    public var backFills: UInt64 = 0
+    /// Copies that got one and gave it back, because it was being written.
+    public var backFillsUndone: UInt64 = 0
 
     public init() {}
 
@@ -19,6 +26,10 @@ public struct CopyStats: BitwiseCopyable, Sendable {
         repaired &+= other.repaired
         acknowledged.merge(other.acknowledged)
         failovers.merge(other.failovers)
+        hedges &+= other.hedges
+        hedgesWon &+= other.hedgesWon
+        backFills &+= other.backFills
+        backFillsUndone &+= other.backFillsUndone
     }
 }
 

@@ -56,6 +56,14 @@ public enum MetricList {
     static let accepted = Metric("client_connections_total", .counter, .none, "Clients accepted.")
     static let refused = Metric(
         "client_connections_refused_total", .counter, .none, "Clients turned away because there were too many.")
+    static let hedges = Metric(
+        "hedges_total", .counter, .none, "Reads that asked a second copy because the first was slow.")
+    static let hedgesWon = Metric(
+        "hedges_won_total", .counter, .none, "Reads that the second copy answered first.")
+    static let backFills = Metric(
+        "back_fills_total", .counter, .none, "Copies that lacked a key and got it back from another.")
+    static let backFillsUndone = Metric(
+        "back_fills_undone_total", .counter, .none, "Copies that gave such a key back because it was being written.")
     static let repairsQueued = Metric(
         "repairs_queued_total", .counter, .none, "Keys queued for repair of their copies, by reason.")
     static let repairsDropped = Metric(
@@ -98,7 +106,8 @@ public enum MetricList {
     public static let all: [Metric] = [
         buildInfo, startTime, uptime, workers, resident, buffers, bufferLimit, turns, reads, writes,
         requests, hits, misses, errors, retries, copiesWritten, copiesFailed, copiesRepaired, acknowledged,
-        failovers, duration, received, sent, connections, accepted, refused,
+        failovers, hedges, hedgesWon, backFills, backFillsUndone, duration, received, sent, connections, accepted,
+        refused,
         repairsQueued, repairsDropped, repairsDone, repairsAbandoned, repairRetries, repairsWaiting,
         available, readable, writable, checks, consistency,
         nodeState, nodeRequests, nodeErrors, nodeInFlight, nodeConnections, nodeConnects, nodeRetries, nodeReceived,

@@ -1,12 +1,14 @@
 internal import Bytes
 
-/// One command of a repair, for one copy.
+/// One command of a repair or a back-fill, for one copy.
 public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
     enum Kind: UInt8, BitwiseCopyable, Sendable {
         /// mg, with or without the value, that leaves the item's place in the LRU alone.
         case look, lookAndFetch
         /// ms: what the source has, where the copy still has what it was seen to have.
         case store
+        /// ms E: what the source has, where the copy has nothing; the answer tells its number there.
+        case add
         /// md, likewise.
         case delete
         /// md I: makes a stored item stale, as the source's is.
@@ -26,14 +28,14 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
     let seen: StoredItem
 
     /// The header is followed by the source's value and CR LF, of `bodyLength` bytes together.
-    public var carriesValue: Bool { kind == .store }
+    public var carriesValue: Bool { kind == .store || kind == .add }
 
     /// Bytes behind the header line: 0, or the value and its CR LF.
     public var bodyLength: Int { carriesValue ? Int(item.size) + 2 : 0 }
 
     /// The command is a mg, whose reply may be a VA with a data block; else it is a ms or md.
     public var isGet: Bool { kind == .look || kind == .lookAndFetch || kind == .vivify }
-    public var isSet: Bool { kind == .store }
+    public var isSet: Bool { carriesValue }
     /// The copy is to become what the source was seen to be.
     public var isCorrection: Bool { kind != .look && kind != .lookAndFetch && kind != .giveBack }
     public var isDelete: Bool { !isGet && !isSet }
@@ -59,6 +61,10 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
             appendGuard(to: &line)
             // Its number guards the mark that follows.
             if item.kind == .stale { line.append(" c") }
+        case .add:
+            if item.flags != 0 { line.append(number: UInt64(item.flags), after: " F") }
+            line.append(number: expiry(unixTime), after: " T")
+            line.append(" ME c")
         case .delete: appendGuard(to: &line)
         case .invalidate:
             line.append(" I")

@@ -30,6 +30,8 @@ struct RepairEntry: BitwiseCopyable {
     /// In the writes for which it was asked again.
     var missedMeanwhile = MissedCopies()
     var missed = MissedCopies()
+    /// When the repair under way began.
+    var began: UInt64 = 0
     /// Of any kind; they make its delays.
     var tries: UInt8 = 0
     /// Those that count against its limit.

@@ -46,6 +46,7 @@ extension RepairQueue {
     func becomeRepair(_ slot: UInt32, _ reason: RepairReason, counted stats: inout RepairStats) {
         checkCount -= 1
         entries[slot].isCheck = false
+        writes?.owesRepair(entries[slot].hash)
         entries[slot].reason = reason
         stats.queued.count(reason)
         stats.waiting += 1

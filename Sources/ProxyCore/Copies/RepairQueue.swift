@@ -66,6 +66,8 @@ public final class RepairQueue {
     private let settlingTime: UInt64
 
     let entries: Table<RepairEntry>
+    /// Is told which keys wait.
+    let writes: WriteTable?
     /// Slots of what waits, as a heap: none comes up before its parent at `(index - 1) / 2`.
     let heap = Stack<UInt32>()
     /// The first entry of each chain of keys whose hashes end alike, or none.
@@ -85,10 +87,13 @@ public final class RepairQueue {
     ///   - bytes: of memory that they may take, at some 320 each; the smaller of both bounds counts, and at least 4 keys.
     ///   - settlingTime: for which a copy that did not answer may still carry out what it was sent.
     ///   - seed: for the delays.
+    ///   - writes: is told which keys wait.
     public init(
-        entries: Int = 16_384, bytes: Int = 8 << 20, settlingTime: UInt64 = 1_000_000_000, seed: UInt64
+        entries: Int = 16_384, bytes: Int = 8 << 20, settlingTime: UInt64 = 1_000_000_000, seed: UInt64,
+        writes: WriteTable? = nil
     ) {
         self.settlingTime = settlingTime
+        self.writes = writes
         let limit = max(4, min(entries, bytes / MemoryLayout<RepairEntry>.stride, 1 << 24))
         self.entries = Table(limit: limit)
         generator = JitterGenerator(state: seed)
@@ -110,13 +115,14 @@ public final class RepairQueue {
     ///   - hash: as `WriteTable.hash` gave it.
     ///   - key: as spelled on the wire, 1 to 250 bytes; others are dropped.
     ///   - missed: a mask of the copies that missed the write, bit 0 the primary; for `copyFailed`, else 0.
+    ///   - doubted: a mask of those that may have got something older meanwhile.
     ///   - now: it comes up at once, or, if a copy missed the write, when `settlingTime` is over.
     ///   - stats: the pool's.
     /// - Returns: false if it was dropped.
     @discardableResult
     public func add(
         _ key: RawSpan, isBase64: Bool, hash: UInt64, pool: UInt16, reason: RepairReason, missed: UInt8 = 0,
-        now: UInt64, counted stats: inout RepairStats
+        doubted: UInt8 = 0, now: UInt64, counted stats: inout RepairStats
     ) -> Bool {
         guard key.byteCount > 0, key.byteCount <= RepairEntry.keyLimit else {
             stats.dropped.count(reason)
@@ -127,7 +133,7 @@ public final class RepairQueue {
         if slot != Table<RepairEntry>.none {
             if entries[slot].isCheck { becomeRepair(slot, reason, counted: &stats) }
             entries[slot].isSuspicion = false
-            merge(slot, missed, due)
+            merge(slot, missed, doubted, due)
             return true
         }
         let isPatient = missed != 0
@@ -137,10 +143,12 @@ public final class RepairQueue {
         }
         let fresh = insert(key, isBase64, hash, pool, reason, at: due)
         entries.update(fresh) {
+            $0.missed.doubt(doubted)
             $0.missed.note(missed)
             $0.needsAllCopies = isPatient
             if isPatient { $0.settled = due }
         }
+        writes?.owesRepair(hash)
         if isPatient { patientCount += 1 }
         stats.queued.count(reason)
         stats.waiting += 1
@@ -171,16 +179,18 @@ public final class RepairQueue {
         return fresh
     }
 
-    private func merge(_ slot: UInt32, _ missed: UInt8, _ due: UInt64) {
+    private func merge(_ slot: UInt32, _ missed: UInt8, _ doubted: UInt8, _ due: UInt64) {
         entries[slot].failures = 0
         if missed != 0 { entries[slot].settled = max(entries[slot].settled, due) }
         if entries[slot].place == RepairEntry.underWay {
             let earlier = entries[slot].isAskedAgain ? min(entries[slot].due, due) : due
             entries[slot].isAskedAgain = true
+            entries[slot].missedMeanwhile.doubt(doubted)
             entries[slot].missedMeanwhile.note(missed)
             entries[slot].due = earlier
             return
         }
+        entries[slot].missed.doubt(doubted)
         entries[slot].missed.note(missed)
         if missed != 0 { setNeedsAllCopies(slot, true) }
         if due < entries[slot].due {
@@ -202,6 +212,7 @@ public final class RepairQueue {
         return entries.update(slot) {
             $0.place = RepairEntry.underWay
             $0.isAskedAgain = false
+            $0.began = now
             $0.missedMeanwhile = MissedCopies()
             return Repair(
                 slot: slot, pool: $0.pool, hash: $0.hash, isBase64: $0.isBase64, reason: $0.reason,
@@ -217,9 +228,9 @@ public final class RepairQueue {
 
     /// All copies agree. If the key was added again meanwhile, or is not settled, it waits again.
     public func finished(_ slot: UInt32, now: UInt64, counted stats: inout RepairStats) {
-        if entries[slot].settled > now {
+        if entries[slot].settled > entries[slot].began {
             noteMeanwhile(slot)
-            return enqueue(slot, at: entries[slot].settled)
+            return enqueue(slot, at: max(entries[slot].settled, now))
         }
         stats.done.count(entries[slot].reason)
         guard entries[slot].isAskedAgain else {
@@ -263,9 +274,8 @@ public final class RepairQueue {
     }
 
     private func noteMeanwhile(_ slot: UInt32) {
-        guard !entries[slot].missedMeanwhile.isEmpty else { return }
         entries[slot].missed.note(entries[slot].missedMeanwhile)
-        setNeedsAllCopies(slot, true)
+        if !entries[slot].missedMeanwhile.isEmpty { setNeedsAllCopies(slot, true) }
     }
 
     /// Gives a repair up: for a graceful stop while its node is down.
@@ -307,6 +317,7 @@ public final class RepairQueue {
             entries[before].nextInChain = next
         }
         setNeedsAllCopies(slot, false)
+        if !entries[slot].isCheck { writes?.repaired(entries[slot].hash) }
         entries.free(slot)
         count -= 1
     }

@@ -24,6 +24,8 @@ public final class WriteTable: Sendable {
     /// The slots, and behind them the number of flushes under way and that of the writers.
     private let words: AtomicWords
     private let slots: Int
+    /// Keys that are to be repaired, by the hash's slot divided by four.
+    private let owed: AtomicWords
     /// What is left of a hash after this shift is a slot number.
     private let shift: UInt64
 
@@ -33,6 +35,7 @@ public final class WriteTable: Sendable {
         let bits = Int.bitWidth - (wanted - 1).leadingZeroBitCount
         self.slots = 1 << bits
         words = AtomicWords(count: self.slots + 2)
+        owed = AtomicWords(count: max(1, self.slots / 4))
         shift = UInt64(64 - bits)
     }
 
@@ -66,17 +69,26 @@ public final class WriteTable: Sendable {
 
     /// A write starts unless another is under way; false if one is. For repairs, which would only be undone, and which
     /// thus never overlap with each other.
-    public func beginAlone(_ hash: UInt64) -> Bool {
-        WriteSlot.isIdle(words.update(slot(of: hash)) { WriteSlot.isIdle($0) ? WriteSlot.begun($0, by: 0) : $0 })
+    ///
+    /// - Parameter targets: the copies that it may bring an older value to, as bits.
+    public func beginAlone(_ hash: UInt64, targets: UInt8 = 0) -> Bool {
+        let word = words.update(slot(of: hash)) {
+            WriteSlot.isIdle($0) ? WriteSlot.begun($0, by: WriteSlot.doubting(targets)) : $0
+        }
+        return WriteSlot.isIdle(word)
     }
 
     /// A write has ended: all its copies have answered or failed. True: it overlapped with another, so its key has to
     /// be repaired.
     @inline(__always)
-    public func end(_ hash: UInt64) -> Bool {
+    public func end(_ hash: UInt64) -> Bool { conclude(hash).overlapped }
+
+    /// `end`, and the copies to which a repair or back-fill that it overlapped with may have brought an older value.
+    @inline(__always)
+    public func conclude(_ hash: UInt64) -> (overlapped: Bool, doubted: UInt8) {
         let flushing = words.load(slots) > 0
         let word = words.update(slot(of: hash), WriteSlot.ended)
-        return WriteSlot.hasOverlap(word) || flushing
+        return (WriteSlot.hasOverlap(word) || flushing, WriteSlot.doubted(word))
     }
 
     /// Whether another write began, or a flush, since the one under way did.
@@ -84,6 +96,20 @@ public final class WriteTable: Sendable {
     public func isOverlapped(_ hash: UInt64) -> Bool {
         WriteSlot.hasOverlap(words.load(slot(of: hash))) || words.load(slots) > 0
     }
+
+    // MARK: - Back-fills
+
+    /// A key waits for its repair, until `repaired`: which of its copies is right is not known.
+    public func owesRepair(_ hash: UInt64) { _ = owed.update(slot(of: hash) / 4 % owed.count) { $0 &+ 1 } }
+
+    public func repaired(_ hash: UInt64) { _ = owed.update(slot(of: hash) / 4 % owed.count) { $0 &- 1 } }
+
+    /// `isOverlapped`, or the key waits for its repair.
+    public func isDisturbed(_ hash: UInt64) -> Bool {
+        isOverlapped(hash) || owed.load(slot(of: hash) / 4 % owed.count) > 0
+    }
+
+    // MARK: - Flushes
 
     /// A flush of all keys starts: every write that is not over before, or begins before `endFlush`, is told.
     ///
@@ -109,12 +135,15 @@ public final class WriteTable: Sendable {
 
 /// The word of a slot: in its top bit whether any two writes have overlapped since it was idle, below it who began the
 /// first of them, and how many are under way.
+///
+/// Who that is, is a writer's number; of a repair or back-fill, the copies that it writes to, marked as such.
 enum WriteSlot {
     static let overlap: UInt32 = 1 << 31
     private static let shift: UInt32 = 20
     /// Beyond this many it counts no more and no less: the slot then says overlap for good, and no repair is missed.
     static let full: UInt32 = 1 << shift - 1
-    static let writerLimit: UInt32 = 1 << (31 - shift) - 1
+    private static let mark: UInt32 = 1 << (30 - shift)
+    static let writerLimit: UInt32 = mark - 1
 
     @inline(__always)
     static func isIdle(_ word: UInt32) -> Bool { word & full == 0 }
@@ -130,8 +159,16 @@ enum WriteSlot {
         let count = word & full
         if count == 0 { return writer &<< shift | 1 }
         if count >= full - 1 { return word | full | overlap }
-        let isInOrder = writer != 0 && writer == word &>> shift & writerLimit
+        let isInOrder = writer != 0 && writer == word &>> shift & (mark | writerLimit)
         return (isInOrder ? word : word | overlap) &+ 1
+    }
+
+    @inline(__always)
+    static func doubting(_ targets: UInt8) -> UInt32 { targets == 0 ? 0 : mark | UInt32(targets) }
+
+    @inline(__always)
+    static func doubted(_ word: UInt32) -> UInt8 {
+        word &>> shift & mark == 0 ? 0 : UInt8(truncatingIfNeeded: word &>> shift)
     }
 
     @inline(__always)

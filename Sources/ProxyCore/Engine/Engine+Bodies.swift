@@ -88,6 +88,8 @@ extension Engine {
         let row = calls[call]
         if row.staged.count > 0 { queues.clear(&calls[call].staged) }
         if row.commandChunk != none { queues.release(row.commandChunk) }
+        // Whoever comes upon the row that is no more.
+        if row.flags.contains(.watched) { calls[call].flags.remove(.watched) }
         calls.free(call)
     }
 

@@ -229,10 +229,10 @@ extension Engine {
     private func end(_ fan: UInt32) {
         let row = fans[fan]
         poolStats[Int(row.pool)].copies.written &+= UInt64(row.progress.answers)
-        let overlapped = writes.end(WriteTable.hash(row.hash, pool: row.pool))
+        let (overlapped, doubted) = writes.conclude(WriteTable.hash(row.hash, pool: row.pool))
         // Nearly always every copy was asked, answered, and agrees.
         let isWell = row.asksAll && row.progress.failed == 0 && !row.needsRepair && !overlapped
-        if !isWell { considerRepair(fans[fan], overlapped: overlapped) }
+        if !isWell { considerRepair(fans[fan], overlapped: overlapped, doubted: doubted) }
         free(fan: fan)
         release(own: row.own)
     }

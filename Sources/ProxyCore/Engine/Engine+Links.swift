@@ -85,8 +85,9 @@ extension Engine {
     /// The link cannot be trusted any more, but its row is being worked on: it fails at the end of the turn.
     func condemn(link id: UInt32) { condemned.push(id) }
 
-    /// Before anything is written: ends what this turn could not finish.
+    /// Before anything is written: ends what this turn could not finish, and begins what it has led to.
     public func endReceiving() {
+        if !fillWishes.isEmpty { beginFills() }
         while let link = condemned.pop() {
             if link != none { fail(link: link, .memoryLimit) }
         }
@@ -147,6 +148,18 @@ extension Engine {
         }
         if requests[calls[call].request].flags.contains(.repairing) {
             failRepair(call)
+            return
+        }
+        if requests[calls[call].request].flags.contains(.filling) {
+            failFill(call)
+            return
+        }
+        if requests[calls[call].request].flags.contains(.dropped) {
+            failDropped(call)
+            return
+        }
+        if calls[call].other != none {
+            leave(call, lacks: false)
             return
         }
         if askNextCopy(call, cause) { return }
@@ -225,6 +238,7 @@ extension Engine {
     /// late, or nil when nothing is under way.
     public func tick() -> UInt64? {
         runRepairs()
+        sendHedges()
         noticeGivenUp()
         var next = wakeup
         var index = 0

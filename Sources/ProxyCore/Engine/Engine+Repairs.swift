@@ -23,10 +23,11 @@ extension Engine {
     /// Repairs under way at once.
     private static var repairLimit: Int { 16 }
     /// 1.6.27: from there on a command can choose its item's CAS number.
-    private static var choosingVersion: UInt32 { 1 << 16 | 6 << 8 | 27 }
+    static var choosingVersion: UInt32 { 1 << 16 | 6 << 8 | 27 }
 
     /// The write is over: its key is repaired if its copies may differ.
-    func considerRepair(_ fan: Fan, overlapped: Bool) {
+    /// - Parameter doubted: copies that may have got an older value meanwhile.
+    func considerRepair(_ fan: Fan, overlapped: Bool, doubted: UInt8) {
         let all = copies(of: fan.hash, pool: fan.pool)
         var missed: UInt8 = 0
         for index in all.indices {
@@ -43,7 +44,7 @@ extension Engine {
                 _ = repairs.add(
                     line.extracting(key.start..<key.end), isBase64: fan.head.options.contains(.base64Key),
                     hash: WriteTable.hash(fan.hash, pool: fan.pool), pool: fan.pool, reason: reason, missed: missed,
-                    now: now, counted: &$0.repairs)
+                    doubted: doubted, now: now, counted: &$0.repairs)
             }
         }
     }
@@ -54,22 +55,20 @@ extension Engine {
     }
 
     private func begin(_ repair: Repair) {
-        guard writes.beginAlone(repair.hash) else {
-            retry(repair, .busy)
-            return
-        }
         let all = copies(of: ringHash(of: repair), pool: repair.pool)
         var live: UInt8 = 0
         for index in all.indices where isWritable(node: all[index]) { live |= 1 << UInt8(index) }
         if repair.isSuspicion, hasBeenDown(all) {
-            _ = writes.end(repair.hash)
             poolStats.update(Int(repair.pool)) { repairs.abandon(repair.slot, counted: &$0.repairs) }
             return
         }
         let order = repair.order(live: live)
         guard order.count > 1 else {
-            _ = writes.end(repair.hash)
             retry(repair, .nodeDown)
+            return
+        }
+        guard writes.beginAlone(repair.hash, targets: order.targets) else {
+            retry(repair, .busy)
             return
         }
         let own = requests.take(
@@ -250,11 +249,16 @@ extension Engine {
     // MARK: - For the shell
 
     /// When `tick` has something to do although nothing is late; `.max` is never.
-    public var wakeup: UInt64 { runs.count >= Self.repairLimit ? .max : repairs.nextDue ?? .max }
+    public var wakeup: UInt64 {
+        let repair = runs.count >= Self.repairLimit ? .max : repairs.nextDue ?? .max
+        return hedgings.isEmpty ? repair : min(repair, nextHedge)
+    }
 
     /// Nothing that was put off waits any longer: before a stop.
     public func hurryRepairs() { repairs.hurry(now: now) }
 
-    /// Keys are being repaired, or can be at once.
-    public var isRepairing: Bool { runs.count > 0 || (repairs.nextDue ?? .max) <= now &+ 100_000_000 }
+    /// Keys are being repaired or filled back, or can be at once.
+    public var isRepairing: Bool {
+        runs.count + fills.count > 0 || (repairs.nextDue ?? .max) <= now &+ 100_000_000
+    }
 }

@@ -182,13 +182,10 @@ extension Engine {
     @inline(__always)
     func deliver(_ bytes: RawSpan, of call: UInt32) {
         let row = calls[call]
+        if row.other != none { win(call) }
         let request = requests[row.request]
-        if request.flags.contains(.fanned) {
-            keepAnswer(bytes, of: call)
-            return
-        }
-        if request.flags.contains(.repairing) {
-            keepRepairReply(bytes, of: call)
+        guard request.flags.isDisjoint(with: .inner) else {
+            keepInner(bytes, of: call)
             return
         }
         guard request.client != none || request.report != .none else { return }
@@ -221,7 +218,8 @@ extension Engine {
     /// The call's reply is complete with these bytes.
     func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         let ended = calls[call]
-        if code == .en || code == .end && ended.values == 0, asksNext(call, code, of: id) { return }
+        let isMiss = code == .en || code == .end && ended.values == 0
+        if isMiss || ended.lacked != 0, goesOn(call, code, isMiss: isMiss, of: id) { return }
         let request = requests[ended.request]
         if request.isPlain, ended.isPlain, request.client != none, clients[request.client].first == ended.request {
             finishFirst(call, code, bytes, of: id)
@@ -266,9 +264,19 @@ extension Engine {
 
     @inline(never)
     private func finishAny(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
-        let ended = calls[call]
-        if requests[ended.request].flags.contains(.repairing) {
-            finishRepair(call, code, bytes, of: id)
+        var ended = calls[call]
+        if ended.flags.contains(.watched) { noteWatched(ended) }
+        if ended.other != none {
+            guard !code.isError else {
+                countNode(ended, code)
+                take(call, from: id)
+                leave(call, lacks: false)
+                return
+            }
+            win(call)
+        }
+        guard requests[ended.request].flags.isDisjoint(with: .inner) else {
+            finishInner(call, code, bytes, of: id)
             return
         }
         let isFenced = ended.flags.contains(.fenced)
@@ -277,6 +285,7 @@ extension Engine {
             return
         }
         let request = requests[ended.request]
+        if ended.flags.contains(.asksOnMiss), code == .end { ended.keys &-= askForMissed(call) }
         count(ended, code, pool: Int(request.pool))
         if !request.flags.contains(.pieced) {
             let isHidden = isFenced || request.flags.contains(.quiet) && ReplyCode.quietHides(ended.verb, code)

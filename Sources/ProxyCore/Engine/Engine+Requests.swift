@@ -69,6 +69,7 @@ extension Engine {
         let all = copies(of: hash(of: head, in: bytes, pool: clients[id].pool), pool: clients[id].pool)
         let node = all[readRank(all, pool: clients[id].pool) ?? 0]
         pass(bytes.extracting(0..<Int(head.lineLength)), head, to: node, for: request, keep: true)
+        if !hedgings.isEmpty { watch(request, at: node, pool: clients[id].pool) }
         return Int(head.lineLength)
     }
 

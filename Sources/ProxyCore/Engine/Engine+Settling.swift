@@ -23,6 +23,7 @@ extension Engine {
         if calls[call].flags.contains(.blocking) { unblock(call) }
         // What the call did not mention any more is missing.
         while calls[call].piece != none { pass(calls[call].piece, of: call) }
+        if calls[call].missed != none { giveUpMissed(of: call) }
         discard(call)
     }
 

@@ -32,13 +32,26 @@ public final class Engine {
     let liveRuns = Stack<UInt32>()
     /// Clients that wait for a repair of the key they ask for.
     let awaitingRepair = Stack<UInt32>()
+    let fills: Table<Fill>
+    /// Back-fills to begin before the turn ends.
+    let fillWishes = Stack<FillWish>()
+    /// Of each pool with `read: fastest`.
+    let hedgings = Stack<Hedging>()
+    let hedgeWaits: Table<HedgeWait>
+    /// Reads of which both calls are under way, or the one that is not wanted any more.
+    var doubledReads = 0
     let repairs: RepairQueue
     /// Shared with the other workers.
     let writes: WriteTable
     /// This worker among them.
     let writer: UInt32
-    /// Seconds; as of the last tick.
-    public var unixTime: Int64 = 0
+    /// Seconds. Told now and then, and counted on from there.
+    public var unixTime: Int64 {
+        get { epoch &+ Int64(now / 1_000_000_000) }
+        set { epoch = newValue &- Int64(now / 1_000_000_000) }
+    }
+    /// The Unix time at which `now` was 0.
+    private var epoch: Int64 = 0
     let links: Table<Link>
 
     let nodes: Table<NodeRow>
@@ -106,8 +119,11 @@ public final class Engine {
     public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
         self.writes = writes
         writer = writes.join()
-        repairs = topology.hasCopies ? RepairQueue(seed: seed) : RepairQueue(entries: 4, seed: seed)
+        repairs =
+            topology.hasCopies ? RepairQueue(seed: seed, writes: writes) : RepairQueue(entries: 4, seed: seed)
         runs = Table(limit: 64)
+        fills = Table(limit: 64)
+        hedgeWaits = Table(limit: Self.watchLimit)
         unsafe pools = Stack()
         self.topology = topology
         self.limits = limits
@@ -128,6 +144,10 @@ public final class Engine {
         for pool in topology.pools {
             unsafe pools.push(Unmanaged.passUnretained(pool))
             poolStats.push(PoolStats())
+            if pool.read == .fastest, pool.copyCount > 1 {
+                let policy = HedgePolicy(share: pool.hedge, timeout: pool.settings.timeout)
+                hedgings.push(Hedging(pool: UInt16(poolStats.count - 1), policy: policy))
+            }
             clientCounts.push(0)
             givenUp.push(GivenUp())
             checks.push(CheckState(due: pool.checkInterval > 0 ? 0 : .max))

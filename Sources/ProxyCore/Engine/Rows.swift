@@ -70,6 +70,12 @@ struct Request: BitwiseCopyable {
         static let fanned = Flags(rawValue: 1 << 4)
         /// A repair: see `RepairRun`.
         static let repairing = Flags(rawValue: 1 << 5)
+        /// A back-fill: see `Fill`.
+        static let filling = Flags(rawValue: 1 << 6)
+        /// A read that another copy has answered first.
+        static let dropped = Flags(rawValue: 1 << 7)
+        /// Whose answers are not passed on as they come.
+        static let inner: Flags = [.fanned, .repairing, .filling, .dropped]
     }
 
     /// None when the client has gone; the replies are then thrown away.
@@ -85,7 +91,7 @@ struct Request: BitwiseCopyable {
     /// Pieces in the order of the reply; the first that has not been passed on, and the last.
     var firstPiece = none
     var lastPiece = none
-    /// Of `fanned` and `repairing`: which. None when it is over.
+    /// Of `fanned`, `repairing` and `filling`: which. None when it is over.
     var fan = none
     var started: UInt64
     var reply = ByteQueue()
@@ -121,6 +127,14 @@ struct Call: BitwiseCopyable {
         static let casBehindKey = Flags(rawValue: 1 << 9)
         /// Some of its data block found no memory.
         static let overflowed = Flags(rawValue: 1 << 6)
+        /// Of a get of several: other copies are asked for what the node does not have.
+        static let asksOnMiss = Flags(rawValue: 1 << 11)
+        /// Of a get of several: it asks for keys that other copies lack, and that they are to get back.
+        static let fills = Flags(rawValue: 1 << 12)
+        /// Another copy is asked too when it becomes slow.
+        static let watched = Flags(rawValue: 1 << 13)
+        /// It asks because another is slow.
+        static let hedge = Flags(rawValue: 1 << 14)
     }
 
     var request: UInt32
@@ -128,7 +142,11 @@ struct Call: BitwiseCopyable {
     var link = none
     var node: UInt32
     var verb: Verb
+    /// The copies that have answered that they lack the key, as bits.
+    var lacked: UInt8 = 0
     var flags: Flags
+    /// With `asksOnMiss`: the last piece that the node does not have, the one before it next in the call's order.
+    var missed = none
     /// When its time began to run.
     var sent: UInt64
     /// Where the command line is kept while it may be sent again, or its keys compared.
@@ -139,6 +157,8 @@ struct Call: BitwiseCopyable {
     var staged = ByteQueue()
     /// The next piece that a reply of this call can be for.
     var piece = none
+    /// The other call for the same read: see `Engine+Hedging`.
+    var other = none
     /// Keys asked for, and values that have come, of a classic get.
     var keys: UInt32 = 1
     var values: UInt32 = 0
@@ -157,7 +177,7 @@ struct Call: BitwiseCopyable {
 
     /// Nothing is to be done at its end but to pass on what was answered.
     @inline(__always)
-    var isPlain: Bool { flags.isDisjoint(with: [.fenced, .streaming, .blocking]) }
+    var isPlain: Bool { flags.isDisjoint(with: [.fenced, .streaming, .blocking, .watched, .hedge]) }
 }
 
 /// A part of a reply that is put together: one key of a multi-key get, or one node's answer.
@@ -172,8 +192,9 @@ struct Piece: BitwiseCopyable {
     var keyOffset: UInt16 = 0
     var keyLength: UInt8 = 0
     var state = State.waiting
-    /// The copies that have been asked in vain, as bits.
+    /// The copies that have been asked in vain, as bits, and those of them that have answered that they lack the key.
     var tried: UInt8 = 0
+    var lacked: UInt8 = 0
     /// A reply that came in one piece: a run of a chunk, of which the piece holds one count.
     var chunk = none
     var offset: UInt32 = 0

@@ -154,6 +154,7 @@ final class World {
     @discardableResult
     func turn() -> Bool {
         engine.beginTurn(at: now)
+        engine.unixTime = 0  // as the nodes' clocks
         var moved = false
         for id in clients.keys.sorted() where receive(fromClient: id) { moved = true }
         for id in links.keys.sorted() where deliver(onLink: id) { moved = true }
