@@ -42,6 +42,28 @@ struct WriteTableTests {
         #expect(table.end(7))
     }
 
+    @Test func aWriteThatLostItsOrderOverlapsWithItsOwnWritersToo() {
+        let table = WriteTable()
+        let writer = table.join()
+        table.begin(7, by: writer)
+        table.loseOrder(7)
+        #expect(!table.end(7), "nothing else was under way")
+        table.begin(7, by: writer)
+        table.loseOrder(7)
+        table.begin(7, by: writer)
+        #expect(table.end(7))
+        #expect(table.end(7))
+        table.begin(7, by: writer)
+        table.begin(7, by: writer)
+        table.loseOrder(7)
+        #expect(table.end(7))
+        #expect(table.end(7))
+        table.begin(7, by: writer)
+        table.begin(7, by: writer)
+        #expect(!table.end(7))
+        #expect(!table.end(7))
+    }
+
     /// Those that come too late for a number overlap with everybody.
     @Test func thereAreNumbersForManyWriters() {
         let table = WriteTable()
