@@ -87,6 +87,7 @@ extension Engine {
 
     /// A request whose client is gone, or that was moved to the output.
     func free(request: UInt32) {
+        endFlush(request)
         queues.clear(&requests[request].reply)
         while requests[request].firstPiece != none {
             let piece = requests[request].firstPiece

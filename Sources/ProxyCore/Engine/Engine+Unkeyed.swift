@@ -49,6 +49,7 @@ extension Engine {
         }
         requests[request].flags.insert(.pieced)
         requests[request].report = report
+        if report == .flush { writes.beginFlush() }
         requests[request].pending = 1  // this function, so that no early failure ends the request
         for node in nodes(ofPool: requests[request].pool) {
             let piece = newPiece(of: request)
@@ -74,14 +75,23 @@ extension Engine {
     /// All nodes have answered, or will not. May allocate: nobody asks for reports a thousand times a second.
     func writeReport(_ request: UInt32) {
         let answers = takeAnswers(of: request)
-        switch requests[request].report {
+        let report = requests[request].report
+        endFlush(request)
+        switch report {
         case .none: break
         case .flush, .reset:
-            let done: ReplyText = requests[request].report == .flush ? .ok : .resetDone
+            let done: ReplyText = report == .flush ? .ok : .resetDone
             let isDone = !requests[request].flags.contains(.failed) && answers.allSatisfy { Self.isText($0, done) }
             if !requests[request].flags.contains(.quiet) { add(isDone ? done : .nodeFailed, to: request) }
         case .stats(let topic): add(bytes: Self.merged(answers.filter { !$0.isEmpty }, topic), to: request)
         }
+    }
+
+    /// Writes that were under way during a flush may have reached some copies before and others behind it.
+    func endFlush(_ request: UInt32) {
+        guard requests[request].report == .flush else { return }
+        writes.endFlush()
+        requests[request].report = .none
     }
 
     private func takeAnswers(of request: UInt32) -> [[UInt8]] {

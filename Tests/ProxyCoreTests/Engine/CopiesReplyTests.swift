@@ -142,4 +142,21 @@ struct CopiesReplyTests {
             #expect(world.take(client).hasSuffix("END\r\nSTORED\r\nVALUE k 0 2\r\nxy\r\nEND\r\n"), "seed \(seed)")
         }
     }
+
+    /// The acting primary stored and flushed; the other copy flushed first, got the item, and kept it.
+    @Test(arguments: [false, true]) func whatAFlushOvertakesIsOnNoCopyAlone(hangsUp: Bool) {
+        let (writer, flusher) = (world.connect(), world.connect())
+        for key in ["one", "two", "three"] { world.send("add \(key) 0 0 1\r\n5\r\n", from: writer) }
+        world.send("flush_all\r\n", from: flusher)
+        if hangsUp {
+            world.turn()
+            world.close(client: flusher)
+        }
+        world.settle()
+        #expect(world.disagreements(on: ["one", "two", "three"]) == [])
+        #expect(world.ask("set one 0 0 1\r\n6\r\n", from: writer).hasSuffix("STORED\r\n"))
+        let repaired = world.engine.poolStats[0].repairs.queued.total
+        world.settle()
+        #expect(world.engine.poolStats[0].repairs.queued.total == repaired, "the flush is over")
+    }
 }
