@@ -70,6 +70,10 @@ extension Engine {
             refuse(request, piece: piece, live.isEmpty ? .nodeDown : .tooFewCopies)
             return nil
         }
+        guard hasRoomForFan(of: live.count) else {
+            refuse(request, piece: piece, .memoryLimit)
+            return nil
+        }
         if !head.goesToAllCopies, live.primary != all.primary { poolStats[Int(pool)].copies.failovers.count(.nodeDown) }
         let own = piece == none ? request : newOwnRequest(for: request, head.verb)
         let fan = fans.take(

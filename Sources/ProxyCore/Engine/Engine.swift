@@ -135,11 +135,12 @@ public final class Engine {
         let clientLimit = limits.clients.reduce(1, +)
         clients = Table(limit: clientLimit)
         nodes = Table(limit: max(1, topology.nodes.count))
-        // Room for a request of every client beyond what `hasRoom` allows, and for a large block of each.
-        requests = Table(limit: limits.rows + clientLimit)
-        calls = Table(limit: limits.rows + clientLimit)
+        // Room for a request of every client beyond what `hasRoom` allows, and for a large block of each; for the
+        // copies of as many writes as `hasRoomForFan` allows; and for repairs and fills.
+        requests = Table(limit: 2 * limits.rows + clientLimit + 1024)
+        calls = Table(limit: 2 * limits.rows + (Copies.capacity + 1) * clientLimit + 1024)
         pieces = Table(limit: limits.rows)
-        fans = Table(limit: limits.rows + clientLimit)
+        fans = Table(limit: limits.rows + 1)
         links = Table(limit: 4 * topology.nodes.count + clientLimit + 1024)
         for pool in topology.pools {
             unsafe pools.push(Unmanaged.passUnretained(pool))
@@ -179,6 +180,11 @@ public final class Engine {
     var hasRoom: Bool { requests.count < limits.rows / 4 * 3 && calls.count < limits.rows / 4 * 3 }
 
     /// A request may take so many calls and pieces.
+    /// A write to several copies outlives its answer when one of them is slow: whoever asks one request at a time can
+    /// have many of them.
+    @inline(__always)
+    func hasRoomForFan(of copies: Int) -> Bool { (fans.count + 1) * copies <= limits.rows }
+
     func hasRoom(for count: Int) -> Bool {
         pieces.count + count <= limits.rows && calls.count + count <= limits.rows
     }

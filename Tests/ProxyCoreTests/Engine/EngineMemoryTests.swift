@@ -72,4 +72,22 @@ import Testing
     func refusalsAreCountedUnderTheirCause(reply: ReplyText, cause: ErrorCause) {
         #expect(Refusal(reply: reply, consumed: 1).cause == cause)
     }
+
+    /// With `acks: one` a client goes on while the other copy hangs, and each of its writes still waits for that.
+    @Test func writesThatWaitForAHangingCopyAreBounded() {
+        let world = World(nodes: 2, rows: 64, change: { ($0.replicas, $0.acks, $0.checks) = (2, .one, 0) })
+        let client = world.connect()
+        #expect(world.ask("set k 0 0 1\r\n0\r\n", from: client) == "STORED\r\n")
+        world.nodes[world.copies(of: "k")[1]].isFrozen = true
+        let answers = (1...1500).map { world.ask("set k 0 0 1\r\n\($0 % 10)\r\n", from: client) }
+        #expect(answers.prefix(20).allSatisfy { $0 == "STORED\r\n" })
+        #expect(answers.last == "SERVER_ERROR out of memory\r\n")
+        #expect(world.engine.poolStats[0].errors[.memoryLimit] > 0)
+        world.nodes[world.copies(of: "k")[1]].isFrozen = false
+        world.settle()
+        #expect(world.ask("set k 0 0 1\r\n0\r\n", from: client) == "STORED\r\n")
+        world.settle()
+        #expect(world.disagreements(on: ["k"]) == [])
+        world.expectRest()
+    }
 }
