@@ -12,7 +12,7 @@ extension FillingPlan {
         case .ready:
             let found = Self.token(reply)
             // Another proxy has been faster: what made this filling needed was from before.
-            guard found == markers.nodes[target].reading?.ready else { return end(.leased) }
+            guard found == oldToken else { return end(.leased) }
             hadFilling = found != nil
             state = .filling
         case .filling:

@@ -78,6 +78,8 @@ public struct FillingPlan: Sendable {
     public let target: Int
     public let token: Token
     let peers: [FillingPeer]
+    /// The target's ready marker when it was found to need filling.
+    let oldToken: Token?
     /// A point before the filling, of each other node.
     let points: [Missed]
     let options: Options
@@ -109,6 +111,7 @@ public struct FillingPlan: Sendable {
         self.token = token
         self.options = options
         peers = markers.peers(of: target, now: now)
+        oldToken = markers.nodes[target].reading?.ready
         points = peers.indices.map { markers.missed(on: $0, sent: now) }
         watermarks = Array(repeating: nil, count: peers.count)
         lease = Lease(node: target, owner: owner)
@@ -120,7 +123,10 @@ public struct FillingPlan: Sendable {
     public mutating func disturbed() { end(.disturbed) }
 
     /// Whether it may go on with what the markers say now.
-    public func fits(_ markers: PoolMarkers, now: UInt64) -> Bool { markers.peers(of: target, now: now) == peers }
+    public func fits(_ markers: PoolMarkers, now: UInt64) -> Bool {
+        if [.complete, .forget, .release, .over].contains(state) { return true }
+        return markers.peers(of: target, now: now) == peers && markers.access(target, now: now) == .syncing
+    }
 
     /// Best effort, after the end: so that nobody waits for the lease to expire.
     public var farewell: MarkerCommand? { lease.isHeld && !lease.isLost ? lease.releasing() : nil }
