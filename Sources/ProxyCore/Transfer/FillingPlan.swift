@@ -145,7 +145,8 @@ public struct FillingPlan: Sendable {
         isSent = true
         switch state {
         case .over: return nil
-        case .lease, .leaseAfterFlush: return .marker(lease.taking())
+        case .lease: return .marker(lease.taking())
+        case .leaseAfterFlush: return .marker(lease.takingAgain())
         case .ready: return marker(.ready, .read)
         case .filling, .compare: return marker(.filling, .read)
         case .retire: return marker(.ready, .delete)

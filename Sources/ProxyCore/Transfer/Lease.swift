@@ -27,6 +27,11 @@ public struct Lease: Sendable {
         MarkerCommand(node: node, item: .lease, .store(MarkerText.token(owner), .ifMissing))
     }
 
+    /// After a flush, which it may have survived.
+    func takingAgain() -> MarkerCommand {
+        MarkerCommand(node: node, item: .lease, .store(MarkerText.token(owner), .always))
+    }
+
     public mutating func taken(_ reply: MarkerReply, now: UInt64) {
         if case .done(let cas) = reply, cas > 0 {
             self.cas = cas
