@@ -21,7 +21,7 @@ final class FillingRun {
         var options = FillingPlan.Options(
             quietTime: proxy.markers.quietTime, verify: world.generator.once(in: 2) ? .full : .none)
         if world.broken != nil { options.verify = .none }
-        options.mayFlush = world.broken == .singleFlush || world.generator.once(in: 2)
+        options.mayFlush = world.generator.once(in: 2)
         plan = FillingPlan(
             of: target, markers: proxy.markers, token: Token(using: &world.generator), owner: proxy.owner,
             options: options, now: world.now)
@@ -63,10 +63,6 @@ final class FillingRun {
             }
             keepLease(until: time)
         case .flush:
-            if world.broken == .singleFlush, plan.state == .flush(2) {
-                plan.flushed(.done(cas: 0))
-                return proceed()
-            }
             request(.flush, plan.target) { [weak self] reply in
                 self?.plan.flushed(reply == nil ? .failed : .done(cas: 0))
                 self?.proceed()
@@ -76,17 +72,6 @@ final class FillingRun {
     }
 
     private func send(_ command: MarkerCommand) {
-        if world.broken == .staysReady, plan.state == .retire { return received(.done(cas: 0)) }
-        if world.broken == .noObjections, plan.state == .inspect || plan.state == .check {
-            let standing = Standing(token: plan.token, isRevoked: false, missed: .nothing)
-            return proxy.send(command) { [weak self] reply in
-                guard case .value(let text, let cas) = reply, var found = unsafe Standing(text: text.span.bytes)
-                else { self?.received(.value(standing.text, cas: 1)); return }
-                found.isRevoked = false
-                found.token = self?.plan.token
-                self?.received(.value(found.text, cas: cas))
-            }
-        }
         proxy.send(command) { [weak self] in self?.received($0) }
     }
 
@@ -196,7 +181,7 @@ final class FillingRun {
             var item = value
             item.flags = command.item.flags
             item.expiry = command.item.ttl < 0 ? nil : world.second + command.item.ttl
-            request = .set(name, item, world.broken == .overwriting ? .always : .ifMissing)
+            request = .set(name, item, .ifMissing)
         case .takeBack, .giveBack: request = .delete(name, cas: command.cas)
         }
         // The limits of rate and depth, and other work, put a command off.

@@ -46,7 +46,7 @@ extension Simulation {
 
     private func arrive(_ request: NodeRequest, _ number: Int, _ connection: SimulatedConnection) {
         // Reset: what had not arrived never will. (With a FIN instead the kernel would still deliver it.)
-        guard connection.isOpen || broken == .closingWithoutReset else { return }
+        guard connection.isOpen else { return }
         if links[connection.owner.index][connection.node].isCutToNode {
             links[connection.owner.index][connection.node].held.append { [unowned self] in
                 at(now + delay()) { [unowned self] in arrive(request, number, connection) }

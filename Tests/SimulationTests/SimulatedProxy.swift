@@ -64,19 +64,13 @@ final class SimulatedProxy {
         guard let connection = markerLinks[node], connection.isOpen else { return }
         let asked = world.now
         world.send(.poll, on: connection) { [unowned self] reply in
-            guard case .reading(var reading) = reply else { return }
-            if world.broken == .silenceIsConsent {
-                for other in reading.standings.indices where reading.standings[other] == nil && other != node {
-                    guard let token = markers.nodes[other].reading?.ready else { continue }
-                    reading.standings[other] = Standing(token: token, isRevoked: false, missed: .nothing)
-                }
-            }
+            guard case .reading(let reading) = reply else { return }
             markers.read(node, reading, asked: asked, now: world.now)
             for node in revokedOnce where markers.access(node, now: world.now) == .full { revokedOnce.remove(node) }
-            for (missing, peer) in markers.missingRevocations(now: world.now) where world.broken != .noRevocation {
-                let change = StandingChange(
-                    .revoke(known: markers.token(of: missing), .unknown), of: missing, on: peer)
-                run(change) { _ in }
+            let republishes = world.broken != .noRevocation && world.broken != .revokingOnce
+            for (missing, peer) in republishes ? markers.missingRevocations(now: world.now) : [] {
+                run(StandingChange(.revoke(known: markers.token(of: missing), .unknown), of: missing, on: peer)) { _ in
+                }
             }
             filling?.review()
             startWork()
@@ -127,11 +121,18 @@ final class SimulatedProxy {
 
     /// Publishes that a node missed a write.
     func revoke(_ node: Int, sent: UInt64, _ finished: @escaping (Bool) -> Void) {
-        markers.missedWrite(node)
         world.becameUnsound(node)
-        if world.broken == .noRevocation { return finished(true) }
         if world.broken == .revokingOnce, !revokedOnce.insert(node).inserted { return finished(true) }
-        let time = world.broken == .lateWatermark ? .max : sent
+        markers.missedWrite(node)
+        if world.broken == .noRevocation { return finished(true) }
+        var time = sent
+        if world.broken == .lateWatermark {
+            time = .max
+            for peer in markers.nodes.indices {
+                guard let token = markers.nodes[peer].reading?.ready else { continue }
+                markers.nodes[peer].points.record(cas: world.nodes[peer].latestCAS, token: token, now: world.now)
+            }
+        }
         let revocation = RunningRevocation(
             revocation: Revocation(of: node, by: markers, sent: time, now: world.now), finished: finished)
         proceed(revocation)
