@@ -146,12 +146,6 @@ def drover(binary, workers=1, copies=1):
     return Peer("drover", title, binary, lambda binary, port, nodes: _drover(binary, port, nodes, workers, copies))
 
 
-def copies_are_known(binary):
-    """Whether this Drover takes a config with two copies."""
-    command = _drover(binary, 1, [2, 3, 4], copies=2)
-    return subprocess.run([binary, "check", command[-1]], capture_output=True).returncode == 0
-
-
 def copying(newer, drover_binary):
     """Those that write two copies of each key."""
     found = [Peer("mcproxy", "memcached's proxy, 1 worker, allsync", newer, _copying_proxy)] if _is_program(newer) else []

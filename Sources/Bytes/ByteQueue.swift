@@ -34,6 +34,15 @@ public struct OpenChunk: BitwiseCopyable, Sendable {
     @inlinable public var room: Int { ByteQueues.chunkSize &- Int(fill) }
 }
 
+/// Bytes of one chunk that are kept apart from the queues. The empty one has no chunk, any other a count of it.
+public struct ByteRun: BitwiseCopyable, Sendable {
+    @usableFromInline var chunk: UInt32 = .max
+    @usableFromInline var offset: UInt32 = 0
+    @usableFromInline var length: UInt32 = 0
+
+    @inlinable public init() {}
+}
+
 /// A run of bytes in one chunk: a queue is a list of these.
 @usableFromInline
 struct Segment: BitwiseCopyable {
@@ -135,6 +144,41 @@ public final class ByteQueues {
         if open.chunk != .max, chunks.isUnique(open.chunk) { open.fill = 0 }
     }
 
+    /// Copies `bytes`, to be looked at until they are released. False at the memory limit, and for more than a chunk.
+    @inlinable
+    public func keep(_ bytes: RawSpan, in run: inout ByteRun, through open: inout OpenChunk) -> Bool {
+        let count = bytes.byteCount
+        guard count <= open.room || count <= Self.chunkSize && renew(&open), open.chunk != .max else { return false }
+        run.chunk = open.chunk
+        run.offset = open.fill
+        run.length = UInt32(truncatingIfNeeded: count)
+        store(bytes, through: &open)
+        chunks.retain(run.chunk)
+        return true
+    }
+
+    /// Keeps the first `count` of the last `written` bytes that went to the open chunk.
+    @inlinable @inline(__always)
+    public func keep(_ count: Int, ofLast written: Int, in open: OpenChunk) -> ByteRun {
+        precondition(count <= written && written <= open.position)
+        var run = ByteRun()
+        run.chunk = open.chunk
+        run.offset = open.fill &- UInt32(truncatingIfNeeded: written)
+        run.length = UInt32(truncatingIfNeeded: count)
+        chunks.retain(run.chunk)
+        return run
+    }
+
+    /// Shows the bytes of a run that is not empty.
+    public func withBytes<Result>(of run: ByteRun, _ body: (RawSpan) -> Result) -> Result {
+        chunks.withBytes(of: run.chunk, offset: Int(run.offset), count: Int(run.length), body)
+    }
+
+    @inlinable
+    public func release(_ run: ByteRun) {
+        if run.chunk != .max { chunks.release(run.chunk) }
+    }
+
     /// Gives back a count of a chunk that was kept apart from the queues.
     @inlinable
     public func release(_ chunk: UInt32) { chunks.release(chunk) }
@@ -229,7 +273,7 @@ public final class ByteQueues {
 
     /// Copies `bytes` into the open chunk, where there must be room for them, without adding them to a queue. The
     /// caller takes a count of the chunk for each part that it will hand to `give`.
-    @inlinable
+    @inlinable @inline(__always)
     public func store(_ bytes: RawSpan, through open: inout OpenChunk) {
         chunks.write(bytes, to: open.chunk, at: open.position)
         open.fill &+= UInt32(truncatingIfNeeded: bytes.byteCount)  // `write` has checked that it fits

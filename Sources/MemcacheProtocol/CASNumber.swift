@@ -29,6 +29,8 @@ extension ReplyParser {
         case .metaGet, .metaSet, .metaArithmetic:
             guard options.contains(.wantsCAS) else { return nil }
             return options.contains(.casBehindKey) ? lastCAS(header, end) : firstCAS(header, end)
+        case .metaDebug:
+            return debugCAS(header, end)
         default:
             return nil
         }
@@ -65,6 +67,20 @@ extension ReplyParser {
             if header.byte(at: index - 1) == ASCII.space {
                 if header.byte(at: index) == 0x63 { return number(header, from: index + 1, to: tokenEnd) }
                 tokenEnd = index - 1
+            }
+            index -= 1
+        }
+        return nil
+    }
+
+    /// `ME <key> exp=… la=… cas=<cas> fetch=… cls=… size=…`, where the key may hold spaces.
+    private static func debugCAS(_ header: RawSpan, _ end: Int) -> CASNumber? {
+        guard Spelling.prefix(header.word(at: 0), 3) == 0x20_454d else { return nil }
+        var index = end - 6
+        while index > 2 {
+            if header.isEqual(to: " cas=", at: index) {
+                let start = index + 5
+                return number(header, from: start, to: header.tokenEnd(from: start, end: end))
             }
             index -= 1
         }

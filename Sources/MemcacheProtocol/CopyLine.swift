@@ -54,7 +54,10 @@ public enum CopyLine {
             copyFlags(of: line, head, from: index, Letters("bEFITx"), into: &out)
         case .metaArithmetic:
             copyTokens(2, of: line, head, from: &index, into: &out)
-            copyFlags(of: line, head, from: index, Letters("bDEJMNTv"), into: &out)
+            var letters = Letters("bDEJMT")
+            if head.options.contains(.vivifies) { letters.insert("N") }
+            if head.options.contains(.wantsValue) { letters.insert("v") }
+            copyFlags(of: line, head, from: index, letters, into: &out)
         default:
             return false
         }
@@ -92,6 +95,8 @@ public enum CopyLine {
             let text = unsafe RawSpan(_unsafeStart: letters.utf8Start, byteCount: letters.utf8CodeUnitCount)
             for index in 0..<text.byteCount { bits |= 1 &<< UInt64(text.byte(at: index) &- 64) }
         }
+
+        mutating func insert(_ letters: StaticString) { bits |= Letters(letters).bits }
 
         func has(_ letter: UInt8) -> Bool { letter >= 64 && bits &>> UInt64(letter &- 64) & 1 != 0 }
     }

@@ -9,6 +9,24 @@ public enum ReplyCode: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     /// ERROR, CLIENT_ERROR or SERVER_ERROR.
     @inlinable public var isError: Bool { self.rawValue >= ReplyCode.error.rawValue }
 
+    /// The line that says this and nothing else, for codes that always come with the same word; nil for others. A reply
+    /// with this code and of this length is this line.
+    @inlinable public var line: StaticString? {
+        switch self {
+        case .stored: "STORED\r\n"
+        case .notStored: "NOT_STORED\r\n"
+        case .exists: "EXISTS\r\n"
+        case .notFound: "NOT_FOUND\r\n"
+        case .deleted: "DELETED\r\n"
+        case .touched: "TOUCHED\r\n"
+        case .hd: "HD\r\n"
+        case .nf: "NF\r\n"
+        case .ns: "NS\r\n"
+        case .ex: "EX\r\n"
+        default: nil
+        }
+    }
+
     /// memcached 1.6.38 would not have sent this reply had the command carried its `noreply` or `q`.
     ///
     /// `noreply` hides everything, errors too. `q` hides only what the client expects: a miss of mg, a success of ms,

@@ -23,11 +23,11 @@ extension Control {
         if let isOpen = outcome.failOpen {
             if isOpen {
                 logger.error(
-                    "most of the pool fails at once: more likely the network than the nodes; no more are ejected",
+                    "most of a farm fails at once: more likely the network than the nodes; no more are ejected",
                     metadata: ["pool": "\(topology.pools[pool].settings.name)"])
             } else {
                 logger.notice(
-                    "the pool fails no longer as a whole", metadata: ["pool": "\(topology.pools[pool].settings.name)"])
+                    "no farm fails as a whole any longer", metadata: ["pool": "\(topology.pools[pool].settings.name)"])
             }
         }
         switch outcome.decision {
@@ -35,9 +35,11 @@ extension Control {
         case .declareDown:
             logger.warning("node is down", metadata: describe(node, ["reason": "\(reason)"]))
             publish()
+            tellReach(of: pool)
         case .declareUp:
             logger.notice("node is up", metadata: describe(node, [:]))
             publish()
+            tellReach(of: pool)
         }
     }
 

@@ -41,12 +41,12 @@ extension Control {
             uptime: Double(up) / 1_000_000_000, workers: workers.count, residentBytes: Self.residentBytes(),
             bufferLimit: workers.indices.reduce(0) { $0 + limits(of: $1).memory },
             verbs: Verb.allCases.map { "\($0.spelling)" },
-            pools: topology.pools.map { pool in
+            pools: zip(topology.pools, reach).map { pool, reach in
                 PoolView(
-                    name: pool.settings.name,
+                    name: pool.settings.name, copies: pool.copyCount,
                     nodes: topology.nodes[pool.nodes].map {
                         NodeView(name: $0.settings.label, state: $0.isUp ? .up : .down)
-                    })
+                    }, available: reach.available, readable: reach.readable, writable: reach.writable)
             }, totals: WorkerSnapshot.merged(snapshots))
     }
 

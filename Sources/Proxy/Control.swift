@@ -21,6 +21,8 @@ public final class Control {
     var topology: Topology
     var addresses: [SocketAddress?]
     var health: [PoolHealth]
+    /// How much of each pool can be reached.
+    var reach: [PoolReach]
     var probes = Probes()
     lazy var resolver = Resolver(on: loop)
     /// When a node's name may be asked for again.
@@ -30,6 +32,7 @@ public final class Control {
     /// The last snapshot of each worker.
     var snapshots: [WorkerSnapshot] = []
     let startedAt = EventLoop.monotonicNow()
+    var noticeRate = LineRate()
     /// Workers whose answer to the last question for figures has not come.
     var missing: Set<Int> = []
     /// Workers that have ended, and count nothing more.
@@ -37,7 +40,7 @@ public final class Control {
     /// Requests for figures, to be answered when the mail is read.
     var asking: [(worker: Int, request: UInt32)] = []
     /// Writes under way, of all workers.
-    private let writes = WriteTable()
+    private let writes: WriteTable
     private var cutOff = 0
     private var isDraining = false
 
@@ -47,9 +50,13 @@ public final class Control {
         self.logger = logger
         LibeventLog.send { logger.log(level: $0 ? .warning : .info, "libevent: \($1)") }
         topology = Topology(settings.pools)
+        writes = topology.hasCopies ? WriteTable() : WriteTable(slots: 2)
         addresses = topology.nodes.map { SocketAddress(endpoint: $0.settings.address) }
         resolvableAt = Array(repeating: 0, count: topology.nodes.count)
-        health = settings.pools.map { PoolHealth(nodeCount: $0.allNodes.count, policy: HealthPolicy($0)) }
+        reach = settings.pools.map { _ in .whole }
+        health = settings.pools.map {
+            PoolHealth(nodeCount: $0.allNodes.count, standbyCount: $0.standby.count, policy: HealthPolicy($0))
+        }
     }
 
     /// Opens the listeners and starts the workers.
@@ -128,6 +135,7 @@ public final class Control {
     func receive(_ message: ToControl) {
         switch message {
         case .report(let report): judge(report)
+        case .notice(let notice): tell(notice)
         case .snapshot(let worker, let snapshot):
             snapshots[worker] = snapshot
             missing.remove(worker)

@@ -16,6 +16,7 @@ enum ToWorker: Sendable {
 /// From a worker to the control thread.
 enum ToControl: Sendable {
     case report(NodeReport)
+    case notice(PoolNotice)
     case snapshot(worker: Int, WorkerSnapshot)
     /// A client asks what all workers have counted.
     case figures(worker: Int, request: UInt32)

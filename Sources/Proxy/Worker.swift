@@ -45,8 +45,8 @@ final class Worker {
     let vector = SendVector()
 
     var loopStats = LoopStats()
-    /// When the engine wants to look at the time again.
-    private var nextTick = UInt64.max
+    /// When the engine wants to look at the time again; at first at once, so that it is told the date.
+    private var nextTick: UInt64 = 0
     /// When listeners that ran out of descriptors are tried again.
     var listenAgain = UInt64.max
     var stopAt = UInt64.max
@@ -117,6 +117,7 @@ final class Worker {
             while let id = engine.work.clients.pop() { write(client: id) }
             while let request = engine.work.figures.pop() { control.send(.figures(worker: number, request: request)) }
             while let report = engine.work.reports.pop() { control.send(.report(report)) }
+            while let notice = engine.work.notices.pop() { control.send(.notice(notice)) }
             if engine.work.isEmpty, !relieve() { break }
         }
         engine.endTurn()

@@ -46,6 +46,9 @@ extension SettingsReader {
         guard pool.hasCopies else {
             if pool.acks != .all { log.warn(places["acks"], "acks: has no effect while a key has one copy") }
             if pool.read != .primary { log.warn(places["read"], "read: has no effect while a key has one copy") }
+            if pool.checks != PoolSettings.defaultChecks {
+                log.warn(places["checks"], "checks: has no effect while a key has one copy")
+            }
             if pool.onMiss != .miss { log.warn(places["on_miss"], "on_miss: has no effect while a key has one copy") }
             return
         }

@@ -5,7 +5,8 @@ internal import ProxyCore
 extension SettingsReader {
     static let poolKeys = [
         "listen", "nodes", "distribution", "hash", "hash_tag", "replicas", "standby", "acks", "min_live", "read",
-        "hedge", "on_miss", "when_down", "timeout", "connect_timeout", "fail_after", "probe", "poll", "sync", "limits",
+        "hedge", "on_miss", "checks", "when_down", "timeout", "connect_timeout", "fail_after", "probe", "poll", "sync",
+        "limits",
     ]
 
     /// One pool with everything that can be checked within it.
@@ -80,8 +81,20 @@ extension SettingsReader {
         }
         pool.ownZone = ownZone
         choice(map["on_miss"], key: "on_miss", into: &pool.onMiss)
+        if let node = map["checks"] { checks(node, into: &pool) }
         choice(map["when_down"], key: "when_down", into: &pool.whenDown)
         duration(map["poll"], key: "poll", 100 * Self.millisecond...60 * Self.second, into: &pool.poll)
+    }
+
+    /// A rate, or `off`.
+    private mutating func checks(_ node: YamlNode, into pool: inout PoolSettings) {
+        if case .scalar("off", _) = node.content {
+            pool.checks = 0
+        } else if let rate = value(node, key: "checks", Units.rate),
+            inRange(rate, 1...1000, key: "checks", at: node.position)
+        {
+            pool.checks = rate
+        }
     }
 
     private mutating func failing(_ map: [String: YamlNode], into pool: inout PoolSettings) {

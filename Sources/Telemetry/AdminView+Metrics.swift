@@ -35,15 +35,9 @@ extension AdminView {
         addVerbs(MetricList.requests, to: &text, always: true) { $0.requests }
         addVerbs(MetricList.hits, to: &text, always: false) { $0.hits }
         addVerbs(MetricList.misses, to: &text, always: false) { $0.misses }
-        text.begin(MetricList.errors)
-        forEachPool { pool, stats, _ in
-            for cause in ErrorCause.allCases {
-                text.sample(MetricList.errors, [("pool", pool.name), ("cause", "\(cause.label)")], stats.errors[cause])
-            }
-        }
+        addCauses(MetricList.errors, ErrorCause.allCases, to: &text) { $0.errors }
         addPoolValue(MetricList.retries, to: &text) { $1.retries }
-        addPoolValue(MetricList.copiesFailed, to: &text) { $1.copiesFailed }
-        addPoolValue(MetricList.failovers, to: &text) { $1.failovers }
+        addCopies(to: &text)
         text.begin(MetricList.duration)
         forEachPool { pool, stats, _ in text.histogram(MetricList.duration, [("pool", pool.name)], stats.latency) }
         addPoolValue(MetricList.received, to: &text) { $1.bytesIn }
@@ -57,6 +51,61 @@ extension AdminView {
         addPoolValue(MetricList.repairsAbandoned, to: &text) { $1.repairs.abandoned }
         addPoolValue(MetricList.repairRetries, to: &text) { $1.repairs.retries }
         addPoolValue(MetricList.repairsWaiting, to: &text) { UInt64(clamping: $1.repairs.waiting) }
+        addRatio(MetricList.available, to: &text) { pool, _ in pool.available }
+        addRatio(MetricList.readable, to: &text) { pool, _ in pool.readable }
+        addRatio(MetricList.writable, to: &text) { pool, _ in pool.writable }
+        addChecks(to: &text)
+        addRatio(MetricList.consistency, to: &text) { $1.consistency.ratio }
+    }
+
+    private func addChecks(to text: inout MetricText) {
+        text.begin(MetricList.checks)
+        forEachPool { pool, stats, _ in
+            guard pool.copies > 1 else { return }
+            let (agreeing, differing) = (stats.consistency.agreeing, stats.consistency.differing)
+            text.sample(MetricList.checks, [("pool", pool.name), ("result", "agree")], agreeing)
+            text.sample(MetricList.checks, [("pool", pool.name), ("result", "differ")], differing)
+        }
+    }
+
+    /// Of pools with copies, where it is known.
+    private func addRatio(_ metric: Metric, to text: inout MetricText, _ ratio: (PoolView, PoolStats) -> Double?) {
+        text.begin(metric)
+        forEachPool { pool, stats, _ in
+            guard pool.copies > 1, let ratio = ratio(pool, stats) else { return }
+            text.sample(metric, [("pool", pool.name)], ratio)
+        }
+    }
+
+    private func addCopies(to text: inout MetricText) {
+        addPoolValue(MetricList.copiesWritten, to: &text, minCopies: 2) { $1.copies.written }
+        addCauses(MetricList.copiesFailed, ErrorCause.ofCopies, to: &text, minCopies: 2) { $0.copies.failed }
+        addPoolValue(MetricList.copiesRepaired, to: &text, minCopies: 2) { $1.copies.repaired }
+        text.begin(MetricList.acknowledged)
+        forEachPool { pool, stats, _ in
+            guard pool.copies > 1 else { return }
+            for copies in 1...pool.copies {
+                let labels = [("pool", pool.name), ("copies", "\(copies)")]
+                text.sample(MetricList.acknowledged, labels, stats.copies.acknowledged[copies])
+            }
+        }
+        addCauses(MetricList.failovers, ErrorCause.ofCopies, to: &text, minCopies: 2) { $0.copies.failovers }
+        addPoolValue(MetricList.hedges, to: &text, minCopies: 2) { $1.copies.hedges }
+        addPoolValue(MetricList.hedgesWon, to: &text, minCopies: 2) { $1.copies.hedgesWon }
+        addPoolValue(MetricList.backFills, to: &text, minCopies: 2) { $1.copies.backFills }
+        addPoolValue(MetricList.backFillsUndone, to: &text, minCopies: 2) { $1.copies.backFillsUndone }
+    }
+
+    private func addCauses(
+        _ metric: Metric, _ causes: [ErrorCause], to text: inout MetricText, minCopies: Int = 1,
+        _ counts: (PoolStats) -> ErrorCounts
+    ) {
+        text.begin(metric)
+        forEachPool { pool, stats, _ in
+            for cause in causes where pool.copies >= minCopies {
+                text.sample(metric, [("pool", pool.name), ("cause", "\(cause.label)")], counts(stats)[cause])
+            }
+        }
     }
 
     private func addRepairs(_ metric: Metric, to text: inout MetricText, _ counts: (RepairStats) -> RepairCounts) {
@@ -83,9 +132,14 @@ extension AdminView {
         }
     }
 
-    private func addPoolValue(_ metric: Metric, to text: inout MetricText, _ value: (PoolView, PoolStats) -> UInt64) {
+    /// - Parameter minCopies: pools whose keys have fewer copies are left out.
+    private func addPoolValue(
+        _ metric: Metric, to text: inout MetricText, minCopies: Int = 1, _ value: (PoolView, PoolStats) -> UInt64
+    ) {
         text.begin(metric)
-        forEachPool { pool, stats, _ in text.sample(metric, [("pool", pool.name)], value(pool, stats)) }
+        forEachPool { pool, stats, _ in
+            if pool.copies >= minCopies { text.sample(metric, [("pool", pool.name)], value(pool, stats)) }
+        }
     }
 
     private func addNodes(to text: inout MetricText) {

@@ -31,11 +31,25 @@ public struct NodeView: Sendable {
 
 public struct PoolView: Sendable {
     public var name: String
+    /// Of each key, 1 to 8.
+    public var copies: Int
     public var nodes: [NodeView]
+    /// Shares, 0 to 1: of the keys' copies that are on nodes that are up; of the keys that have such a copy; of the keys
+    /// that have as many as a write needs.
+    public var available: Double
+    public var readable: Double
+    public var writable: Double
 
-    public init(name: String, nodes: [NodeView]) {
+    public init(
+        name: String, copies: Int = 1, nodes: [NodeView], available: Double = 1, readable: Double = 1,
+        writable: Double = 1
+    ) {
         self.name = name
+        self.copies = copies
         self.nodes = nodes
+        self.available = available
+        self.readable = readable
+        self.writable = writable
     }
 }
 

@@ -41,6 +41,11 @@ public enum ErrorCause: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     public static let ofNodes: [ErrorCause] = [
         .timeout, .connectFailed, .connectionLost, .nodeDown, .protocolError, .serverError,
     ]
+
+    /// Why a copy of a key can be passed over.
+    public static let ofCopies: [ErrorCause] = [
+        .timeout, .connectFailed, .connectionLost, .nodeDown, .protocolError, .memoryLimit,
+    ]
 }
 
 /// A counter for each cause.

@@ -38,11 +38,16 @@ public enum MetricList {
     static let errors = Metric(
         "errors_total", .counter, .none, "Requests, and clients, that failed or were refused or held back, by cause.")
     static let retries = Metric("retries_total", .counter, .none, "Requests sent again on another connection.")
+    static let copiesWritten = Metric("copies_written_total", .counter, .none, "Copies that answered a write.")
     static let copiesFailed = Metric(
-        "copies_failed_total", .counter, .none, "Copies of a write that were asked and did not answer.")
+        "copies_failed_total", .counter, .none, "Copies that were asked to write and did not answer, by cause.")
+    static let copiesRepaired = Metric("copies_repaired_total", .counter, .none, "Copies that a repair has changed.")
+    static let acknowledged = Metric(
+        "writes_acknowledged_total", .counter, .none,
+        "Writes whose client was answered, by how many copies had answered by then.")
     static let failovers = Metric(
         "failovers_total", .counter, .none,
-        "Keys read from another copy because the one before did not answer or is down.")
+        "Keys asked of another copy because the one before did not answer or is down, by cause.")
     static let duration = Metric(
         "request_duration_seconds", .histogram, .seconds, "From a request read to its reply queued.")
     static let received = Metric("client_received_bytes_total", .counter, .bytes, "Bytes read from clients.")
@@ -51,6 +56,14 @@ public enum MetricList {
     static let accepted = Metric("client_connections_total", .counter, .none, "Clients accepted.")
     static let refused = Metric(
         "client_connections_refused_total", .counter, .none, "Clients turned away because there were too many.")
+    static let hedges = Metric(
+        "hedges_total", .counter, .none, "Reads that asked a second copy because the first was slow.")
+    static let hedgesWon = Metric(
+        "hedges_won_total", .counter, .none, "Reads that the second copy answered first.")
+    static let backFills = Metric(
+        "back_fills_total", .counter, .none, "Copies that lacked a key and got it back from another.")
+    static let backFillsUndone = Metric(
+        "back_fills_undone_total", .counter, .none, "Copies that gave such a key back because it was being written.")
     static let repairsQueued = Metric(
         "repairs_queued_total", .counter, .none, "Keys queued for repair of their copies, by reason.")
     static let repairsDropped = Metric(
@@ -62,6 +75,16 @@ public enum MetricList {
     static let repairRetries = Metric("repair_retries_total", .counter, .none, "Repairs that were put off.")
     static let repairsWaiting = Metric(
         "repairs_waiting", .gauge, .none, "Keys that wait for their repair, or are being repaired.")
+    static let available = Metric(
+        "pool_availability_ratio", .gauge, .none, "Share of the keys' copies that are on nodes that are up.")
+    static let readable = Metric(
+        "pool_readable_ratio", .gauge, .none, "Share of the keys that have a copy on a node that is up.")
+    static let writable = Metric(
+        "pool_writable_ratio", .gauge, .none, "Share of the keys that have min_live copies on nodes that are up.")
+    static let checks = Metric(
+        "consistency_checks_total", .counter, .none, "Keys whose live copies were compared, by result.")
+    static let consistency = Metric(
+        "pool_consistency_ratio", .gauge, .none, "Share of the latest checks whose live copies agreed.")
 
     // Nodes.
     static let nodeState = Metric("node_state", .gauge, .none, "1 for the state that the node is in, 0 for the others.")
@@ -82,9 +105,11 @@ public enum MetricList {
     /// In the order in which they are shown.
     public static let all: [Metric] = [
         buildInfo, startTime, uptime, workers, resident, buffers, bufferLimit, turns, reads, writes,
-        requests, hits, misses, errors, retries, copiesFailed, failovers, duration, received, sent, connections,
-        accepted, refused,
+        requests, hits, misses, errors, retries, copiesWritten, copiesFailed, copiesRepaired, acknowledged,
+        failovers, hedges, hedgesWon, backFills, backFillsUndone, duration, received, sent, connections, accepted,
+        refused,
         repairsQueued, repairsDropped, repairsDone, repairsAbandoned, repairRetries, repairsWaiting,
+        available, readable, writable, checks, consistency,
         nodeState, nodeRequests, nodeErrors, nodeInFlight, nodeConnections, nodeConnects, nodeRetries, nodeReceived,
         nodeSent, nodeDuration,
     ]

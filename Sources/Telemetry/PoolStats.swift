@@ -52,11 +52,9 @@ public struct PoolStats: BitwiseCopyable, Sendable {
     public var connectionsRefused: UInt64 = 0
     /// Requests sent a second time, on another connection.
     public var retries: UInt64 = 0
-    /// Copies of a write that were not written.
-    public var copiesFailed: UInt64 = 0
-    /// Keys asked of another copy, because the one before is down or did not answer.
-    public var failovers: UInt64 = 0
+    public var copies = CopyStats()
     public var repairs = RepairStats()
+    public var consistency = ConsistencyStats()
 
     public init() {}
 
@@ -73,8 +71,8 @@ public struct PoolStats: BitwiseCopyable, Sendable {
         connectionsTotal &+= other.connectionsTotal
         connectionsRefused &+= other.connectionsRefused
         retries &+= other.retries
-        copiesFailed &+= other.copiesFailed
-        failovers &+= other.failovers
+        copies.merge(other.copies)
         repairs.merge(other.repairs)
+        consistency.merge(other.consistency)
     }
 }

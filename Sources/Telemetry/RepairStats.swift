@@ -6,6 +6,8 @@ public enum RepairReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case copyFailed
     /// Copies answered the same command differently.
     case disagree
+    /// They were compared, and differed.
+    case check
 
     /// As operators see it.
     public var label: StaticString {
@@ -13,17 +15,20 @@ public enum RepairReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .overlap: "overlap"
         case .copyFailed: "copy_failed"
         case .disagree: "disagree"
+        case .check: "check"
         }
     }
 }
 
 /// A counter for each reason.
 public struct RepairCounts: BitwiseCopyable, Sendable {
-    private var counts = InlineArray<3, UInt64>(repeating: 0)
+    private var counts = InlineArray<4, UInt64>(repeating: 0)
 
     public init() {}
 
     public subscript(reason: RepairReason) -> UInt64 { counts[Int(reason.rawValue)] }
+
+    public var total: UInt64 { RepairReason.allCases.reduce(0) { $0 &+ self[$1] } }
 
     public mutating func count(_ reason: RepairReason) { counts[Int(reason.rawValue)] &+= 1 }
 

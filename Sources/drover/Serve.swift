@@ -32,10 +32,6 @@ struct Serve: ParsableCommand {
 /// Runs the proxy until it is told to stop.
 /// - Parameter ready: called once it listens.
 func serve(settings: Settings, logger: Logger, ready: () -> Void = {}) -> DroverExit {
-    if let reason = ThisVersion.reasonAgainst(settings) {
-        logger.error("cannot start", metadata: ["reason": "\(reason)"])
-        return .config
-    }
     let control = Control(settings, logger: logger)
     let admin: AdminServer?
     do {

@@ -137,6 +137,28 @@ import Testing
         model.end()
     }
 
+    @Test func aKeptRunOutlivesItsQueue() {
+        let model = Model(limit: 4 * ByteQueues.chunkSize, seed: 1)
+        #expect(model.append(0, Array("set a 0 0 1\r\n1\r\n".utf8), 0))
+        let sent = model.queues.keep(13, ofLast: 16, in: model.open[0])
+        var own = ByteRun()
+        #expect(unsafe model.queues.keep(Array("touch a 1\r\n".utf8).span.bytes, in: &own, through: &model.open[0]))
+        model.queues.clear(&model.queue[0])
+        model.bytes[0] = []
+        model.queues.rewind(&model.open[0])
+        #expect(model.append(1, [1, 2, 3], 0))
+        #expect(model.queues.withBytes(of: sent) { $0.isEqual(to: "set a 0 0 1\r\n", at: 0) && $0.byteCount == 13 })
+        #expect(model.queues.withBytes(of: own) { $0.isEqual(to: "touch a 1\r\n", at: 0) && $0.byteCount == 11 })
+        for run in [sent, own, ByteRun()] { model.queues.release(run) }
+        // One that does not fit, and one where there is no memory.
+        let block = [UInt8](repeating: 7, count: ByteQueues.chunkSize)
+        #expect(unsafe !model.queues.keep((block + [7]).span.bytes, in: &own, through: &model.open[1]))
+        while model.append(0, block, 0) {}
+        var none = ByteRun()
+        #expect(unsafe !model.queues.keep(block.span.bytes, in: &none, through: &model.open[1]))
+        model.end()
+    }
+
     @Test func theLimitRefusesAndClearingMakesRoom() {
         let model = Model(limit: 4 * ByteQueues.chunkSize, seed: 1)
         let block = [UInt8](repeating: 7, count: ByteQueues.chunkSize)

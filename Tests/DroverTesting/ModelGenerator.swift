@@ -181,5 +181,6 @@ public struct ModelGenerator {
     }
 }
 
-/// A number that no server has given out.
-public let unknownCAS = "987654321987"
+/// A number that no server has given out. With `I` a lower one than the item's is good enough: this is above all, and
+/// above those that name their node, which compare with nothing else.
+public let unknownCAS = "18000000000000000000"

@@ -66,12 +66,6 @@ struct CommandLineTests {
         #expect(try run(["check", "FILE", "--zone", "b c"], config).code == 64)
     }
 
-    @Test func serveRefusesHedgedReads() throws {
-        let found = try run(["serve", "-c", "FILE"], Self.copies + "    read: fastest\n")
-        #expect(found.code == 78)
-        #expect(found.error.contains("of pool main is not supported by this version"), "\(found.error)")
-    }
-
     @Test func devTakesNoMoreCopiesThanNodes() throws {
         let found = try run(["dev", "--nodes", "2", "--replicas", "3"], "")
         #expect(found.code == 64)

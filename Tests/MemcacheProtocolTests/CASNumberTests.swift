@@ -86,7 +86,12 @@ struct CASNumberTests {
         Reply("ma k c v", "VA 1 c9", 9),
         Reply("ma k c", "CLIENT_ERROR c5", nil),
         Reply("md k", "HD c5", nil),
-        Reply("me k", "ME k exp=-1 cas=5", nil),
+        Reply("me k", "ME k exp=-1 la=0 cas=5 fetch=no cls=1 size=64", 5),
+        // A key that is echoed decoded (seen on 1.6.18).
+        Reply("me YSBjYXM9MyBi b", "ME a cas=3 b exp=-1 la=0 cas=5 fetch=no cls=1 size=64", 5),
+        Reply("me k", "EN", nil),
+        Reply("me k", "ME k exp=-1 la=0 cas=", nil),
+        Reply("me k", "SERVER_ERROR cas=5 fetch=no", nil),
     ]
 
     @Test(arguments: replies) private func shownIn(row: Reply) throws {
@@ -103,8 +108,10 @@ struct CASNumberTests {
     /// However short or odd, what a node says is never read past its end.
     @Test func anythingMayCome() throws {
         var random = SeededGenerator.fromEnvironment()
-        let requests = try ["gets k", "mg k c", "mg k k c", "ms k 1 c", "ma k c"].map { try head($0 + "\r\n").head }
-        let words = ["HD", "VA", " ", "c", "7", "k", "VALUE ", "\r", "\n", "c12", " c", "Oc", "\u{0}"]
+        let requests = try ["gets k", "mg k c", "mg k k c", "ms k 1 c", "ma k c", "me k"].map {
+            try head($0 + "\r\n").head
+        }
+        let words = ["HD", "VA", " ", "c", "7", "k", "VALUE ", "\r", "\n", "c12", " c", " cas=", "ME ", "Oc", "\u{0}"]
         for _ in 0..<20_000 {
             let text = (0..<Int.random(in: 0..<9, using: &random)).map { _ in random.pick(words) }.joined()
             let bytes = Array(text.utf8)

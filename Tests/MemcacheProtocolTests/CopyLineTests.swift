@@ -56,6 +56,8 @@ struct CopyLineTests {
         ("ms k 2 MP E5\r\n", "ms k 2 MP E5\r\n"),
         ("md k q C5 I T30 x F7 k O1 E9\r\n", "md k I T30 x F7 E9\r\n"),
         ("ma a2V5 N0 J5 D2 MD T30 C7 v q t c k O1 b\r\n", "ma a2V5 N0 J5 D2 MD T30 v b\r\n"),
+        ("ma k D2 q v\r\n", "ma k D2 v\r\n"),
+        ("ma k q N5\r\n", "ma k N5\r\n"),
         ("set k 0 0 1\r\n", nil),
         ("flush_all\r\n", nil),
     ])

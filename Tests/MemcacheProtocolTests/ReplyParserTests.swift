@@ -189,4 +189,26 @@ struct ReplyParserTests {
         ]
         for (verb, code) in shown { #expect(!ReplyCode.quietHides(verb, code), "\(verb) \(code)") }
     }
+
+    /// A code's own line is read as that code; what has its length and its code is that line.
+    @Test func aCodeWithItsLengthTellsTheLine() {
+        for code in ReplyCode.allCases {
+            guard let text = code.line else { continue }
+            let line = Array("\(text)".utf8)
+            var read = 0
+            for verb in Verb.allCases {
+                guard case .line(code, line.count) = parse(line, ReplyRow(verb, "")) else { continue }
+                read += 1
+                for index in line.indices {
+                    for byte in UInt8.min ... .max where byte != line[index] {
+                        var other = line
+                        other[index] = byte
+                        guard case .line(code, line.count) = parse(other, ReplyRow(verb, "")) else { continue }
+                        Issue.record("\(verb): \(other) is read as \(code)")
+                    }
+                }
+            }
+            #expect(read > 0, "\(code)")
+        }
+    }
 }

@@ -25,6 +25,7 @@ struct SettingsTests {
                 read: fastest
                 hedge: 12.5%
                 on_miss: next
+                checks: 50/s
                 when_down: miss
                 timeout: 20ms
                 connect_timeout: 1.5s
@@ -57,6 +58,7 @@ struct SettingsTests {
         pool.hedge = 1250
         pool.ownZone = "here"
         pool.onMiss = .next
+        pool.checks = 50
         pool.whenDown = .miss
         pool.timeout = 20_000_000
         pool.connectTimeout = 1_500_000_000

@@ -45,6 +45,7 @@ struct WarningTests {
         ("acks: quorum", ["5:11: acks: has no effect while a key has one copy"]),
         ("read: spread", ["5:11: read: has no effect while a key has one copy"]),
         ("on_miss: next", ["5:14: on_miss: has no effect while a key has one copy"]),
+        ("checks: off", ["5:13: checks: has no effect while a key has one copy"]),
     ]
 
     static let copyLines: [(String, [String])] = [

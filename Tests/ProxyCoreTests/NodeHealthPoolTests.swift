@@ -21,6 +21,67 @@ import Testing
         #expect(began == (nodes > mayGo ? 1 : 0), "said once")
     }
 
+    // MARK: Two farms
+
+    /// Nodes and standby, which nodes fail thrice in this order, and which are down then.
+    private static let farms: [(nodes: Int, standby: Int, failing: [Int], down: [Int])] = [
+        // A whole farm goes while the other answers.
+        (3, 2, [0, 1, 2], [0, 1, 2]),
+        (3, 2, [3, 4], [3, 4]),
+        (1, 1, [0], [0]),
+        (1, 1, [1], [1]),
+        (2, 5, [0, 1], [0, 1]),
+        (2, 5, [2, 3, 4, 5, 6], [2, 3, 4, 5, 6]),
+        (6, 1, [0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]),
+        // What most of both do, farm after farm: of the second one half goes.
+        (3, 3, [0, 1, 2, 3, 4, 5], [0, 1, 2, 3]),
+        (2, 2, [2, 3, 0, 1], [2, 3, 0]),
+        (1, 1, [1, 0], [1]),
+        // In turns: of each farm one half goes, but for the last that goes while the other seems well.
+        (4, 4, [0, 4, 1, 5, 2, 6, 3, 7], [0, 4, 1, 5]),
+        (3, 3, [0, 3, 1, 4, 2, 5], [0, 3, 1]),
+        (2, 2, [0, 2, 1, 3], [0, 2]),
+        // A node of the other farm may be away.
+        (3, 3, [5, 0, 1, 2], [5, 0, 1, 2]),
+        (3, 2, [4, 0, 1, 2], [4, 0]),
+    ]
+
+    @Test(arguments: farms)
+    func aFarmGoesWhileTheOtherAnswers(nodes: Int, standby: Int, failing: [Int], down: [Int]) {
+        var pool = PoolHealth(nodeCount: nodes + standby, standbyCount: standby, policy: healthPolicy)
+        var generator = HealthGenerator(state: 1)
+        for node in failing { _ = Self.fail(node, of: &pool, using: &generator) }
+        #expect((0..<nodes + standby).filter { !pool.isUp($0) } == down.sorted())
+        #expect(pool.isFailingOpen == (down.count < failing.count))
+    }
+
+    /// The network goes: every node's requests fail, one after the other, and each node is asked again and again.
+    @Test(arguments: [(3, 3), (1, 1), (5, 2), (2, 8)])
+    func withoutANetworkSomeAreKept(nodes: Int, standby: Int) {
+        var pool = PoolHealth(nodeCount: nodes + standby, standbyCount: standby, policy: healthPolicy)
+        var generator = HealthGenerator(state: 1)
+        for _ in 0..<20 {
+            for node in 0..<nodes + standby { _ = pool.apply(.failed, to: node, now: 0, using: &generator) }
+        }
+        #expect(pool.isFailingOpen && (0..<nodes).contains { pool.isUp($0) } || nodes == 1)
+        #expect((nodes..<nodes + standby).contains { pool.isUp($0) } || standby == 1)
+        #expect(pool.downCount * 2 <= nodes + standby)
+    }
+
+    /// One failure of the other farm holds a verdict up no longer than until it answers again.
+    @Test func aFailureElsewhereIsForgotten() {
+        var pool = PoolHealth(nodeCount: 3, standbyCount: 1, policy: healthPolicy)
+        var generator = HealthGenerator(state: 1)
+        _ = pool.apply(.failed, to: 2, now: 0, using: &generator)
+        _ = Self.fail(0, of: &pool, using: &generator)
+        #expect(Self.fail(1, of: &pool, using: &generator) == .init(decision: .stay, failOpen: true))
+        #expect(pool.apply(.succeeded, to: 2, now: 0, using: &generator).failOpen == false)
+        #expect(pool.apply(.failed, to: 1, now: 0, using: &generator).decision == .declareDown)
+        // And now the last one may fail as it likes.
+        #expect(Self.fail(2, of: &pool, using: &generator) == .init(decision: .stay, failOpen: true))
+        #expect(pool.isUp(2))
+    }
+
     @Test func itEndsWhenAnotherNodeIsBack() {
         var pool = PoolHealth(nodeCount: 3, policy: healthPolicy)
         var generator = HealthGenerator(state: 1)
@@ -50,7 +111,8 @@ import Testing
     func invariantsHold(seed: UInt64) {
         var generator = HealthGenerator(state: seed)
         let count = Int.random(in: 1...9, using: &generator)
-        var pool = PoolHealth(nodeCount: count, policy: healthPolicy)
+        let standby = Bool.random(using: &generator) ? 0 : Int.random(in: 0..<count, using: &generator)
+        var pool = PoolHealth(nodeCount: count, standbyCount: standby, policy: healthPolicy)
         var now: UInt64 = 0
         var failuresInARow = Array(repeating: 0, count: count)
         var probing: Set<Int> = []
@@ -75,7 +137,8 @@ import Testing
             let outcome = pool.apply(event, to: node, now: now, using: &generator)
             failuresInARow[node] = event == .failed ? failuresInARow[node] + 1 : 0
 
-            #expect(pool.downCount * 2 <= count || count == 1, "seed \(seed), step \(step)")
+            #expect(pool.downCount * 2 <= count || count == 1 || standby > 0, "seed \(seed), step \(step)")
+            #expect(pool.downCount < count || count == 1, "seed \(seed), step \(step): all are down")
             switch outcome.decision {
             case .declareDown:
                 #expect(wasUp && !pool.isUp(node) && failuresInARow[node] >= 3, "seed \(seed), step \(step)")

@@ -11,6 +11,11 @@ import Testing
         pool.misses.add(2, to: 0)
         pool.errors.count(.valueTooLarge)
         pool.connections = 4
+        pool.copies.written = 9
+        (pool.consistency.differing, pool.consistency.recent, pool.consistency.recentAgreeing) = (3, 8, 6)
+        pool.copies.failed.count(.timeout)
+        pool.copies.acknowledged.count(2)
+        pool.copies.failovers.count(.nodeDown)
         pool.latency.record(nanoseconds: 100_000)
         pool.latency.record(nanoseconds: 60_000_000_000)
         var down = NodeStats()
@@ -24,7 +29,9 @@ import Testing
             bufferLimit: 1 << 20,
             verbs: ["get", "set"],
             pools: [
-                PoolView(name: "main", nodes: [NodeView(name: "a", state: .up)]),
+                PoolView(
+                    name: "main", copies: 2, nodes: [NodeView(name: "a", state: .up)], available: 0.75, readable: 1,
+                    writable: 0.5),
                 PoolView(name: "odd \"\\\n é", nodes: [NodeView(name: "[::1]:11211", state: .down)]),
             ],
             totals: WorkerSnapshot(pools: [pool, PoolStats()], nodes: [NodeStats(), down], loop: loop))
@@ -52,6 +59,18 @@ import Testing
             ("drover_misses_total", ["pool": "main", "verb": "get"], 2),
             ("drover_errors_total", ["pool": "main", "cause": "value_too_large"], 1),
             ("drover_client_connections", ["pool": "main"], 4),
+            ("drover_copies_written_total", ["pool": "main"], 9),
+            ("drover_pool_availability_ratio", ["pool": "main"], 0.75),
+            ("drover_pool_readable_ratio", ["pool": "main"], 1),
+            ("drover_pool_writable_ratio", ["pool": "main"], 0.5),
+            ("drover_consistency_checks_total", ["pool": "main", "result": "agree"], 0),
+            ("drover_consistency_checks_total", ["pool": "main", "result": "differ"], 3),
+            ("drover_pool_consistency_ratio", ["pool": "main"], 0.75),
+            ("drover_copies_failed_total", ["pool": "main", "cause": "timeout"], 1),
+            ("drover_copies_repaired_total", ["pool": "main"], 0),
+            ("drover_writes_acknowledged_total", ["pool": "main", "copies": "1"], 0),
+            ("drover_writes_acknowledged_total", ["pool": "main", "copies": "2"], 1),
+            ("drover_failovers_total", ["pool": "main", "cause": "node_down"], 1),
             ("drover_node_state", ["pool": "main", "node": "a", "state": "up"], 1),
             ("drover_node_state", ["pool": odd, "node": "[::1]:11211", "state": "up"], 0),
             ("drover_node_state", ["pool": odd, "node": "[::1]:11211", "state": "down"], 1),
@@ -68,6 +87,10 @@ import Testing
             #expect(parsed.value(name, labels) == value, "\(name) \(labels)")
         }
         #expect(parsed.value("drover_hits_total", ["pool": "main", "verb": "set"]) == nil, "set looks nothing up")
+        #expect(parsed.value("drover_copies_written_total", ["pool": odd]) == nil, "a key has one copy there")
+        #expect(parsed.value("drover_pool_availability_ratio", ["pool": odd]) == nil)
+        #expect(parsed.value("drover_pool_consistency_ratio", ["pool": odd]) == nil, "nothing was checked")
+        #expect(parsed.value("drover_writes_acknowledged_total", ["pool": "main", "copies": "3"]) == nil)
     }
 
     @Test func aSnapshotOfAnOlderConfigurationIsZeros() throws {

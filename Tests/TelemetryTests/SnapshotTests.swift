@@ -15,6 +15,21 @@ import Testing
         pool.connectionsTotal = 4
         pool.connectionsRefused = 5
         pool.retries = 6
+        pool.copies.written = 16
+        pool.copies.failed.count(.timeout)
+        pool.copies.repaired = 17
+        pool.copies.acknowledged.count(8)
+        pool.copies.failovers.count(.nodeDown)
+        pool.repairs.queued.count(.disagree)
+        pool.repairs.dropped.count(.overlap)
+        pool.repairs.done.count(.copyFailed)
+        pool.repairs.abandoned = 18
+        pool.repairs.retries = 19
+        pool.repairs.waiting = 20
+        pool.consistency.agreeing = 21
+        pool.consistency.differing = 22
+        pool.consistency.recent = 23
+        pool.consistency.recentAgreeing = 24
         var node = NodeStats()
         node.requests = 7
         node.inFlight = 8
@@ -44,6 +59,11 @@ import Testing
             pool.requests[0], pool.requests.total, pool.hits[31], pool.misses[1], pool.errors[.timeout],
             pool.errors.total, pool.latency.count, pool.latency.sum, pool.bytesIn, pool.bytesOut,
             UInt64(pool.connections), pool.connectionsTotal, pool.connectionsRefused, pool.retries,
+            pool.copies.written, pool.copies.failed[.timeout], pool.copies.repaired, pool.copies.acknowledged[8],
+            pool.copies.failovers[.nodeDown], pool.repairs.queued[.disagree], pool.repairs.dropped.total,
+            pool.repairs.done[.copyFailed], pool.repairs.abandoned, pool.repairs.retries, UInt64(pool.repairs.waiting),
+            pool.consistency.agreeing, pool.consistency.differing, UInt64(pool.consistency.recent),
+            UInt64(pool.consistency.recentAgreeing),
             node.requests, UInt64(node.inFlight), UInt64(node.connections), node.connects, node.retries,
             node.bytesIn, node.bytesOut, node.errors[.protocolError], node.latency.count, node.latency.sum,
             loop.turns, loop.reads, loop.writes, UInt64(loop.bufferBytes),

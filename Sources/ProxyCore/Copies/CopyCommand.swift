@@ -28,5 +28,9 @@ extension RequestHead {
     var isRead: Bool { verb == .get || verb == .metaGet && options.contains(.pureRead) }
 
     /// Its reply shows a CAS number.
-    var showsCAS: Bool { verb == .gets || verb == .gats || options.contains(.wantsCAS) }
+    var showsCAS: Bool { verb == .gets || verb == .gats || verb == .metaDebug || options.contains(.wantsCAS) }
+
+    /// `q` hides that a counter was changed but not that it was made, and the loud answers look alike: only a node that
+    /// is asked quietly tells.
+    var isToldByNode: Bool { verb == .metaArithmetic && options.isSuperset(of: [.quiet, .vivifies]) }
 }

@@ -2,34 +2,39 @@
 /// that has not failed.
 public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
     /// The copies asked, those that have answered, and those that never will, as bits.
-    public private(set) var asked: UInt8
+    public private(set) var asked: UInt8 = 1
     public private(set) var answered: UInt8 = 0
     public private(set) var failed: UInt8 = 0
+    /// How many have answered.
+    public private(set) var answers: UInt8 = 0
     /// Copies that must have answered before the client hears: see `PoolSettings.Acks`.
-    public let needed: Int
+    private let needed: UInt8
 
-    /// - Parameters:
-    ///   - asked: the ranks, as bits.
-    ///   - needed: 1 or more; no more than answer can be waited for.
-    public init(asked: UInt8, needed: Int) {
-        self.asked = asked
-        self.needed = needed
+    /// The first copy is asked.
+    /// - Parameter needed: 1 or more; no more than answer can be waited for.
+    public init(needed: Int) {
+        self.needed = UInt8(truncatingIfNeeded: needed)
     }
 
-    public mutating func ask(_ rank: Int) { asked |= 1 << UInt8(rank) }
-    public mutating func answer(_ rank: Int) { answered |= 1 << UInt8(rank) }
-    public mutating func fail(_ rank: Int) { failed |= 1 << UInt8(rank) }
+    public mutating func ask(_ rank: Int) { asked |= Self.bit(rank) }
 
-    /// The acting primary: nil when all have failed.
-    public var lead: Int? {
-        let left = asked & ~failed
-        return left == 0 ? nil : left.trailingZeroBitCount
+    /// Asks so many copies, the first included.
+    public mutating func askFirst(_ count: Int) { asked = UInt8(truncatingIfNeeded: 1 << count - 1) }
+
+    public mutating func answer(_ rank: Int) {
+        answered |= Self.bit(rank)
+        answers &+= 1
     }
+
+    public mutating func fail(_ rank: Int) { failed |= Self.bit(rank) }
+
+    public func isAsked(_ rank: Int) -> Bool { asked & Self.bit(rank) != 0 }
 
     /// The client can be answered: the acting primary has answered, and as many others as it takes.
     public var isDecided: Bool {
-        guard let lead, answered & 1 << UInt8(lead) != 0 else { return false }
-        return answered.nonzeroBitCount >= min(needed, (asked & ~failed).nonzeroBitCount)
+        let left = asked & ~failed
+        let lead = left & (0 &- left)  // its lowest bit
+        return answered & lead != 0 && (answers >= needed || answered == left)
     }
 
     /// No copy is left to answer.
@@ -37,4 +42,6 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
 
     /// All have failed.
     public var isLost: Bool { failed == asked }
+
+    private static func bit(_ rank: Int) -> UInt8 { 1 &<< UInt8(truncatingIfNeeded: rank) }
 }

@@ -1,11 +1,12 @@
 /// Which copies of a key missed a write, so that none of them passes for the source of its repair while there is a
 /// better one: a primary that comes back with what it held before would undo what its replica took meanwhile.
 ///
-/// Masks: bit 0 is the key's first copy.
+/// Masks: bit 0 is the key's first copy. That holds from the write to the repair, however long it waits: a key's copies
+/// keep their order for as long as the pool's settings do, as neither verdicts on nodes nor loads move one (`Placement`).
 struct MissedCopies: BitwiseCopyable, Sendable, Equatable {
     /// Those that missed the latest write that any missed.
     private(set) var last: UInt8 = 0
-    /// Those that missed one before it.
+    /// Those that missed one before it, or that someone else may have given something older.
     private(set) var before: UInt8 = 0
 
     var isEmpty: Bool { last == 0 }
@@ -19,9 +20,12 @@ struct MissedCopies: BitwiseCopyable, Sendable, Equatable {
 
     /// What happened later.
     mutating func note(_ later: MissedCopies) {
-        note(later.before)
+        doubt(later.before)
         note(later.last)
     }
+
+    /// These may have got something older; who missed a write is worse.
+    mutating func doubt(_ copies: UInt8) { before |= copies }
 
     /// The less, the better a source: a copy that took the latest write is better than one that did not.
     func rank(_ copy: Int) -> Int {
@@ -43,6 +47,13 @@ public struct CopyOrder: BitwiseCopyable, Sendable {
                 count += 1
             }
         }
+    }
+
+    /// All but the source, as bits: what a repair may write an older value to, while someone else writes.
+    public var targets: UInt8 {
+        var mask: UInt8 = 0
+        for index in 1..<max(count, 1) { mask |= 1 << indices[index] }
+        return mask
     }
 
     /// The place of a copy among all copies of its key: 0 is the primary.

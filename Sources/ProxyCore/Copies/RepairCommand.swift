@@ -1,12 +1,14 @@
 internal import Bytes
 
-/// One command of a repair, for one copy.
+/// One command of a repair or a back-fill, for one copy.
 public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
     enum Kind: UInt8, BitwiseCopyable, Sendable {
         /// mg, with or without the value, that leaves the item's place in the LRU alone.
         case look, lookAndFetch
         /// ms: what the source has, where the copy still has what it was seen to have.
         case store
+        /// ms E: what the source has, where the copy has nothing; the answer tells its number there.
+        case add
         /// md, likewise.
         case delete
         /// md I: makes a stored item stale, as the source's is.
@@ -26,14 +28,16 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
     let seen: StoredItem
 
     /// The header is followed by the source's value and CR LF, of `bodyLength` bytes together.
-    public var carriesValue: Bool { kind == .store }
+    public var carriesValue: Bool { kind == .store || kind == .add }
 
     /// Bytes behind the header line: 0, or the value and its CR LF.
     public var bodyLength: Int { carriesValue ? Int(item.size) + 2 : 0 }
 
     /// The command is a mg, whose reply may be a VA with a data block; else it is a ms or md.
     public var isGet: Bool { kind == .look || kind == .lookAndFetch || kind == .vivify }
-    public var isSet: Bool { kind == .store }
+    public var isSet: Bool { carriesValue }
+    /// The copy is to become what the source was seen to be.
+    public var isCorrection: Bool { kind != .look && kind != .lookAndFetch && kind != .giveBack }
     public var isDelete: Bool { !isGet && !isSet }
 
     /// The command line with its CR LF.
@@ -41,7 +45,8 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
     /// - Parameters:
     ///   - key: as spelled on the wire, 1 to 250 bytes.
     ///   - unixTime: seconds, for times to live that memcached takes for a date (over 30 days).
-    public func line(key: RawSpan, isBase64: Bool, unixTime: Int64) -> RepairLine {
+    ///   - keepsCAS: the node knows `E`: what is given back keeps the CAS number that clients may have seen.
+    public func line(key: RawSpan, isBase64: Bool, unixTime: Int64, keepsCAS: Bool) -> RepairLine {
         var line = RepairLine()
         line.append(isGet ? "mg " : isSet ? "ms " : "md ")
         line.append(key)
@@ -54,12 +59,21 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
             if item.flags != 0 { line.append(number: UInt64(item.flags), after: " F") }
             line.append(number: expiry(unixTime), after: " T")
             appendGuard(to: &line)
+            // Its number guards the mark that follows.
+            if item.kind == .stale { line.append(" c") }
+        case .add:
+            if item.flags != 0 { line.append(number: UInt64(item.flags), after: " F") }
+            line.append(number: expiry(unixTime), after: " T")
+            line.append(" ME c")
         case .delete: appendGuard(to: &line)
-        case .invalidate: line.append(" I")
+        case .invalidate:
+            line.append(" I")
+            appendGuard(to: &line)
         case .vivify: line.append(number: expiry(unixTime), after: " N")
         case .giveBack:
             line.append(" I")
             appendGuard(to: &line)
+            if keepsCAS, seen.cas != 0 { line.append(number: seen.cas, after: " E") }
         }
         line.append("\r\n")
         return line

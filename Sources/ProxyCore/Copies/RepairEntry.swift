@@ -10,6 +10,8 @@ struct RepairEntry: BitwiseCopyable {
     let hash: UInt64
     /// When it comes up; while it is under way, when it was asked for again.
     var due: UInt64
+    /// Until then a copy may still carry out what it failed to answer: who is repaired before is repaired once more.
+    var settled: UInt64 = 0
     /// Among those due at the same time.
     var order: UInt64 = 0
     /// Index in the heap.
@@ -19,11 +21,17 @@ struct RepairEntry: BitwiseCopyable {
     let isBase64: Bool
     var reason: RepairReason
     var needsAllCopies = false
+    /// Nobody knows that its copies differ: they are only to be compared.
+    var isCheck = false
+    /// They were seen to differ, and no write has asked for the repair.
+    var isSuspicion = false
     /// Since it is under way.
     var isAskedAgain = false
     /// In the writes for which it was asked again.
     var missedMeanwhile = MissedCopies()
     var missed = MissedCopies()
+    /// When the repair under way began.
+    var began: UInt64 = 0
     /// Of any kind; they make its delays.
     var tries: UInt8 = 0
     /// Those that count against its limit.

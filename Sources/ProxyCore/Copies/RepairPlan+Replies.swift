@@ -9,24 +9,37 @@ extension RepairPlan {
             fail(copy)
             return .discard
         }
+        let wasWon = copies[copy].item.isWon
         copies[copy].item = item
+        if wasWon { copies[copy].item.isWon = true }
         guard copy != source else {
+            if isCheck, !isSized {
+                isSized = true
+                // Once more, with its value.
+                if fetches(copy) { return .discard }
+            }
             copies[copy].step = .settled
             for index in (source + 1)..<max(count, source + 1) { copies[index].step = .look }
             return item.hasValue ? .keep : .discard
         }
         let wanted = copies[source].item
-        if !item.agrees(with: wanted) {
-            copies[copy].step = .store
+        if !item.agrees(with: wanted, seconds: isCheck ? 2 : 1) {
+            differs(copy)
         } else if !wanted.hasValue || wanted.size == 0 {
             copies[copy].step = .settled
         } else if wanted.size <= compareLimit {
             copies[copy].step = .compare
             return .compare
         } else {
-            copies[copy].step = .store
+            copies[copy].step = isCheck ? .settled : .store
         }
         return .discard
+    }
+
+    /// A copy has something else than the source.
+    mutating func differs(_ copy: Int) {
+        if isCheck { hasDifference = true }
+        copies[copy].step = isCheck ? .settled : .store
     }
 
     /// After a ms, a md or, for a stub where nothing was, a mg N.
@@ -37,6 +50,11 @@ extension RepairPlan {
         case .hd:
             written += 1
             copies[copy].item.isWon = false
+            if wanted == .stale {
+                copies[copy].item = copies[source].item
+                copies[copy].item.isWon = false
+                copies[copy].item.cas = ReplyParser.casNumber(in: line, to: .metaSet, .wantsCAS)?.number ?? 0
+            }
             copies[copy].step = wanted == .stale || wanted == .stub ? .mark : .settled
         // A delete that comes too late has nothing to do.
         case .nf where wanted == .missing: copies[copy].step = .settled
@@ -60,7 +78,7 @@ extension RepairPlan {
     }
 
     /// Someone else has changed the copy.
-    private mutating func move(_ copy: Int) {
+    mutating func move(_ copy: Int) {
         hasMoved = true
         copies[copy].step = .settled
         copies[copy].item.isWon = false
@@ -72,6 +90,7 @@ extension RepairPlan {
         // The next in line stands in.
         guard wasFirstLook, source + 1 < count else { return }
         source += 1
+        isSized = false
         copies[source].step = .look
     }
 

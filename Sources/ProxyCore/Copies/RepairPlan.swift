@@ -16,6 +16,10 @@ public import MemcacheProtocol
 /// Stale items and stubs are made again as such, so that a failover shows the same. Who looks at a stale item gets the
 /// right to replace it, which belongs to a client: it is given back.
 ///
+/// A check only looks, and tells whether the copies agree. It compares values up to `compareLimit` and of larger ones
+/// all else, and grants the times to live another second: copies that agree to a second, on nodes whose clocks tick at
+/// different moments, look two apart for a part of each.
+///
 /// The value's bytes stay with the caller: he keeps the source's, and puts them behind each header that asks for them.
 public struct RepairPlan: BitwiseCopyable, Sendable {
     public static let copyLimit = 8
@@ -34,6 +38,11 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
     var copies = InlineArray<8, Copy>(repeating: Copy())
     let count: Int
     let compareLimit: UInt32
+    let isCheck: Bool
+    /// Of a check: the source's item has been seen, so that it is known whether to fetch its value.
+    var isSized = false
+    /// Of a check.
+    var hasDifference = false
     var source = 0
     var hasMoved = false
     /// The source has been looked at again.
@@ -45,10 +54,12 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
     /// - Parameters:
     ///   - copies: that live, 1 to 8.
     ///   - compareLimit: bytes of a value that is fetched from every copy to be compared.
-    public init(copies count: Int, compareLimit: UInt32 = 16_384) {
+    ///   - isCheck: nothing is to be changed.
+    public init(copies count: Int, compareLimit: UInt32 = 16_384, isCheck: Bool = false) {
         precondition(count > 0 && count <= Self.copyLimit)
         self.count = count
         self.compareLimit = compareLimit
+        self.isCheck = isCheck
         copies[0].step = .look
         isOver = count == 1
     }
@@ -57,8 +68,12 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
     public var outcome: Outcome? {
         guard isOver else { return nil }
         if (0..<count).contains(where: { copies[$0].step == .failed }) { return .copyFailed }
+        if hasDifference { return .differed }
         return hasMoved ? .moved : .agreed
     }
+
+    /// The source has the item.
+    public var isFound: Bool { copies[source].item.kind != .missing }
 
     public enum Outcome: Sendable {
         /// All copies hold the same. (The repair's own overlap with a write is for `WriteTable.end` to tell.)
@@ -67,6 +82,14 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
         case copyFailed
         /// Someone else changed the key meanwhile.
         case moved
+        /// Of a check: they do not hold the same.
+        case differed
+    }
+
+    /// A look is under way at the source, or has got the right to replace a stale item that is not given back yet.
+    public var mayHoldRight: Bool {
+        let step = copies[source].step
+        return step == .look || step == .confirm || step == .giveBack || copies[source].item.isWon
     }
 
     /// What the caller does with the data block of a reply.
@@ -107,8 +130,13 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
 
     /// Whether a copy is first looked at together with its value.
     func fetches(_ index: Int) -> Bool {
+        index == source && !isCheck || isComparable && (isSized || !isCheck)
+    }
+
+    /// The source's value is worth fetching from every copy.
+    private var isComparable: Bool {
         let wanted = copies[source].item
-        return index == source || wanted.hasValue && wanted.size > 0 && wanted.size <= compareLimit
+        return wanted.hasValue && wanted.size > 0 && wanted.size <= compareLimit
     }
 
     /// A copy has answered its command, data block included.
@@ -146,10 +174,19 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
         advance()
     }
 
+    /// The command was not sent, because a write has begun since the source was looked at: it may be done and answered
+    /// by now, and then the source's item is older than what the copy has.
+    public mutating func overtaken(_ copy: Int) {
+        guard isExpected(copy) else { return }
+        copies[copy].isSent = false
+        move(copy)
+        advance()
+    }
+
     /// Whether the value that came with the last reply of this copy equals the kept one.
     public mutating func compared(_ copy: Int, isEqual: Bool) {
         guard copy >= 0, copy < count, copies[copy].step == .compare else { return }
-        copies[copy].step = isEqual ? .settled : .store
+        if isEqual { copies[copy].step = .settled } else { differs(copy) }
         advance()
     }
 

@@ -13,6 +13,11 @@ public struct Repair: BitwiseCopyable, Sendable {
     public var reason: RepairReason
     /// A copy failed: the repair is not over until all copies of the key, not just the live ones, agree.
     public var needsAllCopies: Bool
+    /// The copies are only to be compared; `endCheck` ends it, whatever happens.
+    public var isCheck = false
+    /// A check has found that they differ, and no write has asked for the repair: that the primary's is the right one is
+    /// only likely.
+    public var isSuspicion = false
     var missed: MissedCopies
 
     /// The copies for a `RepairPlan`, the source first: the first in the key's order that has missed no write.
@@ -58,14 +63,19 @@ public enum RepairObstacle: Sendable {
 public final class RepairQueue {
     /// A key of this many failed tries is given up.
     public static let failureLimit = 8
+    private let settlingTime: UInt64
 
     let entries: Table<RepairEntry>
+    /// Is told which keys wait.
+    let writes: WriteTable?
     /// Slots of what waits, as a heap: none comes up before its parent at `(index - 1) / 2`.
     let heap = Stack<UInt32>()
     /// The first entry of each chain of keys whose hashes end alike, or none.
-    private let chains = Stack<UInt32>()
+    let chains = Stack<UInt32>()
     /// Keys that wait, and those under way.
-    public private(set) var count = 0
+    public internal(set) var count = 0
+    /// Those of them that are only to be compared.
+    var checkCount = 0
     /// Those of them that need all copies.
     private var patientCount = 0
     /// Entries ever queued.
@@ -75,8 +85,15 @@ public final class RepairQueue {
     /// - Parameters:
     ///   - entries: keys that may wait at once.
     ///   - bytes: of memory that they may take, at some 320 each; the smaller of both bounds counts, and at least 4 keys.
+    ///   - settlingTime: for which a copy that did not answer may still carry out what it was sent.
     ///   - seed: for the delays.
-    public init(entries: Int = 16_384, bytes: Int = 8 << 20, seed: UInt64) {
+    ///   - writes: is told which keys wait.
+    public init(
+        entries: Int = 16_384, bytes: Int = 8 << 20, settlingTime: UInt64 = 1_000_000_000, seed: UInt64,
+        writes: WriteTable? = nil
+    ) {
+        self.settlingTime = settlingTime
+        self.writes = writes
         let limit = max(4, min(entries, bytes / MemoryLayout<RepairEntry>.stride, 1 << 24))
         self.entries = Table(limit: limit)
         generator = JitterGenerator(state: seed)
@@ -98,58 +115,82 @@ public final class RepairQueue {
     ///   - hash: as `WriteTable.hash` gave it.
     ///   - key: as spelled on the wire, 1 to 250 bytes; others are dropped.
     ///   - missed: a mask of the copies that missed the write, bit 0 the primary; for `copyFailed`, else 0.
-    ///   - due: when it may begin. After a failure not at once: what was sent may still be carried out.
+    ///   - doubted: a mask of those that may have got something older meanwhile.
+    ///   - now: it comes up at once, or, if a copy missed the write, when `settlingTime` is over.
     ///   - stats: the pool's.
     /// - Returns: false if it was dropped.
     @discardableResult
     public func add(
         _ key: RawSpan, isBase64: Bool, hash: UInt64, pool: UInt16, reason: RepairReason, missed: UInt8 = 0,
-        due: UInt64, counted stats: inout RepairStats
+        doubted: UInt8 = 0, now: UInt64, counted stats: inout RepairStats
     ) -> Bool {
         guard key.byteCount > 0, key.byteCount <= RepairEntry.keyLimit else {
             stats.dropped.count(reason)
             return false
         }
-        let chain = Int(truncatingIfNeeded: hash) & (chains.count - 1)
-        var slot = chains[chain]
-        while slot != Table<RepairEntry>.none {
-            if entries.update(slot, { $0.isFor(key, isBase64, hash, pool) }) {
-                merge(slot, missed, due)
-                return true
-            }
-            slot = entries[slot].nextInChain
+        let due = missed == 0 ? now : now &+ settlingTime
+        let slot = find(key, isBase64, hash, pool)
+        if slot != Table<RepairEntry>.none {
+            if entries[slot].isCheck { becomeRepair(slot, reason, counted: &stats) }
+            entries[slot].isSuspicion = false
+            merge(slot, missed, doubted, due)
+            return true
         }
         let isPatient = missed != 0
         guard count < Int(entries.limit), !isPatient || patientCount < Int(entries.limit) / 4 * 3 else {
             stats.dropped.count(reason)
             return false
         }
-        let fresh = entries.take(
-            RepairEntry(
-                hash: hash, due: due, pool: pool, isBase64: isBase64, reason: reason, nextInChain: chains[chain]))
+        let fresh = insert(key, isBase64, hash, pool, reason, at: due)
         entries.update(fresh) {
-            $0.keep(key)
+            $0.missed.doubt(doubted)
             $0.missed.note(missed)
             $0.needsAllCopies = isPatient
+            if isPatient { $0.settled = due }
         }
-        chains[chain] = fresh
-        count += 1
+        writes?.owesRepair(hash)
         if isPatient { patientCount += 1 }
-        enqueue(fresh, at: due)
         stats.queued.count(reason)
         stats.waiting += 1
         return true
     }
 
-    private func merge(_ slot: UInt32, _ missed: UInt8, _ due: UInt64) {
+    /// The slot of the key, or none.
+    func find(_ key: RawSpan, _ isBase64: Bool, _ hash: UInt64, _ pool: UInt16) -> UInt32 {
+        var slot = chains[Int(truncatingIfNeeded: hash) & (chains.count - 1)]
+        while slot != Table<RepairEntry>.none, !entries.update(slot, { $0.isFor(key, isBase64, hash, pool) }) {
+            slot = entries[slot].nextInChain
+        }
+        return slot
+    }
+
+    /// A slot for a key that has none; there must be room.
+    func insert(
+        _ key: RawSpan, _ isBase64: Bool, _ hash: UInt64, _ pool: UInt16, _ reason: RepairReason, at due: UInt64
+    ) -> UInt32 {
+        let chain = Int(truncatingIfNeeded: hash) & (chains.count - 1)
+        let fresh = entries.take(
+            RepairEntry(
+                hash: hash, due: due, pool: pool, isBase64: isBase64, reason: reason, nextInChain: chains[chain]))
+        entries.update(fresh) { $0.keep(key) }
+        chains[chain] = fresh
+        count += 1
+        enqueue(fresh, at: due)
+        return fresh
+    }
+
+    private func merge(_ slot: UInt32, _ missed: UInt8, _ doubted: UInt8, _ due: UInt64) {
         entries[slot].failures = 0
+        if missed != 0 { entries[slot].settled = max(entries[slot].settled, due) }
         if entries[slot].place == RepairEntry.underWay {
             let earlier = entries[slot].isAskedAgain ? min(entries[slot].due, due) : due
             entries[slot].isAskedAgain = true
+            entries[slot].missedMeanwhile.doubt(doubted)
             entries[slot].missedMeanwhile.note(missed)
             entries[slot].due = earlier
             return
         }
+        entries[slot].missed.doubt(doubted)
         entries[slot].missed.note(missed)
         if missed != 0 { setNeedsAllCopies(slot, true) }
         if due < entries[slot].due {
@@ -158,7 +199,7 @@ public final class RepairQueue {
         }
     }
 
-    private func setNeedsAllCopies(_ slot: UInt32, _ value: Bool) {
+    func setNeedsAllCopies(_ slot: UInt32, _ value: Bool) {
         guard entries[slot].needsAllCopies != value else { return }
         entries[slot].needsAllCopies = value
         patientCount += value ? 1 : -1
@@ -171,10 +212,12 @@ public final class RepairQueue {
         return entries.update(slot) {
             $0.place = RepairEntry.underWay
             $0.isAskedAgain = false
+            $0.began = now
             $0.missedMeanwhile = MissedCopies()
             return Repair(
                 slot: slot, pool: $0.pool, hash: $0.hash, isBase64: $0.isBase64, reason: $0.reason,
-                needsAllCopies: $0.needsAllCopies, missed: $0.missed)
+                needsAllCopies: $0.needsAllCopies, isCheck: $0.isCheck,
+                isSuspicion: $0.isSuspicion, missed: $0.missed)
         }
     }
 
@@ -183,10 +226,17 @@ public final class RepairQueue {
         entries.update(slot) { unsafe body($0.key.span.bytes.extracting(0..<Int($0.keyLength))) }
     }
 
-    /// All copies agree. If the key was added again meanwhile, it waits again.
-    public func finished(_ slot: UInt32, counted stats: inout RepairStats) {
+    /// All copies agree. If the key was added again meanwhile, or is not settled, it waits again.
+    public func finished(_ slot: UInt32, now: UInt64, counted stats: inout RepairStats) {
+        if entries[slot].settled > entries[slot].began {
+            noteMeanwhile(slot)
+            return enqueue(slot, at: max(entries[slot].settled, now))
+        }
         stats.done.count(entries[slot].reason)
-        guard entries[slot].isAskedAgain else { return free(slot, counted: &stats) }
+        guard entries[slot].isAskedAgain else {
+            stats.waiting -= 1
+            return free(slot)
+        }
         let missed = entries[slot].missedMeanwhile
         entries[slot].missed = missed
         setNeedsAllCopies(slot, !missed.isEmpty)
@@ -203,7 +253,10 @@ public final class RepairQueue {
     @discardableResult
     public func retry(_ slot: UInt32, _ obstacle: RepairObstacle, now: UInt64, counted stats: inout RepairStats) -> Bool
     {
-        if obstacle == .failed { setNeedsAllCopies(slot, true) }
+        if obstacle == .failed {
+            setNeedsAllCopies(slot, true)
+            entries[slot].settled = max(entries[slot].settled, now &+ settlingTime)
+        }
         if obstacle == .failed || obstacle == .moved {
             entries[slot].failures += 1
             guard entries[slot].failures < Self.failureLimit else {
@@ -212,10 +265,7 @@ public final class RepairQueue {
             }
         }
         stats.retries &+= 1
-        if !entries[slot].missedMeanwhile.isEmpty {
-            entries[slot].missed.note(entries[slot].missedMeanwhile)
-            setNeedsAllCopies(slot, true)
-        }
+        noteMeanwhile(slot)
         let tries = entries[slot].tries
         entries[slot].tries = tries &+ (tries < .max ? 1 : 0)
         let due = now &+ obstacle.backoff.delay(attempt: Int(tries), using: &generator)
@@ -223,20 +273,31 @@ public final class RepairQueue {
         return true
     }
 
+    private func noteMeanwhile(_ slot: UInt32) {
+        entries[slot].missed.note(entries[slot].missedMeanwhile)
+        if !entries[slot].missedMeanwhile.isEmpty { setNeedsAllCopies(slot, true) }
+    }
+
     /// Gives a repair up: for a graceful stop while its node is down.
     public func abandon(_ slot: UInt32, counted stats: inout RepairStats) {
         stats.abandoned &+= 1
-        free(slot, counted: &stats)
+        stats.waiting -= 1
+        free(slot)
     }
 
-    /// Lets all that wait come up now: when a node is back, or before a stop.
+    /// Lets all that wait come up now: when a node is back, or before a stop. But not what only a check has asked for,
+    /// which would be too early then.
     public func hurry(now: UInt64) {
-        for index in 0..<heap.count { entries[heap[index]].due = min(entries[heap[index]].due, now) }
-        // Equal times, but for those that were due before: the heap is made anew.
+        for index in 0..<heap.count {
+            let slot = heap[index]
+            if entries[slot].isCheck || entries[slot].isSuspicion { continue }
+            entries[slot].due = min(entries[slot].due, now)
+        }
+        // The heap is made anew.
         for index in 0..<heap.count { siftUp(from: index) }
     }
 
-    private func enqueue(_ slot: UInt32, at due: UInt64) {
+    func enqueue(_ slot: UInt32, at due: UInt64) {
         order &+= 1
         entries[slot].due = due
         entries[slot].order = order
@@ -245,7 +306,7 @@ public final class RepairQueue {
         siftUp(from: heap.count - 1)
     }
 
-    private func free(_ slot: UInt32, counted stats: inout RepairStats) {
+    func free(_ slot: UInt32) {
         let chain = Int(truncatingIfNeeded: entries[slot].hash) & (chains.count - 1)
         let next = entries[slot].nextInChain
         if chains[chain] == slot {
@@ -256,9 +317,9 @@ public final class RepairQueue {
             entries[before].nextInChain = next
         }
         setNeedsAllCopies(slot, false)
+        if !entries[slot].isCheck { writes?.repaired(entries[slot].hash) }
         entries.free(slot)
         count -= 1
-        stats.waiting -= 1
     }
 }
 

@@ -82,10 +82,10 @@ public struct StoredItem: BitwiseCopyable, Sendable, Equatable {
     var hasValue: Bool { kind == .fresh || kind == .stale }
 
     /// Nothing but the value's bytes can differ. The two were read at different times: a second is no difference.
-    func agrees(with other: StoredItem) -> Bool {
+    func agrees(with other: StoredItem, seconds: Int64 = 1) -> Bool {
         guard kind == other.kind else { return false }
         if kind == .missing { return true }
-        return size == other.size && flags == other.flags && hasTTL(of: other)
+        return size == other.size && flags == other.flags && hasTTL(of: other, seconds)
     }
 
     /// Nobody has changed the item since `earlier`.
@@ -93,9 +93,9 @@ public struct StoredItem: BitwiseCopyable, Sendable, Equatable {
         agrees(with: earlier) && cas == earlier.cas
     }
 
-    private func hasTTL(of other: StoredItem) -> Bool {
+    private func hasTTL(of other: StoredItem, _ seconds: Int64) -> Bool {
         if ttl < 0 || other.ttl < 0 { return ttl == other.ttl }
-        return abs(ttl - other.ttl) <= 1
+        return abs(ttl - other.ttl) <= seconds
     }
 
     /// The end of the token: at a byte below 0x21, or at the end of the line.

@@ -7,6 +7,7 @@ extension ErrorCause {
         switch self {
         case .timeout: .nodeTimeout
         case .nodeDown: .nodeDown
+        case .tooFewCopies: .tooFewCopies
         case .memoryLimit: .outOfMemory
         default: .nodeFailed
         }

@@ -34,6 +34,17 @@ extension Engine {
         if count >= left, bytes.byte(at: Int(left - 1)) != 0x0a { clients[id].flags.insert(.badChunk) }
     }
 
+    @inline(__always)
+    func endsInNewline(_ bytes: RawSpan, at end: Int) -> Bool {
+        bytes.byte(at: end - 2) == 0x0d && bytes.byte(at: end - 1) == 0x0a
+    }
+
+    /// memcached's answer to a data block that is not followed by CR LF; `q` does not hide it, `noreply` does.
+    func answerBadChunk(_ request: UInt32) {
+        if requests[request].verb == .metaSet { requests[request].flags.remove(.quiet) }
+        answer(request, .badDataChunk)
+    }
+
     /// The block is whole: on to the node with it.
     private func finishCollecting(_ call: UInt32, from id: UInt32) {
         clients[id].collecting = none
@@ -77,6 +88,8 @@ extension Engine {
         let row = calls[call]
         if row.staged.count > 0 { queues.clear(&calls[call].staged) }
         if row.commandChunk != none { queues.release(row.commandChunk) }
+        // Whoever comes upon the row that is no more.
+        if row.flags.contains(.watched) { calls[call].flags.remove(.watched) }
         calls.free(call)
     }
 
@@ -96,7 +109,7 @@ extension Engine {
         }
         let request = calls[call].request
         if requests[request].flags.contains(.fanned) {
-            requests[fans[requests[request].fan].client].flags.insert(.quiet)
+            requests[request].flags.insert(.quiet)
             beginFan(collected: call, .badDataChunk)
             return
         }

@@ -14,15 +14,19 @@ extension Engine {
         clientCounts[pool] += 1
         poolStats[pool].connections &+= 1
         poolStats[pool].connectionsTotal &+= 1
+        var flags = Client.Flags.open
+        if hasCopies(pool: UInt16(pool)) { flags.insert(.copies) }
+        if readsElsewhere(pool: UInt16(pool)) { flags.insert(.readsElsewhere) }
         return clients.take(
             Client(
-                flags: hasCopies(pool: UInt16(pool)) ? [.open, .copies] : .open, pool: UInt16(pool),
+                flags: flags, pool: UInt16(pool),
                 pipelineLimit: UInt32(topology.pools[pool].pipelineLimit)))
     }
 
     /// Bytes of a client. Returns how many were used up; the rest must be offered again with what comes after, or,
     /// if `isWaiting`, when the client is on the `resuming` list.
     public func received(fromClient id: UInt32, _ bytes: RawSpan) -> Int {
+        if isCheckDue { considerCheck(of: id, bytes) }
         var offset = 0
         while offset < bytes.byteCount {
             let rest = bytes.extracting(droppingFirst: offset)
@@ -77,7 +81,7 @@ extension Engine {
             let next = requests[slot].next
             requests[slot].client = none
             queues.clear(&requests[slot].reply)
-            if requests[slot].flags.contains(.done) { free(request: slot) }
+            if requests[slot].flags.contains(.done), !requests[slot].flags.contains(.fanned) { free(request: slot) }
             slot = next
         }
         queues.clear(&clients[id].output)

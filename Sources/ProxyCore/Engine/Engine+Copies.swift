@@ -6,12 +6,18 @@ internal import Telemetry
 /// Which copies of a key are asked, and which next when one does not answer.
 extension Engine {
     /// The hash of the command's key; a base64 key counts as its decoded bytes.
+    @inline(__always)
     func hash(of head: RequestHead, in bytes: RawSpan, pool: UInt16) -> UInt64 {
-        guard head.options.contains(.base64Key) else { return hash(of: head.key, in: bytes, pool: pool) }
+        head.options.contains(.base64Key) ? hashOfDecodedKey(pool: pool) : hash(of: head.key, in: bytes, pool: pool)
+    }
+
+    /// Of the key that the parser decoded last.
+    private func hashOfDecodedKey(pool: UInt16) -> UInt64 {
         let key = parser.decodedKey
         return unsafe hash(of: ByteRange(offset: 0, length: parser.decodedLength), in: key.span.bytes, pool: pool)
     }
 
+    @inline(__always)
     func hash(of key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt64 {
         unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.hashed(key, in: bytes) }
     }
@@ -21,8 +27,13 @@ extension Engine {
     }
 
     /// The copies that take writes, by rank.
-    func writable(_ all: Copies) -> Copies { all.filter { isWritable(node: $0) } }
+    @inline(__always)
+    func writable(_ all: Copies) -> Copies {
+        for index in all.indices where !isWritable(node: all[index]) { return all.filter { isWritable(node: $0) } }
+        return all
+    }
 
+    @inline(__always)
     func isWritable(node: UInt32) -> Bool { nodes[node].isUp }
 
     /// Whether the node's contents may be shown to clients. A node that is back may have missed writes: this is where
@@ -47,7 +58,7 @@ extension Engine {
         guard !isReadable(node: node), hasCopies(pool: pool) else { return node }
         let all = copies(of: hash(), pool: pool)
         guard let rank = readable(all) else { return node }
-        poolStats[Int(pool)].failovers &+= 1
+        poolStats[Int(pool)].copies.failovers.count(.nodeDown)
         return all[rank]
     }
 
@@ -70,6 +81,12 @@ extension Engine {
         }
     }
 
+    /// Where a read of the key goes, whether that node is up or not.
+    func readNode(for key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt32 {
+        let all = copies(of: hash(of: key, in: bytes, pool: pool), pool: pool)
+        return all[readRank(all, pool: pool) ?? 0]
+    }
+
     /// Of two drawn by chance, the one with less under way: the power of two choices.
     private func lessLoaded(of live: Copies) -> UInt32 {
         let draw = nextRandom() >> 20
@@ -90,34 +107,51 @@ extension Engine {
 
     // MARK: - Reads that find nothing
 
-    /// A read of one key has found nothing: where the pool says so, the next copy is asked. True when the call goes on.
+    /// A read of one key has found nothing, or what another copy lacked: where the pool says so, the next copy is asked,
+    /// or what was found is written back. True when the call goes on.
     @inline(never)
-    func asksNext(_ call: UInt32, _ code: ReplyCode, of link: UInt32) -> Bool {
+    func goesOn(_ call: UInt32, _ code: ReplyCode, isMiss: Bool, of link: UInt32) -> Bool {
         let row = calls[call]
         let request = requests[row.request]
-        guard !request.flags.contains(.pieced), request.report == .none, hasCopies(pool: request.pool),
-            unsafe pools[Int(request.pool)]._withUnsafeGuaranteedRef({ $0.onMiss == .next })
-        else { return false }
+        guard !request.flags.contains(.pieced), request.report == .none, asksOnMiss(pool: request.pool) else {
+            return false
+        }
+        guard isMiss else {
+            if !code.isError { wishFill(after: call) }
+            return false
+        }
+        if row.other != none {
+            if row.flags.contains(.watched) { noteWatched(row) }
+            countNode(row, code)
+            take(call, from: link)
+            leave(call, lacks: true)
+            return true
+        }
         guard let next = nextCopy(for: call) else { return false }
         countNode(row, code)
         take(call, from: link)
         calls[call].next = none
+        calls[call].lacked |= next.tried & ~row.tried
         move(call, to: next)
         return true
+    }
+
+    func asksOnMiss(pool: UInt16) -> Bool {
+        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.onMiss == .next && $0.copyCount > 1 }
     }
 
     // MARK: - Reads whose node does not answer
 
     /// Asks the next copy for what the call's node has not answered. False where there is none, or where part of the
     /// answer has left already.
-    func askNextCopy(_ call: UInt32) -> Bool {
+    func askNextCopy(_ call: UInt32, _ cause: ErrorCause) -> Bool {
         guard let next = nextCopy(for: call) else { return false }
-        poolStats[Int(requests[calls[call].request].pool)].failovers &+= 1
+        poolStats[Int(requests[calls[call].request].pool)].copies.failovers.count(cause)
         move(call, to: next)
         return true
     }
 
-    private func nextCopy(for call: UInt32) -> (node: UInt32, tried: UInt8)? {
+    func nextCopy(for call: UInt32) -> (node: UInt32, tried: UInt8)? {
         let row = calls[call]
         let request = requests[row.request]
         guard row.flags.contains(.repeatable), row.commandChunk != none, !row.flags.contains(.started),
@@ -143,7 +177,7 @@ extension Engine {
     }
 
     /// The hash of the key in the call's kept command.
-    private func hash(ofCall call: UInt32) -> UInt64 {
+    func hash(ofCall call: UInt32) -> UInt64 {
         let row = calls[call]
         let pool = requests[row.request].pool
         let length = Int(row.commandLength)
@@ -159,17 +193,65 @@ extension Engine {
         }
     }
 
-    /// Asks the next copies for the keys of a multi-key get that the call's node has not answered. False when there is
-    /// a key that has no copy left; it is then missing.
-    func askNextCopies(_ call: UInt32) -> Bool {
+    // MARK: - Gets of several keys
+
+    /// Asks the next copies for the keys that the call's node has not answered, or has not. False when there is a key
+    /// that has not been answered and has no copy left; it is then missing.
+    func askNextCopies(_ call: UInt32, _ cause: ErrorCause) -> Bool {
         let row = calls[call]
-        let (client, pool) = (requests[row.request].client, requests[row.request].pool)
-        guard row.flags.contains(.repeatable), client != none, !clients[client].flags.contains(.broken),
-            hasCopies(pool: pool)
-        else { return false }
-        var isRescued = true
-        var slot = row.piece
+        guard row.flags.contains(.repeatable), mayAskElsewhere(row) else { return false }
         calls[call].piece = none
+        calls[call].missed = none
+        let asked = askElsewhere(for: row.piece, row)
+        for _ in 0..<asked.count { poolStats[Int(requests[row.request].pool)].copies.failovers.count(cause) }
+        _ = askElsewhere(for: inOrder(row.missed), row, isMiss: true)
+        endLines()
+        return !asked.isLost
+    }
+
+    /// The call's answer is over: other copies are asked for what was not in it. Returns for how many keys.
+    func askForMissed(_ call: UInt32) -> UInt32 {
+        while calls[call].piece != none { calls[call].piece = skip(calls[call].piece, of: call) }
+        let row = calls[call]
+        guard row.missed != none, mayAskElsewhere(row), hasRoom else { return 0 }
+        calls[call].missed = none
+        let asked = askElsewhere(for: inOrder(row.missed), row, isMiss: true)
+        endLines()
+        return asked.count
+    }
+
+    /// No other copy is asked for what the node does not have.
+    func giveUpMissed(of call: UInt32) {
+        var slot = calls[call].missed
+        calls[call].missed = none
+        while slot != none {
+            pieces[slot].state = .settled
+            slot = pieces[slot].nextOfCall
+        }
+    }
+
+    private func mayAskElsewhere(_ row: Call) -> Bool {
+        let (client, pool) = (requests[row.request].client, requests[row.request].pool)
+        return client != none && !clients[client].flags.contains(.broken) && hasCopies(pool: pool)
+    }
+
+    /// A list of missed pieces, turned round.
+    private func inOrder(_ missed: UInt32) -> UInt32 {
+        var (slot, before) = (missed, none)
+        while slot != none {
+            let next = pieces[slot].nextOfCall
+            pieces[slot].nextOfCall = before
+            (before, slot) = (slot, next)
+        }
+        return before
+    }
+
+    /// Adds the pieces from `first` on to lines to their next copies; those without are missing.
+    /// - Parameter isMiss: the call's node has answered that it lacks them.
+    private func askElsewhere(for first: UInt32, _ row: Call, isMiss: Bool = false) -> (count: UInt32, isLost: Bool) {
+        let pool = requests[row.request].pool
+        var (count, isLost) = (UInt32(0), false)
+        var slot = first
         while slot != none {
             let piece = pieces[slot]
             pieces[slot].nextOfCall = none
@@ -179,18 +261,21 @@ extension Engine {
             ) { key in
                 let hash = hash(of: ByteRange(offset: 1, length: key.byteCount - 1), in: key, pool: pool)
                 let all = copies(of: hash, pool: pool)
-                pieces[slot].tried |= 1 << UInt8(all.index(of: row.node) ?? 0)
+                let asked = UInt8(1) << UInt8(all.index(of: row.node) ?? 0)
+                pieces[slot].tried |= asked
+                if isMiss { pieces[slot].lacked |= asked }
                 if let rank = readable(all, besides: pieces[slot].tried) {
-                    poolStats[Int(pool)].failovers &+= 1
                     add(slot, key, to: all[rank], of: row.request, row.verb, RawSpan())
+                    let line = nodes[all[rank]].building.call
+                    if pieces[slot].lacked != 0, line != none { calls[line].flags.insert(.fills) }
+                    count &+= 1
                 } else {
                     pieces[slot].state = .settled
-                    isRescued = false
+                    isLost = true
                 }
             }
             slot = piece.nextOfCall
         }
-        endLines()
-        return isRescued
+        return (count, isLost)
     }
 }

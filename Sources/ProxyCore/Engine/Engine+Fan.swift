@@ -9,62 +9,29 @@ extension Engine {
     func beginCopied(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let line = Int(head.lineLength)
         let whole = head.verb.carriesBody ? line + Int(head.bodyLength) + 2 : line
+        let isWhole = bytes.byteCount >= whole
         let request = newRequest(head, from: id)
-        let hash = hash(of: head, in: bytes, pool: clients[id].pool)
-        if bytes.byteCount >= whole, head.verb.carriesBody, !endsInNewline(bytes, at: whole) {
+        if isWhole, whole > line, !endsInNewline(bytes, at: whole) {
             answerBadChunk(request)
             return whole
         }
-        guard let fan = newFan(for: request, head, hash) else {
+        guard let fan = newFan(for: request, head, hash(of: head, in: bytes, pool: clients[id].pool)) else {
             swallow(max(0, whole - line), from: id)
             return line
         }
-        let isWhole = bytes.byteCount >= whole
-        let isKept = keep(bytes.extracting(0..<(isWhole ? whole : line)), line: line, of: fan)
-        if !isWhole { return collect(fan, isKept: isKept, whole - line, line, from: id) }
-        if isKept { start(fan) } else { abandon(fan, answering: .outOfMemory) }
+        guard isWhole else {
+            let isKept = keep(bytes.extracting(0..<line), line: line, of: fan)
+            return collect(fan, isKept: isKept, whole - line, line, from: id)
+        }
+        begin(fan)
+        if fans[fan].goesToAll, whole <= Self.copiedBlock, head.isUnchanged {
+            pass(bytes.extracting(0..<whole), head, of: fan)
+        } else if keep(bytes.extracting(0..<whole), line: line, of: fan) {
+            send(fan)
+        } else {
+            giveUp(fan)
+        }
         return whole
-    }
-
-    /// A gat of several keys: a get of them, and behind it a touch of each.
-    func beginTouching(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
-        let pool = clients[id].pool
-        var read = head
-        read.verb = head.verb == .gat ? .get : .gets
-        read.argument = .empty
-        let used = beginMultiget(read, bytes, from: id)
-        let time = bytes.extracting(head.argument.start..<head.argument.end)
-        for index in 0..<Int(head.keyCount) where hasRoom {
-            let key = parser.key(at: index)
-            touch(bytes.extracting(key.start..<key.end), time, pool: pool)
-        }
-        return used
-    }
-
-    /// Nobody waits for this.
-    private func touch(_ key: RawSpan, _ time: RawSpan, pool: UInt16) {
-        made.clear()
-        made.append("touch ")
-        made.append(key)
-        made.append(" ")
-        made.append(time)
-        made.append("\r\n")
-        var scan = LineScan()
-        var started = none
-        made.withBytes { line in
-            let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
-                reparser.parseAny(line, scan: &scan, limits: $0.protocolLimits)
-            }
-            guard case .request(let head) = step else { return }
-            let request = requests.take(Request(client: none, verb: .touch, flags: .quiet, pool: pool, started: now))
-            guard let fan = newFan(for: request, head, hash(of: head, in: line, pool: pool)) else { return }
-            if keep(line, line: line.byteCount, of: fan) {
-                started = fan
-            } else {
-                abandon(fan, answering: .outOfMemory)
-            }
-        }
-        if started != none { start(started) }
     }
 
     /// The block has not all come: the line waits in the fan, the block in a call.
@@ -87,60 +54,121 @@ extension Engine {
         }
         queues.move(&calls[call].staged, behind: &fans[fan].block)
         discard(call)
-        start(fan)
+        begin(fan)
+        send(fan)
     }
 
-    /// A fan for the request; nil, with the request answered, where too few copies take writes.
-    func newFan(for request: UInt32, _ head: RequestHead, _ hash: UInt64) -> UInt32? {
+    /// A fan for the request, or for a piece of it; nil, with that answered, where too few copies take writes.
+    @inline(__always)
+    func newFan(for request: UInt32, _ head: RequestHead, _ hash: UInt64, piece: UInt32 = none) -> UInt32? {
         let pool = requests[request].pool
         let (all, minLive, acks) = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
             ($0.copies(of: hash), $0.minLive, $0.acks)
         }
         let live = writable(all)
         guard live.count >= minLive, !live.isEmpty else {
-            poolStats[Int(pool)].errors.count(live.isEmpty ? .nodeDown : .tooFewCopies)
-            answerFailure(request, live.isEmpty ? .nodeDown : .tooFewCopies)
+            refuse(request, piece: piece, live.isEmpty ? .nodeDown : .tooFewCopies)
             return nil
         }
-        let own = requests.take(Request(client: none, verb: head.verb, flags: .fanned, pool: pool, started: now))
-        let isDeciding = !head.goesToAllCopies
-        let asked = isDeciding ? 1 : UInt8(truncatingIfNeeded: 1 << live.count - 1)
+        if !head.goesToAllCopies, live.primary != all.primary { poolStats[Int(pool)].copies.failovers.count(.nodeDown) }
+        let own = piece == none ? request : newOwnRequest(for: request, head.verb)
         let fan = fans.take(
             Fan(
-                client: request, own: own, nodes: live,
-                progress: CopyProgress(asked: asked, needed: acks.needed(copies: all.count, live: live.count)),
-                head: head, pool: pool, hash: hash, isDeciding: isDeciding))
-        writes.begin(WriteTable.hash(hash, pool: pool))
-        requests[own].fan = fan
-        requests[own].pending = 1  // the fan itself
-        requests[request].pending = 1
+                client: request, piece: piece, own: own, nodes: live,
+                progress: CopyProgress(needed: acks.needed(copies: all.count, live: live.count)), pool: pool,
+                asksAll: live.count == all.count, hash: hash, head: head))
+        requests.update(own) {
+            $0.flags.insert(.fanned)
+            $0.fan = fan
+            $0.pending = 1  // the fan itself
+        }
         return fan
     }
 
-    /// Keeps the command until all copies have answered: the line, in one piece, and what there is of the block.
-    private func keep(_ bytes: RawSpan, line: Int, of fan: UInt32) -> Bool {
-        guard !queues.isCrowded, arena.room >= line || queues.renew(&arena) else { return false }
-        return queues.append(bytes.extracting(0..<line), to: &fans[fan].line, through: &arena)
-            && queues.append(bytes.extracting(droppingFirst: line), to: &fans[fan].block, through: &arena)
+    private func refuse(_ request: UInt32, piece: UInt32, _ cause: ErrorCause) {
+        poolStats[Int(requests[request].pool)].errors.count(cause)
+        if piece != none {
+            pieces[piece].state = .settled
+        } else {
+            answerFailure(request, cause.reply)
+        }
+    }
+
+    /// For the calls of one piece of a request, which has fans for others too.
+    private func newOwnRequest(for request: UInt32, _ verb: Verb) -> UInt32 {
+        requests[request].pending &+= 1
+        return requests.take(
+            Request(client: none, verb: verb, flags: [], pool: requests[request].pool, started: now))
+    }
+
+    /// Keeps the command until all copies have answered: the line, and what there is of the block.
+    func keep(_ bytes: RawSpan, line: Int, of fan: UInt32) -> Bool {
+        guard !queues.isCrowded else { return false }
+        return fans.update(fan) {
+            queues.keep(bytes.extracting(0..<line), in: &$0.line, through: &arena)
+                && (bytes.byteCount == line
+                    || queues.append(bytes.extracting(droppingFirst: line), to: &$0.block, through: &arena))
+        }
+    }
+
+    /// The command, which is whole now, goes to all copies at once if it can, else to the acting primary.
+    @inline(__always)
+    func begin(_ fan: UInt32) {
+        let isBusy = writes.begin(WriteTable.hash(fans[fan].hash, pool: fans[fan].pool), by: writer)
+        guard !isBusy, fans[fan].head.goesToAllCopies else { return }
+        fans.update(fan) {
+            $0.goesToAll = true
+            $0.isDeciding = false
+            $0.progress.askFirst($0.nodes.count)
+        }
+    }
+
+    /// As nearly always: the command goes to all copies, in one piece and as its client sent it.
+    @inline(__always)
+    private func pass(_ bytes: RawSpan, _ head: RequestHead, of fan: UInt32) {
+        let (own, nodes) = (fans[fan].own, fans[fan].nodes)
+        let line = Int(head.lineLength)
+        for rank in nodes.indices {
+            if pass(bytes, head, to: nodes[rank], for: own, .toCopy, rank: rank, keep: false) {
+                // The first connection's copy of the line is kept.
+                if rank == 0 { fans[fan].line = keep(line, ofLast: bytes.byteCount, sentTo: nodes[rank]) }
+            } else if rank > 0 || keep(bytes.extracting(0..<line), line: line, of: fan) {
+                write(bytes, of: newCopyCall(to: rank, of: fan))
+            } else {
+                giveUp(fan)
+                return
+            }
+        }
+    }
+
+    @inline(__always)
+    private func keep(_ count: Int, ofLast written: Int, sentTo node: UInt32) -> ByteRun {
+        queues.keep(count, ofLast: written, in: links[nodes[node].link].open)
+    }
+
+    /// There is no memory to keep the command, of which nothing was sent.
+    private func giveUp(_ fan: UInt32) {
+        _ = writes.end(WriteTable.hash(fans[fan].hash, pool: fans[fan].pool))
+        abandon(fan, answering: .outOfMemory)
     }
 
     /// Sends the command to the copies that are asked first.
-    private func start(_ fan: UInt32) {
+    func send(_ fan: UInt32) {
         let row = fans[fan]
-        for rank in row.nodes.indices where row.progress.asked & 1 << UInt8(rank) != 0 {
-            send(to: rank, of: fan)
-        }
-        settle(fan: fan, row.own)
+        for rank in row.nodes.indices where row.progress.isAsked(rank) { send(to: rank, of: fan) }
     }
 
     /// Sends one copy what it is to get now.
     private func send(to rank: Int, of fan: UInt32) {
         let call = newCopyCall(to: rank, of: fan)
-        let row = fans[fan]
-        let isPlain = row.isDeciding ? !row.head.options.contains(.comparesCAS) : row.head.goesToAllCopies
-        _ = queues.withStart(of: row.line, limit: Int(row.head.lineLength)) { line in
+        var row = fans[fan]
+        let isFenced = calls[call].flags.contains(.fenced)
+        if isFenced { row.head.quiet = .empty }  // it stays in the line
+        let isPlain = row.isDeciding ? !row.head.options.contains(.comparesCAS) : row.goesToAll
+        queues.withBytes(of: row.line) { line in
             if isPlain { writeLine(row.head, line, of: call) } else { writeMade(line, of: call, row) }
         }
+        if isFenced { write("mn\r\n", of: call) }
         let link = calls[call].link
         guard row.head.verb.carriesBody, links[link].state != .closed else { return }
         if row.block.count <= Self.copiedBlock {
@@ -176,73 +204,15 @@ extension Engine {
         let row = fans[fan]
         let call = newCall(for: row.own, verb(of: row), to: row.nodes[rank], rank: rank)
         calls[call].rawKeyLength = row.head.rawKeyLength
-        if row.isDeciding || row.head.goesToAllCopies { calls[call].flags = row.head.tagging }
+        calls[call].flags = .toCopy
+        if row.isDeciding || row.goesToAll { calls[call].flags.formUnion(row.head.tagging) }
+        if row.isDeciding, row.head.isToldByNode { calls[call].flags.insert(.fenced) }
         return call
-    }
-
-    // MARK: - Answers
-
-    /// The call's copy has answered, or has more of its answer to come than this.
-    func keepAnswer(_ bytes: RawSpan, of call: UInt32) {
-        let fan = requests[calls[call].request].fan
-        let rank = calls[call].rank
-        guard fans[fan].client != none, rank <= fans[fan].held else { return }
-        if rank < fans[fan].held {
-            queues.clear(&fans[fan].answer)
-            fans[fan].held = rank
-        }
-        if fans[fan].answer.isEmpty { keepTogether(bytes) }
-        if !queues.append(bytes, to: &fans[fan].answer, through: &arena), requests[fans[fan].client].client != none {
-            runOut(fans[fan].client)
-        }
-    }
-
-    /// The call's copy has answered, with these bytes at the end.
-    func finishCopy(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of link: UInt32) {
-        let ended = calls[call]
-        let fan = requests[ended.request].fan
-        let rank = Int(ended.rank)
-        countNode(ended, code)
-        keepAnswer(bytes, of: call)
-        // Of a gat the END comes last, hit or miss.
-        let code = code == .end && ended.values > 0 ? .value : code
-        let isHeld = fans[fan].held == ended.rank
-        let reply =
-            isHeld
-            ? queues.withStart(of: fans[fan].answer, limit: 1024) { copyReply(code, ended.verb, $0) }
-            : copyReply(code, ended.verb, bytes)
-        fans.update(fan) {
-            if isHeld { $0.code = code }
-            $0.progress.answer(rank)
-        }
-        take(call, from: link)
-        release(call)
-        heard(reply ?? CopyReply(code), from: rank, fan)
-        settle(fan: fan, ended.request)
-        settleOne(ended.request)
-    }
-
-    private func copyReply(_ code: ReplyCode, _ verb: Verb, _ bytes: RawSpan) -> CopyReply {
-        let line = min((bytes.firstNewline(from: 0) ?? bytes.byteCount) + 1, bytes.byteCount)
-        return CopyReply(
-            code, to: verb, header: bytes.extracting(0..<line), value: bytes.extracting(droppingFirst: line))
-    }
-
-    private func heard(_ reply: CopyReply, from rank: Int, _ fan: UInt32) {
-        let row = fans[fan]
-        if row.isDeciding {
-            decide(fan, reply)
-        } else if row.head.goesToAllCopies {
-            if reply.code.isError { fans[fan].needsRepair = true }
-        } else {
-            let agrees = row.effect.agrees(reply, with: row.decided, to: row.head.verb, row.head.options)
-            if !agrees { fans[fan].needsRepair = true }
-        }
     }
 
     /// What is asked of the copies now.
     private func verb(of fan: Fan) -> Verb {
-        guard !fan.isDeciding, !fan.head.goesToAllCopies else { return fan.head.verb }
+        guard !fan.isDeciding, !fan.goesToAll else { return fan.head.verb }
         switch (fan.effect, fan.head.verb) {
         case (.sameValue, .metaSet): return .metaSet
         case (.sameValue, _): return .set
@@ -251,107 +221,18 @@ extension Engine {
         }
     }
 
-    /// The acting primary has decided: the others get the effect.
-    private func decide(_ fan: UInt32, _ reply: CopyReply) {
-        let row = fans[fan]
-        let effect = CopyEffect(of: row.head.verb, row.head.options, reply)
-        fans.update(fan) {
-            $0.isDeciding = false
-            $0.decided = reply
-            $0.effect = effect
-        }
-        switch effect {
-        case .nothing: break
-        case .repair: fans[fan].needsRepair = true
-        case .sameCommand, .sameValue: spread(fan, to: 0..<row.nodes.count)
-        }
-    }
-
     /// Asks those of the ranks that have not been asked.
-    private func spread(_ fan: UInt32, to ranks: Range<Int>) {
-        let (own, before) = (fans[fan].own, fans[fan].progress.asked)
+    func spread(_ fan: UInt32, to ranks: Range<Int>) {
+        let (own, before) = (fans[fan].own, fans[fan].progress)
         // All of them first, so that the fan cannot end between two.
-        for rank in ranks { fans.update(fan) { $0.progress.ask(rank) } }
-        for rank in ranks where before & 1 << UInt8(rank) == 0 && requests[own].fan == fan {
+        for rank in ranks { fans[fan].progress.ask(rank) }
+        for rank in ranks where !before.isAsked(rank) && requests[own].fan == fan {
             send(to: rank, of: fan)
         }
     }
+}
 
-    /// A copy will not answer.
-    /// - Parameter isUnsent: the node cannot have got the command.
-    func failCopy(_ call: UInt32, _ cause: ErrorCause, isUnsent: Bool) {
-        let ended = calls[call]
-        let fan = requests[ended.request].fan
-        let rank = Int(ended.rank)
-        poolStats[Int(fans[fan].pool)].copiesFailed &+= 1
-        fans.update(fan) {
-            $0.cause = cause
-            $0.progress.fail(rank)
-        }
-        if fans[fan].held == ended.rank {
-            queues.clear(&fans[fan].answer)
-            fans[fan].held = .max
-        }
-        release(call)
-        if fans[fan].isDeciding, isUnsent, rank + 1 < fans[fan].nodes.count {
-            // The next copy is the acting primary now.
-            spread(fan, to: rank + 1..<rank + 2)
-        } else {
-            // What was sent may have been done.
-            fans[fan].needsRepair = true
-        }
-        settle(fan: fan, ended.request)
-        settleOne(ended.request)
-    }
-
-    /// Answers the client as soon as it may hear, and ends the fan when no copy is left to answer.
-    /// - Parameter own: the fan's request, which tells whether the fan has ended meanwhile.
-    private func settle(fan: UInt32, _ own: UInt32) {
-        guard requests[own].fan == fan else { return }
-        let row = fans[fan]
-        if row.client != none, !row.isDeciding || row.progress.isLost {
-            if row.progress.isDecided {
-                giveAnswer(of: fan)
-            } else if row.progress.isLost {
-                fans[fan].client = none
-                poolStats[Int(row.pool)].errors.count(row.cause)
-                requests[row.client].pending = 0
-                answerFailure(row.client, row.cause.reply)
-            }
-        }
-        if row.progress.isOver { end(fan) }
-    }
-
-    private func giveAnswer(of fan: UInt32) {
-        let row = fans[fan]
-        fans[fan].client = none
-        countPool(row.head.verb, row.code, pool: Int(row.pool))
-        let isHidden = requests[row.client].flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, row.code)
-        if !isHidden, requests[row.client].client != none {
-            queues.move(&fans[fan].answer, behind: &requests[row.client].reply)
-        }
-        requests[row.client].pending = 0
-        settle(row.client)
-    }
-
-    private func end(_ fan: UInt32, changedNothing: Bool = false) {
-        let row = fans[fan]
-        let overlapped = writes.end(WriteTable.hash(row.hash, pool: row.pool))
-        if !changedNothing { considerRepair(row, overlapped: overlapped) }
-        queues.clear(&fans[fan].line)
-        queues.clear(&fans[fan].block)
-        queues.clear(&fans[fan].answer)
-        fans.free(fan)
-        requests[row.own].fan = none
-        settleOne(row.own)
-    }
-
-    /// Nothing was sent.
-    private func abandon(_ fan: UInt32, answering text: ReplyText) {
-        let row = fans[fan]
-        if text == .outOfMemory { poolStats[Int(row.pool)].errors.count(.memoryLimit) }
-        end(fan, changedNothing: true)
-        requests[row.client].pending = 0
-        if text == .badDataChunk { answerBadChunk(row.client) } else { answer(row.client, text) }
-    }
+extension RequestHead {
+    /// A node can be sent it as it came.
+    fileprivate var isUnchanged: Bool { quiet.isEmpty && !showsCAS }
 }

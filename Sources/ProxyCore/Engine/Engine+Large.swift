@@ -21,13 +21,25 @@ extension Engine {
         }
         var call = calls[links[id].first].next
         while call != none {
-            let client = requests[calls[call].request].client
+            let client = waitingClient(of: call)
             if client != none {
                 calls[call].flags.insert(.blocking)
                 clients[client].blockers &+= 1
             }
+            let request = requests[calls[call].request]
+            // What comes later goes another way, and may overtake it.
+            if request.flags.contains(.fanned) { fans[request.fan].needsRepair = true }
             call = calls[call].next
         }
+    }
+
+    /// Who cannot be answered before the call is, or none. The same from the call's begin to its end.
+    private func waitingClient(of call: UInt32) -> UInt32 {
+        let request = requests[calls[call].request]
+        guard request.flags.contains(.fanned) else { return request.client }
+        let fan = fans[request.fan]
+        guard fan.client != none, fan.isDeciding || calls[call].rank == 0 else { return none }
+        return requests[fan.client].client
     }
 
     /// The link has nothing under way any more: it is an ordinary one again, or one too many.
@@ -46,7 +58,7 @@ extension Engine {
 
     func unblock(_ call: UInt32) {
         calls[call].flags.remove(.blocking)
-        let client = requests[calls[call].request].client
+        let client = waitingClient(of: call)
         guard client != none else { return }
         clients[client].blockers &-= 1
         if clients[client].flags.contains(.waiting) { considerResuming(client) }
@@ -66,7 +78,7 @@ extension Engine {
     private func backlog(of call: UInt32) -> Int {
         let request = calls[call].request
         let client = requests[request].client
-        guard client != none else { return 0 }
+        guard client != none, !requests[request].flags.contains(.fanned) else { return 0 }
         let piece = calls[call].piece
         if clients[client].first != request { return requests[request].reply.count + pieceBytes(piece) }
         if requests[request].flags.contains(.pieced), piece != requests[request].firstPiece { return pieceBytes(piece) }

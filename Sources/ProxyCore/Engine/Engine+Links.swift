@@ -85,8 +85,9 @@ extension Engine {
     /// The link cannot be trusted any more, but its row is being worked on: it fails at the end of the turn.
     func condemn(link id: UInt32) { condemned.push(id) }
 
-    /// Before anything is written: ends what this turn could not finish.
+    /// Before anything is written: ends what this turn could not finish, and begins what it has led to.
     public func endReceiving() {
+        if !fillWishes.isEmpty { beginFills() }
         while let link = condemned.pop() {
             if link != none { fail(link: link, .memoryLimit) }
         }
@@ -149,7 +150,19 @@ extension Engine {
             failRepair(call)
             return
         }
-        if askNextCopy(call) { return }
+        if requests[calls[call].request].flags.contains(.filling) {
+            failFill(call)
+            return
+        }
+        if requests[calls[call].request].flags.contains(.dropped) {
+            failDropped(call)
+            return
+        }
+        if calls[call].other != none {
+            leave(call, lacks: false)
+            return
+        }
+        if askNextCopy(call, cause) { return }
         if cause == .connectionLost, canRepeat(call) {
             sendAgain(call)
             return
@@ -164,7 +177,7 @@ extension Engine {
         } else if midValue, isPieced, calls[call].piece != none {
             queues.clear(&pieces[calls[call].piece].reply)
         }
-        if isPieced, askNextCopies(call) {
+        if isPieced, askNextCopies(call, cause) {
             release(call)
             settleOne(request)
             return
@@ -225,6 +238,8 @@ extension Engine {
     /// late, or nil when nothing is under way.
     public func tick() -> UInt64? {
         runRepairs()
+        sendHedges()
+        noticeGivenUp()
         var next = wakeup
         var index = 0
         while index < liveLinks.count {

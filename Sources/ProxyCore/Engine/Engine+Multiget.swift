@@ -15,9 +15,11 @@ extension Engine {
             return Int(head.lineLength)
         }
         let pool = clients[id].pool
+        let isElsewhere = clients[id].flags.contains(.copies) && head.verb == .get && readsElsewhere(pool: pool)
         var last = none
         for index in 0..<Int(head.keyCount) {
-            last = addKey(parser.key(at: index), of: request, behind: last, head, bytes, pool: pool)
+            let key = parser.key(at: index)
+            last = addKey(key, of: request, behind: last, head, bytes, pool: pool, isElsewhere: isElsewhere)
         }
         requests.update(request) {
             $0.flags.insert(.pieced)
@@ -31,9 +33,11 @@ extension Engine {
     /// Makes the key's piece and adds the key to its node's line. Nothing here can end a call or free a piece.
     @inline(__always)
     private func addKey(
-        _ key: ByteRange, of request: UInt32, behind last: UInt32, _ head: RequestHead, _ bytes: RawSpan, pool: UInt16
+        _ key: ByteRange, of request: UInt32, behind last: UInt32, _ head: RequestHead, _ bytes: RawSpan, pool: UInt16,
+        isElsewhere: Bool
     ) -> UInt32 {
-        var node = node(for: key, in: bytes, pool: pool)
+        var node =
+            isElsewhere ? readNode(for: key, in: bytes, pool: pool) : node(for: key, in: bytes, pool: pool)
         if !nodes[node].isUp { node = standIn(for: node, key, in: bytes, pool: pool) }
         var piece = Piece()
         piece.keyLength = UInt8(truncatingIfNeeded: key.count)
@@ -109,6 +113,7 @@ extension Engine {
         let open = links[link].open
         var call = Call(request: request, node: node, verb: verb, flags: [], sent: now)
         if verb.isIdempotentRead { call.flags.insert(.repeatable) }
+        if verb.isIdempotentRead, asksOnMiss(pool: requests[request].pool) { call.flags.insert(.asksOnMiss) }
         if verb == .gets || verb == .gats, hasCopies(pool: requests[request].pool) { call.flags.insert(.tagsCAS) }
         call.piece = piece
         call.commandChunk = open.id

@@ -22,14 +22,12 @@ struct RepairRun: BitwiseCopyable {
 extension Engine {
     /// Repairs under way at once.
     private static var repairLimit: Int { 16 }
-    /// After a copy failed: what it was sent may still be carried out.
-    private static var settlingTime: UInt64 { 1_000_000_000 }
+    /// 1.6.27: from there on a command can choose its item's CAS number.
+    static var choosingVersion: UInt32 { 1 << 16 | 6 << 8 | 27 }
 
     /// The write is over: its key is repaired if its copies may differ.
-    func considerRepair(_ fan: Fan, overlapped: Bool) {
-        let count = unsafe pools[Int(fan.pool)]._withUnsafeGuaranteedRef { $0.copyCount }
-        // As nearly always: every copy was asked, answered, and agrees.
-        if !overlapped, !fan.needsRepair, fan.progress.failed == 0, fan.nodes.count == count { return }
+    /// - Parameter doubted: copies that may have got an older value meanwhile.
+    func considerRepair(_ fan: Fan, overlapped: Bool, doubted: UInt8) {
         let all = copies(of: fan.hash, pool: fan.pool)
         var missed: UInt8 = 0
         for index in all.indices {
@@ -37,16 +35,16 @@ extension Engine {
             let isWritten = rank.map { fan.progress.failed & 1 << UInt8($0) == 0 } ?? false
             if !isWritten { missed |= 1 << UInt8(index) }
         }
-        let isChanged = fan.effect != .nothing || fan.head.goesToAllCopies || fan.isDeciding
+        let isChanged = fan.effect != .nothing || fan.goesToAll || fan.isDeciding
         guard overlapped || fan.needsRepair || missed != 0 && isChanged else { return }
         let reason: RepairReason = missed != 0 ? .copyFailed : overlapped ? .overlap : .disagree
         let key = fan.head.key
-        _ = queues.withStart(of: fan.line, limit: Int(fan.head.lineLength)) { line in
+        queues.withBytes(of: fan.line) { line in
             poolStats.update(Int(fan.pool)) {
-                repairs.add(
+                _ = repairs.add(
                     line.extracting(key.start..<key.end), isBase64: fan.head.options.contains(.base64Key),
                     hash: WriteTable.hash(fan.hash, pool: fan.pool), pool: fan.pool, reason: reason, missed: missed,
-                    due: missed == 0 ? now : now &+ Self.settlingTime, counted: &$0.repairs)
+                    doubted: doubted, now: now, counted: &$0.repairs)
             }
         }
     }
@@ -57,23 +55,29 @@ extension Engine {
     }
 
     private func begin(_ repair: Repair) {
-        guard writes.beginAlone(repair.hash) else {
-            retry(repair, .busy)
-            return
-        }
         let all = copies(of: ringHash(of: repair), pool: repair.pool)
         var live: UInt8 = 0
         for index in all.indices where isWritable(node: all[index]) { live |= 1 << UInt8(index) }
+        if repair.isSuspicion, hasBeenDown(all) {
+            poolStats.update(Int(repair.pool)) { repairs.abandon(repair.slot, counted: &$0.repairs) }
+            return
+        }
         let order = repair.order(live: live)
         guard order.count > 1 else {
-            _ = writes.end(repair.hash)
             retry(repair, .nodeDown)
+            return
+        }
+        guard writes.beginAlone(repair.hash, targets: order.targets) else {
+            retry(repair, .busy)
             return
         }
         let own = requests.take(
             Request(client: none, verb: .metaGet, flags: .repairing, pool: repair.pool, started: now))
         let run = runs.take(
-            RepairRun(repair: repair, plan: RepairPlan(copies: order.count), copies: all, order: order, own: own))
+            RepairRun(
+                repair: repair, plan: RepairPlan(copies: order.count, isCheck: repair.isCheck), copies: all,
+                order: order, own: own))
+        liveRuns.push(run)
         requests[own].fan = run
         requests[own].pending = 1  // the run itself
         sendCommands(of: run)
@@ -96,6 +100,7 @@ extension Engine {
             send(command, of: run)
         }
         if requests[own].fan == run, let outcome = runs[run].plan.outcome { end(run, outcome) }
+        resumeClients()
     }
 
     private func send(_ command: RepairCommand, of run: UInt32) {
@@ -105,14 +110,46 @@ extension Engine {
             runs.update(run) { $0.plan.failed(command.copy) }
             return
         }
+        if command.isCorrection, writes.isOverlapped(row.repair.hash) {
+            runs.update(run) { $0.plan.overtaken(command.copy) }
+            return
+        }
         let verb: Verb = command.isGet ? .metaGet : command.isSet ? .metaSet : .metaDelete
         let call = newCall(for: row.own, verb, to: node, rank: command.copy)
         repairs.withKey(of: row.repair.slot) { key in
-            let line = command.line(key: key, isBase64: row.repair.isBase64, unixTime: unixTime)
+            let line = command.line(
+                key: key, isBase64: row.repair.isBase64, unixTime: unixTime,
+                keepsCAS: nodes[node].version >= Self.choosingVersion)
             line.withBytes { write($0, of: call) }
         }
         guard command.carriesValue, links[calls[call].link].state != .closed else { return }
         share(row.value, with: call)
+    }
+
+    // MARK: - Clients that wait
+
+    /// Whether a look at the key is under way, or has taken from a stale item the right to replace it: who asked now
+    /// would be told that somebody else has it. The client then goes on when the repair does.
+    @inline(__always)
+    func awaitsRepair(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Bool {
+        !liveRuns.isEmpty && isTaken(hash(of: head, in: bytes, pool: clients[id].pool), from: id)
+    }
+
+    @inline(never)
+    private func isTaken(_ hash: UInt64, from id: UInt32) -> Bool {
+        let hash = WriteTable.hash(hash, pool: clients[id].pool)
+        for index in 0..<liveRuns.count {
+            let run = runs[liveRuns[index]]
+            if run.repair.hash == hash, run.plan.mayHoldRight {
+                awaitingRepair.push(id)
+                return true
+            }
+        }
+        return false
+    }
+
+    private func resumeClients() {
+        while let id = awaitingRepair.pop() { considerResuming(id) }
     }
 
     // MARK: - Replies
@@ -182,19 +219,28 @@ extension Engine {
         for rank in 0..<RepairPlan.copyLimit { queues.clear(&row.replies[rank]) }
         queues.clear(&row.value)
         runs.free(run)
+        for index in 0..<liveRuns.count where liveRuns[index] == run {
+            liveRuns[index] = liveRuns[liveRuns.count - 1]
+            _ = liveRuns.pop()
+            break
+        }
+        poolStats[Int(row.repair.pool)].copies.repaired &+= UInt64(row.plan.written)
         switch outcome {
+        case _ where row.repair.isCheck: conclude(row, outcome, overlapped: overlapped)
         case .copyFailed: retry(row.repair, .failed)
-        case .moved: retry(row.repair, .moved)
+        case .moved, .differed: retry(row.repair, .moved)
         case .agreed where overlapped: retry(row.repair, .busy)
         case .agreed where row.repair.needsAllCopies && row.order.count < row.copies.count: retry(row.repair, .nodeDown)
         case .agreed:
-            poolStats.update(Int(row.repair.pool)) { repairs.finished(row.repair.slot, counted: &$0.repairs) }
+            poolStats.update(Int(row.repair.pool)) { repairs.finished(row.repair.slot, now: now, counted: &$0.repairs) }
         }
         requests[row.own].fan = none
         settleOne(row.own)
     }
 
     private func retry(_ repair: Repair, _ obstacle: RepairObstacle) {
+        // Another key will do for a check.
+        if repair.isCheck { return endCheck(repair) }
         poolStats.update(Int(repair.pool)) {
             _ = repairs.retry(repair.slot, obstacle, now: now, counted: &$0.repairs)
         }
@@ -203,11 +249,16 @@ extension Engine {
     // MARK: - For the shell
 
     /// When `tick` has something to do although nothing is late; `.max` is never.
-    public var wakeup: UInt64 { runs.count >= Self.repairLimit ? .max : repairs.nextDue ?? .max }
+    public var wakeup: UInt64 {
+        let repair = runs.count >= Self.repairLimit ? .max : repairs.nextDue ?? .max
+        return hedgings.isEmpty ? repair : min(repair, nextHedge)
+    }
 
     /// Nothing that was put off waits any longer: before a stop.
     public func hurryRepairs() { repairs.hurry(now: now) }
 
-    /// Keys are being repaired, or can be at once.
-    public var isRepairing: Bool { runs.count > 0 || (repairs.nextDue ?? .max) <= now &+ 100_000_000 }
+    /// Keys are being repaired or filled back, or can be at once.
+    public var isRepairing: Bool {
+        runs.count + fills.count > 0 || (repairs.nextDue ?? .max) <= now &+ 100_000_000
+    }
 }

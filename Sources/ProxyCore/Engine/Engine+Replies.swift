@@ -34,11 +34,7 @@ extension Engine {
             fail(link: id, .protocolError)
             return bytes.byteCount
         }
-        if calls[call].flags.contains(.fenced), bytes.isEqual(to: "MN\r\n", at: 0) {
-            finish(call, .mn, bytes.extracting(0..<4), of: id)
-            return 4
-        }
-        if calls[call].flags.contains(.tagsCAS) { return takeTagged(bytes, of: call, link: id) }
+        guard calls[call].isUsual else { return takeUnusual(bytes, of: call, link: id) }
         if calls[call].piece != none {
             let used = takeValues(bytes, of: call)
             if used > 0 { return used }
@@ -49,6 +45,12 @@ extension Engine {
             finish(call, .end, bytes.extracting(0..<length), of: id)
             return length
         }
+        return takeElement(bytes, of: call, link: id)
+    }
+
+    /// `takeReply` by the parser, which knows all answers.
+    @inline(__always)
+    private func takeElement(_ bytes: RawSpan, of call: UInt32, link id: UInt32) -> Int {
         switch ReplyParser.parse(bytes, for: calls[call].verb, rawKeyLength: calls[call].rawKeyLength) {
         case .needMore: return 0
         case .line(let code, let length):
@@ -65,6 +67,22 @@ extension Engine {
             fail(link: id, .protocolError)
             return bytes.byteCount
         }
+    }
+
+    private func takeUnusual(_ bytes: RawSpan, of call: UInt32, link id: UInt32) -> Int {
+        let row = calls[call]
+        if row.flags.contains(.fenced), bytes.isEqual(to: "MN\r\n", at: 0) {
+            finish(call, .mn, bytes.extracting(0..<4), of: id)
+            return 4
+        }
+        if row.flags.contains(.tagsCAS) { return takeTagged(bytes, of: call, link: id) }
+        if row.flags.contains(.toCopy),
+            case .line(let code, let length) = ReplyParser.parse(bytes, for: row.verb, rawKeyLength: row.rawKeyLength)
+        {
+            finishCopy(call, code, bytes.extracting(0..<length), of: id)
+            return length
+        }
+        return takeElement(bytes, of: call, link: id)
     }
 
     /// A value's head, and what has come of the value itself.
@@ -164,13 +182,10 @@ extension Engine {
     @inline(__always)
     func deliver(_ bytes: RawSpan, of call: UInt32) {
         let row = calls[call]
+        if row.other != none { win(call) }
         let request = requests[row.request]
-        if request.flags.contains(.fanned) {
-            keepAnswer(bytes, of: call)
-            return
-        }
-        if request.flags.contains(.repairing) {
-            keepRepairReply(bytes, of: call)
+        guard request.flags.isDisjoint(with: .inner) else {
+            keepInner(bytes, of: call)
             return
         }
         guard request.client != none || request.report != .none else { return }
@@ -203,10 +218,13 @@ extension Engine {
     /// The call's reply is complete with these bytes.
     func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         let ended = calls[call]
-        if code == .en || code == .end && ended.values == 0, asksNext(call, code, of: id) { return }
+        let isMiss = code == .en || code == .end && ended.values == 0
+        if isMiss || ended.lacked != 0, goesOn(call, code, isMiss: isMiss, of: id) { return }
         let request = requests[ended.request]
         if request.isPlain, ended.isPlain, request.client != none, clients[request.client].first == ended.request {
             finishFirst(call, code, bytes, of: id)
+        } else if request.flags.contains(.fanned) {
+            finishCopy(call, code, bytes, of: id)
         } else {
             finishAny(call, code, bytes, of: id)
         }
@@ -246,13 +264,19 @@ extension Engine {
 
     @inline(never)
     private func finishAny(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
-        let ended = calls[call]
-        if requests[ended.request].flags.contains(.fanned) {
-            finishCopy(call, code, bytes, of: id)
-            return
+        var ended = calls[call]
+        if ended.flags.contains(.watched) { noteWatched(ended) }
+        if ended.other != none {
+            guard !code.isError else {
+                countNode(ended, code)
+                take(call, from: id)
+                leave(call, lacks: false)
+                return
+            }
+            win(call)
         }
-        if requests[ended.request].flags.contains(.repairing) {
-            finishRepair(call, code, bytes, of: id)
+        guard requests[ended.request].flags.isDisjoint(with: .inner) else {
+            finishInner(call, code, bytes, of: id)
             return
         }
         let isFenced = ended.flags.contains(.fenced)
@@ -261,6 +285,7 @@ extension Engine {
             return
         }
         let request = requests[ended.request]
+        if ended.flags.contains(.asksOnMiss), code == .end { ended.keys &-= askForMissed(call) }
         count(ended, code, pool: Int(request.pool))
         if !request.flags.contains(.pieced) {
             let isHidden = isFenced || request.flags.contains(.quiet) && ReplyCode.quietHides(ended.verb, code)
@@ -317,7 +342,7 @@ extension Engine {
     func countPool(_ verb: Verb, _ code: ReplyCode, pool: Int) {
         switch code {
         case .value, .hd, .stored, .deleted, .touched, .number: poolStats[pool].hits.count(verb.rawValue)
-        case .en, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb.rawValue)
+        case .en, .end, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb.rawValue)
         case .error, .clientError, .serverError: poolStats[pool].errors.count(.serverError)
         default: break
         }

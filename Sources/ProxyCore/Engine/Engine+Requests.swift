@@ -8,14 +8,16 @@ extension Engine {
     /// Takes up a valid command at the start of `bytes`. Returns how many bytes it used.
     func begin(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let pool = clients[id].pool
+        let hasCopies = clients[id].flags.contains(.copies)
+        if hasCopies, head.verb == .metaGet, awaitsRepair(head, bytes, from: id) { return 0 }
         poolStats[Int(pool)].requests.count(head.verb.rawValue)
-        if clients[id].flags.contains(.copies) {
+        if hasCopies, head.verb != .get || clients[id].flags.contains(.readsElsewhere) {
             if head.keyCount > 1, head.verb == .gat || head.verb == .gats {
                 return beginTouching(head, bytes, from: id)
             }
             if head.isWrite { return beginCopied(head, bytes, from: id) }
             if head.showsCAS, head.keyCount == 1 { return beginTagged(head, bytes, from: id) }
-            if head.quiet.isEmpty, head.keyCount == 1, head.isRead, readsElsewhere(pool: pool) {
+            if head.quiet.isEmpty, head.keyCount == 1, head.isRead, clients[id].flags.contains(.readsElsewhere) {
                 return beginRead(head, bytes, from: id)
             }
         }
@@ -67,6 +69,7 @@ extension Engine {
         let all = copies(of: hash(of: head, in: bytes, pool: clients[id].pool), pool: clients[id].pool)
         let node = all[readRank(all, pool: clients[id].pool) ?? 0]
         pass(bytes.extracting(0..<Int(head.lineLength)), head, to: node, for: request, keep: true)
+        if !hedgings.isEmpty { watch(request, at: node, pool: clients[id].pool) }
         return Int(head.lineLength)
     }
 
@@ -84,8 +87,7 @@ extension Engine {
             made.withBytes { writeKept($0, of: call) }
             return
         }
-        if head.verb == .metaArithmetic {
-            // `q` hides that a counter was changed but not that it was made, and the loud answers look alike.
+        if head.isToldByNode {
             calls[call].flags.insert(.fenced)
             write(bytes.extracting(0..<Int(head.lineLength)), of: call)
             write("mn\r\n", of: call)
@@ -221,22 +223,31 @@ extension Engine {
         if !stored { fail(link: link, .memoryLimit) }
     }
 
-    /// The usual call: the command as its client sent it, in one piece, to a node that is up and connected.
+    /// The command as its client sent it, in one piece, to a node.
     /// - Parameter keep: it may be sent once more, so its bytes are kept until it is answered.
     @inline(__always)
     private func pass(_ bytes: RawSpan, _ head: RequestHead, to node: UInt32, for request: UInt32, keep: Bool) {
+        if !pass(bytes, head, to: node, for: request, [], rank: 0, keep: keep) {
+            passAnyhow(bytes, head, to: node, for: request, keep: keep)
+        }
+    }
+
+    /// As nearly always: the node is up and connected. False, with nothing done, where something is not as usual.
+    @inline(__always)
+    func pass(
+        _ bytes: RawSpan, _ head: RequestHead, to node: UInt32, for request: UInt32, _ flags: Call.Flags, rank: Int,
+        keep: Bool
+    ) -> Bool {
         let (isUp, link) = (nodes[node].isUp, nodes[node].link)
         guard isUp, link != none, !queues.isCrowded, links[link].state == .ready,
             links[link].open.room >= bytes.byteCount
-        else {
-            passAnyhow(bytes, head, to: node, for: request, keep: keep)
-            return
-        }
+        else { return false }
         var call = Call(
-            request: request, link: link, node: node, verb: head.verb, flags: [], sent: now,
+            request: request, link: link, node: node, verb: head.verb, flags: flags, sent: now,
             rawKeyLength: head.rawKeyLength)
+        call.rank = UInt8(truncatingIfNeeded: rank)
         if keep {
-            call.flags = .repeatable
+            call.flags.insert(.repeatable)
             if !head.verb.isMeta { call.keyLength = UInt8(truncatingIfNeeded: head.key.count) }
             call.commandChunk = links[link].open.id
             call.commandOffset = UInt32(truncatingIfNeeded: links[link].open.position)
@@ -244,7 +255,7 @@ extension Engine {
             queues.chunks.retain(call.commandChunk)
         }
         let slot = calls.take(call)
-        requests[request].pending = 1
+        requests[request].pending &+= 1
         links.update(link) {
             queues.put(bytes, to: &$0.output, through: &$0.open)
             if $0.last == none { $0.first = slot } else { calls[$0.last].next = slot }
@@ -256,6 +267,7 @@ extension Engine {
             $0.requests &+= 1
             $0.inFlight &+= 1
         }
+        return true
     }
 
     /// `pass` where something is not as usual.
@@ -378,15 +390,5 @@ extension Engine {
         random ^= random >> 7
         random ^= random << 17
         return random
-    }
-
-    func endsInNewline(_ bytes: RawSpan, at end: Int) -> Bool {
-        bytes.byte(at: end - 2) == 0x0d && bytes.byte(at: end - 1) == 0x0a
-    }
-
-    /// memcached's answer to a data block that is not followed by CR LF; `q` does not hide it, `noreply` does.
-    func answerBadChunk(_ request: UInt32) {
-        if requests[request].verb == .metaSet { requests[request].flags.remove(.quiet) }
-        answer(request, .badDataChunk)
     }
 }

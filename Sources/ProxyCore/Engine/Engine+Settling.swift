@@ -23,6 +23,7 @@ extension Engine {
         if calls[call].flags.contains(.blocking) { unblock(call) }
         // What the call did not mention any more is missing.
         while calls[call].piece != none { pass(calls[call].piece, of: call) }
+        if calls[call].missed != none { giveUpMissed(of: call) }
         discard(call)
     }
 
@@ -61,7 +62,8 @@ extension Engine {
             let row = requests[head]
             guard row.flags.contains(.done) else { break }
             if row.reply.count > 0 { queues.move(&requests[head].reply, behind: &clients[client].output) }
-            requests.free(head)
+            // Copies that have not answered yet need the row.
+            if row.flags.contains(.fanned) { requests[head].client = none } else { requests.free(head) }
             passed &+= 1
             head = row.next
         }

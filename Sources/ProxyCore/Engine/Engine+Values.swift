@@ -8,7 +8,8 @@ extension Engine {
     /// each piece where its own is. Returns how many bytes that was; whatever else stands there is for `takeReply`.
     func takeValues(_ bytes: RawSpan, of call: UInt32) -> Int {
         let row = calls[call]
-        guard row.commandChunk != none, ReplyParser.isValue(bytes.word(at: 0)), requests[row.request].client != none,
+        guard row.commandChunk != none, !row.flags.contains(.fills), ReplyParser.isValue(bytes.word(at: 0)),
+            requests[row.request].client != none,
             arena.room >= min(bytes.byteCount, Self.usualValues) || queues.renew(&arena)
         else { return 0 }
         let limit = min(bytes.byteCount, arena.room)
@@ -18,7 +19,7 @@ extension Engine {
             while next != none {
                 let (piece, end) = wholeValue(in: bytes, at: used, from: next, line)
                 guard piece != none, end <= limit else { break }
-                while next != piece { next = settle(piece: next) }  // misses
+                while next != piece { next = skip(next, of: call) }
                 next = pieces.update(piece) {
                     $0.state = .settled
                     $0.chunk = chunk
@@ -102,10 +103,26 @@ extension Engine {
             {
                 break
             }
-            slot = settle(piece: slot)
+            slot = skip(slot, of: call)
         }
         if slot != row.piece { calls[call].piece = slot }
+        if slot != none, row.flags.contains(.fills) { wishFill(of: slot, in: row) }
         return slot
+    }
+
+    /// The node does not have the piece's key: it is missing, or another copy will be asked for it. Returns the call's
+    /// next piece.
+    @inline(__always)
+    func skip(_ piece: UInt32, of call: UInt32) -> UInt32 {
+        guard calls[call].flags.contains(.asksOnMiss) else { return settle(piece: piece) }
+        return calls.update(call) { row in
+            pieces.update(piece) {
+                let next = $0.nextOfCall
+                $0.nextOfCall = row.missed
+                row.missed = piece
+                return next
+            }
+        }
     }
 
     /// The call is done with the piece, found or missing.

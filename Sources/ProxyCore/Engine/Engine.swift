@@ -28,11 +28,30 @@ public final class Engine {
     let pieces: Table<Piece>
     let fans: Table<Fan>
     let runs: Table<RepairRun>
+    /// The rows of `runs` that are in use.
+    let liveRuns = Stack<UInt32>()
+    /// Clients that wait for a repair of the key they ask for.
+    let awaitingRepair = Stack<UInt32>()
+    let fills: Table<Fill>
+    /// Back-fills to begin before the turn ends.
+    let fillWishes = Stack<FillWish>()
+    /// Of each pool with `read: fastest`.
+    let hedgings = Stack<Hedging>()
+    let hedgeWaits: Table<HedgeWait>
+    /// Reads of which both calls are under way, or the one that is not wanted any more.
+    var doubledReads = 0
     let repairs: RepairQueue
     /// Shared with the other workers.
     let writes: WriteTable
-    /// Seconds; as of the last tick.
-    public var unixTime: Int64 = 0
+    /// This worker among them.
+    let writer: UInt32
+    /// Seconds. Told now and then, and counted on from there.
+    public var unixTime: Int64 {
+        get { epoch &+ Int64(now / 1_000_000_000) }
+        set { epoch = newValue &- Int64(now / 1_000_000_000) }
+    }
+    /// The Unix time at which `now` was 0.
+    private var epoch: Int64 = 0
     let links: Table<Link>
 
     let nodes: Table<NodeRow>
@@ -60,6 +79,13 @@ public final class Engine {
     public let poolStats = Stack<PoolStats>()
     public let nodeStats = Stack<NodeStats>()
     public let work = Work()
+    /// By pool; and the earliest time at which one is due, and whether it has come.
+    let checks = Stack<CheckState>()
+    var nextCheck = UInt64.max
+    var isCheckDue = false
+    /// By pool; and when it is looked at again.
+    let givenUp = Stack<GivenUp>()
+    var nextNotice: UInt64 = 0
 
     /// Nodes touched by the multi-key get that is being taken apart.
     let building = Stack<UInt32>()
@@ -92,8 +118,12 @@ public final class Engine {
     /// - Parameter seed: for `distribution: random`.
     public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
         self.writes = writes
-        repairs = RepairQueue(seed: seed)
+        writer = writes.join()
+        repairs =
+            topology.hasCopies ? RepairQueue(seed: seed, writes: writes) : RepairQueue(entries: 4, seed: seed)
         runs = Table(limit: 64)
+        fills = Table(limit: 64)
+        hedgeWaits = Table(limit: Self.watchLimit)
         unsafe pools = Stack()
         self.topology = topology
         self.limits = limits
@@ -114,20 +144,30 @@ public final class Engine {
         for pool in topology.pools {
             unsafe pools.push(Unmanaged.passUnretained(pool))
             poolStats.push(PoolStats())
+            if pool.read == .fastest, pool.copyCount > 1 {
+                let policy = HedgePolicy(share: pool.hedge, timeout: pool.settings.timeout)
+                hedgings.push(Hedging(pool: UInt16(poolStats.count - 1), policy: policy))
+            }
             clientCounts.push(0)
+            givenUp.push(GivenUp())
+            checks.push(CheckState(due: pool.checkInterval > 0 ? 0 : .max))
         }
         for node in topology.nodes {
             let settings = topology.pools[node.pool].settings
             nodeStats.push(NodeStats())
             _ = nodes.take(
                 NodeRow(
-                    pool: UInt16(node.pool), isUp: node.isUp, timeout: settings.timeout,
+                    pool: UInt16(node.pool), isUp: node.isUp, hasBeenDown: !node.isUp, timeout: settings.timeout,
                     connectTimeout: settings.connectTimeout))
         }
+        planChecks()
     }
 
     /// The clock, read once for all that the turn brings.
-    public func beginTurn(at time: UInt64) { now = time }
+    public func beginTurn(at time: UInt64) {
+        now = time
+        isCheckDue = time >= nextCheck
+    }
 
     /// Calls are under way, so that time matters.
     public var isBusy: Bool { calls.count > 0 }
@@ -151,6 +191,7 @@ public final class Engine {
             let slot = UInt32(index)
             let wasUp = nodes[slot].isUp
             nodes[slot].isUp = next.nodes[index].isUp
+            if !nodes[slot].isUp { nodes[slot].hasBeenDown = true }
             if wasUp, !next.nodes[index].isUp { drop(node: slot) }
         }
         topology = next
@@ -182,12 +223,14 @@ public struct Work: ~Copyable {
     public let figures = Stack<UInt32>()
     /// What to tell the control thread.
     public let reports = Stack<NodeReport>()
+    public let notices = Stack<PoolNotice>()
 
     init() {}
 
     public var isEmpty: Bool {
         clients.isEmpty && links.isEmpty && opening.isEmpty && closing.isEmpty && resuming.isEmpty && pausing.isEmpty
             && unpausing.isEmpty && figures.isEmpty && reports.isEmpty
+            && notices.isEmpty
     }
 }
 

@@ -29,6 +29,8 @@ struct Client: BitwiseCopyable {
         static let resuming = Flags(rawValue: 1 << 7)
         /// Its pool keeps more than one copy of a key.
         static let copies = Flags(rawValue: 1 << 9)
+        /// And reads may go to other copies than the primary.
+        static let readsElsewhere = Flags(rawValue: 1 << 10)
     }
 
     var flags: Flags
@@ -64,10 +66,16 @@ struct Request: BitwiseCopyable {
         static let pieced = Flags(rawValue: 1 << 2)
         /// Answered with an error, or cut off.
         static let failed = Flags(rawValue: 1 << 3)
-        /// A write to the copies of a key: see `Fan`. No client waits for it, but for the request that the fan names.
+        /// A write to the copies of a key that is not over: see `Fan`.
         static let fanned = Flags(rawValue: 1 << 4)
         /// A repair: see `RepairRun`.
         static let repairing = Flags(rawValue: 1 << 5)
+        /// A back-fill: see `Fill`.
+        static let filling = Flags(rawValue: 1 << 6)
+        /// A read that another copy has answered first.
+        static let dropped = Flags(rawValue: 1 << 7)
+        /// Whose answers are not passed on as they come.
+        static let inner: Flags = [.fanned, .repairing, .filling, .dropped]
     }
 
     /// None when the client has gone; the replies are then thrown away.
@@ -83,7 +91,7 @@ struct Request: BitwiseCopyable {
     /// Pieces in the order of the reply; the first that has not been passed on, and the last.
     var firstPiece = none
     var lastPiece = none
-    /// Of `fanned` and `repairing`: which.
+    /// Of `fanned`, `repairing` and `filling`: which. None when it is over.
     var fan = none
     var started: UInt64
     var reply = ByteQueue()
@@ -113,10 +121,20 @@ struct Call: BitwiseCopyable {
         static let hit = Flags(rawValue: 1 << 5)
         /// Its answer shows CAS numbers, which are to name the node that gave them.
         static let tagsCAS = Flags(rawValue: 1 << 8)
+        /// To one of the copies of a write: see `Fan`.
+        static let toCopy = Flags(rawValue: 1 << 10)
         /// See `RequestOptions.casBehindKey`.
         static let casBehindKey = Flags(rawValue: 1 << 9)
         /// Some of its data block found no memory.
         static let overflowed = Flags(rawValue: 1 << 6)
+        /// Of a get of several: other copies are asked for what the node does not have.
+        static let asksOnMiss = Flags(rawValue: 1 << 11)
+        /// Of a get of several: it asks for keys that other copies lack, and that they are to get back.
+        static let fills = Flags(rawValue: 1 << 12)
+        /// Another copy is asked too when it becomes slow.
+        static let watched = Flags(rawValue: 1 << 13)
+        /// It asks because another is slow.
+        static let hedge = Flags(rawValue: 1 << 14)
     }
 
     var request: UInt32
@@ -124,7 +142,11 @@ struct Call: BitwiseCopyable {
     var link = none
     var node: UInt32
     var verb: Verb
+    /// The copies that have answered that they lack the key, as bits.
+    var lacked: UInt8 = 0
     var flags: Flags
+    /// With `asksOnMiss`: the last piece that the node does not have, the one before it next in the call's order.
+    var missed = none
     /// When its time began to run.
     var sent: UInt64
     /// Where the command line is kept while it may be sent again, or its keys compared.
@@ -135,6 +157,8 @@ struct Call: BitwiseCopyable {
     var staged = ByteQueue()
     /// The next piece that a reply of this call can be for.
     var piece = none
+    /// The other call for the same read: see `Engine+Hedging`.
+    var other = none
     /// Keys asked for, and values that have come, of a classic get.
     var keys: UInt32 = 1
     var values: UInt32 = 0
@@ -147,9 +171,13 @@ struct Call: BitwiseCopyable {
     /// The copies that have been asked in vain, as bits.
     var tried: UInt8 = 0
 
+    /// Its answer may be read by the short ways of `takeReply`.
+    @inline(__always)
+    var isUsual: Bool { flags.isDisjoint(with: [.fenced, .tagsCAS, .toCopy]) }
+
     /// Nothing is to be done at its end but to pass on what was answered.
     @inline(__always)
-    var isPlain: Bool { flags.isDisjoint(with: [.fenced, .streaming, .blocking]) }
+    var isPlain: Bool { flags.isDisjoint(with: [.fenced, .streaming, .blocking, .watched, .hedge]) }
 }
 
 /// A part of a reply that is put together: one key of a multi-key get, or one node's answer.
@@ -164,8 +192,9 @@ struct Piece: BitwiseCopyable {
     var keyOffset: UInt16 = 0
     var keyLength: UInt8 = 0
     var state = State.waiting
-    /// The copies that have been asked in vain, as bits.
+    /// The copies that have been asked in vain, as bits, and those of them that have answered that they lack the key.
     var tried: UInt8 = 0
+    var lacked: UInt8 = 0
     /// A reply that came in one piece: a run of a chunk, of which the piece holds one count.
     var chunk = none
     var offset: UInt32 = 0
@@ -227,6 +256,8 @@ struct Link: BitwiseCopyable {
 struct NodeRow: BitwiseCopyable {
     var pool: UInt16
     var isUp = true
+    /// At any time since the start.
+    var hasBeenDown = false
     /// A failure was reported and no success since.
     var isSuspect = false
     /// The connection that new calls go to.

@@ -75,6 +75,11 @@ public struct NodeHealth: Sendable, Equatable {
         if case .up(_, let failures) = state { failures >= policy.failAfter } else { false }
     }
 
+    /// Up, and its last request failed.
+    var isFailing: Bool {
+        if case .up(_, let failures) = state { failures > 0 } else { false }
+    }
+
     /// - Parameter mayEject: false keeps a failing node in, as a suspect, until a later failure finds it true.
     public mutating func apply(
         _ event: Event, now: UInt64, policy: HealthPolicy, mayEject: Bool,

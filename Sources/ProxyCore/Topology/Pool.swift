@@ -4,6 +4,7 @@ internal import MemcacheProtocol
 
 /// A pool, its ring, and what the request path needs of its settings: constants of a final class, so that a request
 /// can use them without counting a reference.
+@safe
 public final class Pool: Sendable {
     public let settings: PoolSettings
     /// The pool's first node among all nodes.
@@ -16,6 +17,8 @@ public final class Pool: Sendable {
     let distributor: Distributor
     /// Where each key's copies are; nil where a key has one.
     public let placement: Placement?
+    /// The same, for use without counting a reference.
+    private let lookup: Unmanaged<Placement>?
     /// Copies of each key, 1 to 8.
     public let copyCount: Int
     /// Of its nodes; empty where a key has one copy.
@@ -26,6 +29,8 @@ public final class Pool: Sendable {
     let onMiss: PoolSettings.OnMiss
     /// Of 10,000 reads.
     let hedge: Int
+    /// The least nanoseconds between two keys whose copies one worker compares; 0 is never.
+    let checkInterval: UInt64
     /// Ring member to node among all nodes.
     let members: [UInt32]
     let pipelineLimit: UInt32
@@ -56,15 +61,18 @@ public final class Pool: Sendable {
         read = settings.read
         onMiss = settings.onMiss
         hedge = settings.hedge
+        checkInterval = settings.hasCopies && settings.checks > 0 ? 1_000_000_000 / UInt64(settings.checks) : 0
         if settings.hasCopies {
             // Down nodes keep their places, so one placement serves all generations.
             let placement = earlier ?? Placement(settings, firstNode: firstNode)
             self.placement = placement
+            unsafe lookup = .passUnretained(placement)
             members = settings.nodes.indices.map { UInt32(firstNode + $0) }
             distributor = placement.ring
             return
         }
         placement = nil
+        unsafe lookup = nil
         // A pool that is down altogether keeps its ring: its nodes answer for themselves.
         let leavesOut = settings.whenDown == .rehash && isUp.contains(true)
         let kept = settings.nodes.indices.filter { !leavesOut || isUp[$0] }
@@ -84,7 +92,7 @@ public final class Pool: Sendable {
     /// is last.
     @inline(__always)
     public func copies(of hash: UInt64) -> Copies {
-        if let placement { return placement.copies(of: hash) }
+        if let lookup = unsafe lookup { return unsafe lookup._withUnsafeGuaranteedRef { $0.copies(of: hash) } }
         return Copies(of: members[distributor.pick(hash, random: hash)])
     }
 

@@ -40,6 +40,9 @@ extension PoolSettings {
     /// One read in 20.
     public static let defaultHedge = 500
 
+    /// Keys a second.
+    public static let defaultChecks = 10
+
     /// Copies of each key on both farms, 1 to 8.
     public var copies: Int { replicas + (standby.isEmpty ? 0 : 1) }
 

@@ -82,6 +82,8 @@ public struct PoolSettings: Sendable, Equatable {
     /// With `read: fastest`, how many of 10,000 reads may be sent to a second copy, 1 to 10,000.
     public var hedge = defaultHedge
     public var onMiss = OnMiss.miss
+    /// Keys a second whose copies each worker compares, 1 to 1,000; 0 is none.
+    public var checks = defaultChecks
     public var whenDown = WhenDown.rehash
     public var timeout: UInt64 = 200_000_000
     public var connectTimeout: UInt64 = 500_000_000

@@ -38,6 +38,9 @@ public final class Topology: Sendable {
         self.pools = pools
     }
 
+    /// A key of some pool has more than one copy.
+    public var hasCopies: Bool { pools.contains { $0.copyCount > 1 } }
+
     /// The same pools with other nodes up.
     public func with(isUp: (Int) -> Bool) -> Topology {
         Topology(pools.map(\.settings), earlier: pools, isUp: isUp)

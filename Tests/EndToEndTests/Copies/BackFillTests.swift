@@ -2,7 +2,7 @@ import DroverTesting
 import Testing
 
 /// `on_miss: next`: what one copy lacks is read from the next and written back.
-@Suite(.serialized, .enabled(if: fillsBack))
+@Suite(.serialized)
 struct BackFillTests {
     private static let settings = [
         CopiesSetting(), CopiesSetting(shape: .standby, version: .debian), CopiesSetting(shape: .threeOfThree),
@@ -36,7 +36,9 @@ struct BackFillTests {
             try #require(try client.roundTrip(request, through: last) == reply, "\(key)")
             let primary = try cluster.nodes[homes[0]].client()
             var found: StoredItem?
+            // A fill that cannot begin at once, because the key is being checked, is left to the next miss.
             let isFilled = try Deadline(seconds: 5).waits {
+                try #require(try client.roundTrip(request, through: last) == reply, "\(key)")
                 found = try primary.stored(key)
                 return found != nil
             }

@@ -2,7 +2,7 @@ import DroverTesting
 import Testing
 
 /// What clients see of a node that is gone, where keys have copies.
-@Suite(.serialized, .enabled(if: servesCopies))
+@Suite(.serialized)
 struct FailoverTests {
     private let keys = (0..<60).map { "\($0 * 7919)-copied" }
 

@@ -2,7 +2,7 @@ import DroverTesting
 import Testing
 
 /// One node is killed or hangs in the middle of writes: nothing acknowledged is lost, and nothing is done twice.
-@Suite(.serialized, .enabled(if: servesCopies))
+@Suite(.serialized)
 struct CopiesFaultTests {
     private static let settings: [CopiesSetting] = [
         CopiesSetting(), CopiesSetting(shape: .standby, read: "spread", version: .debian),

@@ -2,7 +2,7 @@ import DroverTesting
 import Testing
 
 /// `add` as a lock, which breaks where a proxy answers one by a copy that did not hear of another.
-@Suite(.serialized, .enabled(if: servesCopies))
+@Suite(.serialized)
 struct CopiesLockTests {
     /// Who holds each lock.
     private final class Holders: Sendable {

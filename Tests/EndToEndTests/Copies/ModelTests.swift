@@ -2,7 +2,7 @@ import DroverTesting
 import Testing
 
 /// P5: copies agree once the clients of a proxy have stopped, whatever they did at the same time.
-@Suite(.serialized, .enabled(if: servesCopies))
+@Suite(.serialized)
 struct ModelTests {
     /// DROVER_ROUNDS asks for longer runs.
     private let commands = 600 * (environment("DROVER_ROUNDS").flatMap(Int.init) ?? 1)

@@ -77,7 +77,8 @@ struct Transcript {
 
 /// Plays the stream on a connection of its own.
 func play(_ stream: Stream, on address: ServerAddress) throws -> Transcript {
-    let client = try RawClient(address, patience: 5)
+    // A busy machine may stand still for seconds.
+    let client = try RawClient(address, patience: 20)
     var transcript = Transcript()
     var cas: [String: String] = [:]
     for batch in stream.batches {

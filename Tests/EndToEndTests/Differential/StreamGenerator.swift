@@ -8,6 +8,9 @@ struct StreamGenerator {
     var newer = true
     /// flush_all, which touches other streams' keys.
     var flushes = true
+    /// Commands whose answer does not tell what they did. Copies are compared behind each, and on nodes before 1.6.27 a
+    /// stale item that is compared gets another CAS number. CAS numbers need not be the same (P9), but a later cas tells.
+    var ambiguous = true
 
     var random: SeededGenerator
     /// Values are not numbers, and not empty: incr of an empty value reads behind it.
@@ -168,9 +171,12 @@ struct StreamGenerator {
         let keepsMarks = !numbers.contains(key)
         if keepsMarks { flags += some(of: ["h", "l"]) }
         if random.once(in: 8) { flags.append("T\(time())") }
-        if keepsMarks && random.once(in: 8) { flags.append("R\(random.pick(["50", "500"]))") }
+        let recaches = keepsMarks && random.once(in: 8)
+        if recaches { flags.append("R\(random.pick(["50", "500"]))") }
         // With a binary key a miss would answer the raw key.
-        if !isEncoded && random.once(in: 8) { flags.append("N\(random.pick(["0", "100", "3600"]))") }
+        if !isEncoded && (ambiguous || !recaches) && random.once(in: 8) {
+            flags.append("N\(random.pick(["0", "100", "3600"]))")
+        }
         return meta("mg \(key)", flags + opaque() + (isEncoded ? ["b"] : []))
     }
 
@@ -182,13 +188,15 @@ struct StreamGenerator {
         var flags = some(of: ["c", "k", "q"]) + (mode.isEmpty || mode == "ma" ? [] : [mode])
         if random.once(in: 3) { flags.append("F\(self.flags())") }
         if random.once(in: 3) { flags.append("T\(time())") }
-        if appended && random.once(in: 2) { flags.append("N\(random.pick(["0", "100"]))") }
-        if random.once(in: 8), !numbers.contains(key) { flags.append("I") }
+        if appended && ambiguous && random.once(in: 2) { flags.append("N\(random.pick(["0", "100"]))") }
+        let invalidates = random.once(in: 8) && !numbers.contains(key)
+        if invalidates { flags.append("I") }
         // After an error memcached keeps the number for the connection's next set.
         if newer && mode != "Me" && random.once(in: 8) { flags.append("E\(nextChosenCAS())") }
         if newer && random.once(in: 8) { flags.append("s") }
         flags += opaque() + (isEncoded ? ["b"] : [])
-        return meta("ms \(key) \(body.utf8.count)", flags, casOf: random.once(in: 5) ? key : nil, body: body)
+        let compares = (ambiguous || !invalidates) && random.once(in: 5)
+        return meta("ms \(key) \(body.utf8.count)", flags, casOf: compares ? key : nil, body: body)
     }
 
     private mutating func metaDelete() -> StreamCommand {
@@ -209,7 +217,8 @@ struct StreamGenerator {
         if random.once(in: 2) { flags.append("D\(delta())") }
         if random.once(in: 2) { flags.append(random.pick(["MI", "MD", "M+", "M-", "Mi", "Mdecr"])) }
         // The counter starts with ten digits.
-        if random.once(in: 3) && numbers.contains(key) { flags += ["N\(random.pick(["0", "100"]))", "J5000000000"] }
+        let creates = random.once(in: 3) && numbers.contains(key) && (ambiguous || flags.contains("v"))
+        if creates { flags += ["N\(random.pick(["0", "100"]))", "J5000000000"] }
         // No T: memcached loses it when a reply that is not yet written holds the item.
         return meta("ma \(key)", flags + opaque(), casOf: random.once(in: 5) ? key : nil)
     }

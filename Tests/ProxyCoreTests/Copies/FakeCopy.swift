@@ -115,7 +115,7 @@ struct FakeCopy {
         put(
             key,
             Item(value: body, flags: flags["F"].flatMap { UInt32($0) } ?? 0, expiry: expiry(flags["T"] ?? "0", now)))
-        return reply(.hd)
+        return reply(.hd, flags["c"].map { _ in "c\(items[key]!.cas)" } ?? "")
     }
 
     private mutating func delete(_ key: String, _ flags: [Character: String]) -> Reply {
@@ -139,16 +139,17 @@ struct FakeRepair {
     let isBase64: Bool
     private(set) var value: [UInt8] = []
 
-    init(key: String, isBase64: Bool = false, copies: Int, compareLimit: UInt32 = 64) {
-        plan = RepairPlan(copies: copies, compareLimit: compareLimit)
+    init(key: String, isBase64: Bool = false, copies: Int, compareLimit: UInt32 = 64, isCheck: Bool = false) {
+        plan = RepairPlan(copies: copies, compareLimit: compareLimit, isCheck: isCheck)
         self.key = key
         self.isBase64 = isBase64
     }
 
     /// The command line without CR LF.
-    func text(_ command: RepairCommand, now: Int64) -> String {
+    func text(_ command: RepairCommand, now: Int64, keepsCAS: Bool = false) -> String {
         let bytes = [UInt8](key.utf8)
-        let line = unsafe command.line(key: bytes.span.bytes, isBase64: isBase64, unixTime: now)
+        let line = unsafe command.line(
+            key: bytes.span.bytes, isBase64: isBase64, unixTime: now, keepsCAS: keepsCAS)
         return line.withBytes { line in
             String(
                 decoding: (0..<line.byteCount - 2).map { unsafe line.unsafeLoad(fromByteOffset: $0, as: UInt8.self) },

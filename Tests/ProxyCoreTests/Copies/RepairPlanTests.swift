@@ -36,9 +36,9 @@ struct RepairPlanTests {
     /// Runs a repair to its end. Returns the commands, with the copy's index before each.
     private func run(
         _ copies: inout [FakeCopy], key: String = "key", isBase64: Bool = false, failing: Set<String> = [],
-        meddle: (inout [FakeCopy], String) -> Void = { _, _ in }
+        isCheck: Bool = false, meddle: (inout [FakeCopy], String) -> Void = { _, _ in }
     ) -> (commands: [String], outcome: RepairPlan.Outcome?, written: Int) {
-        var repair = FakeRepair(key: key, isBase64: isBase64, copies: copies.count)
+        var repair = FakeRepair(key: key, isBase64: isBase64, copies: copies.count, isCheck: isCheck)
         var commands: [String] = []
         while let command = repair.plan.nextCommand() {
             let text = "\(command.copy) " + repair.text(command, now: Self.now)
@@ -97,6 +97,47 @@ struct RepairPlanTests {
         }
     }
 
+    /// It tells whether they agree, and changes nothing.
+    @Test(arguments: [2, 3])
+    func everyPairIsChecked(count: Int) {
+        // These agree with "fresh": what differs is too small, or no part of what a client may see for sure.
+        let alike = [["fresh", "one second", "two seconds", "being replaced"], ["stale", "stale, being replaced"]]
+        for source in Self.states {
+            for other in Self.states {
+                var copies = copies(source.item, other.item)
+                if count == 3 { copies.append(copies[0]) }
+                let before = copies
+                let (commands, outcome, written) = run(&copies, isCheck: true)
+                let isAlike =
+                    source.name == other.name || alike.contains { $0.contains(source.name) && $0.contains(other.name) }
+                #expect(outcome == (isAlike ? .agreed : .differed), "\(source.name), \(other.name): \(commands)")
+                #expect(written == 0 && commands.allSatisfy { $0.contains(" mg ") || $0.hasSuffix(" I C101") })
+                for (after, before) in zip(copies, before) {
+                    #expect(visible(after) == visible(before) && after.bumps == before.bumps)
+                    #expect(after.items["key"]?.hasToken == before.items["key"]?.hasToken, "\(commands)")
+                }
+            }
+        }
+    }
+
+    @Test func aCheckFetchesNoLargeValue() {
+        var fresh = copies(Self.fresh, Self.fresh)
+        #expect(
+            run(&fresh, isCheck: true).commands == [
+                "0 mg key f t s c u", "0 mg key f t s c u v", "1 mg key f t s c u v",
+            ])
+        var large = copies(Self.states[10].item, Self.item { $0.value = [UInt8](repeating: 8, count: 100) })
+        let (commands, outcome, _) = run(&large, isCheck: true)
+        #expect(commands == ["0 mg key f t s c u", "1 mg key f t s c u"])
+        #expect(outcome == .agreed, "as far as it has looked")
+        var missing = copies(nil, nil)
+        #expect(run(&missing, isCheck: true).commands == ["0 mg key f t s c u", "1 mg key f t s c u"])
+        // The next in line stands in for a source that fails in the middle.
+        var three = copies(Self.fresh, Self.states[10].item, Self.states[10].item)
+        let (afterwards, end, _) = run(&three, failing: ["0 mg key f t s c u v"], isCheck: true)
+        #expect(afterwards.suffix(2) == ["1 mg key f t s c u", "2 mg key f t s c u"] && end == .copyFailed)
+    }
+
     @Test func theCommandsAreThese() {
         var agreeing = copies(Self.fresh, Self.fresh)
         #expect(run(&agreeing).commands == ["0 mg key f t s c u v", "1 mg key f t s c u v"])
@@ -119,7 +160,7 @@ struct RepairPlanTests {
         var stale = copies(Self.item { $0.isStale = true }, nil)
         #expect(
             run(&stale).commands == [
-                "0 mg key f t s c u v", "1 mg key f t s c u v", "1 ms key 3 F5 T100 ME", "1 md key I",
+                "0 mg key f t s c u v", "1 mg key f t s c u v", "1 ms key 3 F5 T100 ME c", "1 md key I C102",
                 "0 mg key f t s c u", "0 md key I C101",
             ])
 

@@ -10,20 +10,20 @@ private final class Bench {
     let queue: RepairQueue
     var stats = RepairStats()
 
-    init(entries: Int = 16, seed: UInt64 = 1) {
-        queue = RepairQueue(entries: entries, seed: seed)
+    init(entries: Int = 16, settlingTime: UInt64 = 0, seed: UInt64 = 1) {
+        queue = RepairQueue(entries: entries, settlingTime: settlingTime * 1_000_000, seed: seed)
     }
 
     @discardableResult
     func add(
-        _ key: String, _ reason: RepairReason = .overlap, at due: UInt64 = 0, pool: UInt16 = 0, isBase64: Bool = false,
+        _ key: String, _ reason: RepairReason = .overlap, at now: UInt64 = 0, pool: UInt16 = 0, isBase64: Bool = false,
         missed: UInt8 = 1
     ) -> Bool {
         let bytes = [UInt8](key.utf8)
         let hash = WriteTable.hash(bytes.reduce(0) { $0 &* 31 &+ UInt64($1) }, pool: pool)
         return unsafe queue.add(
             bytes.span.bytes, isBase64: isBase64, hash: hash, pool: pool, reason: reason,
-            missed: reason == .copyFailed ? missed : 0, due: due * 1_000_000,
+            missed: reason == .copyFailed ? missed : 0, now: now * 1_000_000,
             counted: &stats)
     }
 
@@ -37,11 +37,24 @@ private final class Bench {
         }
     }
 
-    func finish(_ repair: Repair) { queue.finished(repair.slot, counted: &stats) }
+    func finish(_ repair: Repair, at now: UInt64 = 1_000_000) {
+        queue.finished(repair.slot, now: now * 1_000_000, counted: &stats)
+    }
 
     @discardableResult
     func retry(_ repair: Repair, _ obstacle: RepairObstacle, at now: UInt64) -> Bool {
         queue.retry(repair.slot, obstacle, now: now * 1_000_000, counted: &stats)
+    }
+
+    @discardableResult
+    func addCheck(_ key: String, at due: UInt64 = 0) -> Bool {
+        let bytes = [UInt8](key.utf8)
+        let hash = WriteTable.hash(bytes.reduce(0) { $0 &* 31 &+ UInt64($1) }, pool: 0)
+        return unsafe queue.addCheck(bytes.span.bytes, isBase64: false, hash: hash, pool: 0, due: due * 1_000_000)
+    }
+
+    func endCheck(_ repair: Repair, repairAt due: UInt64? = nil) {
+        queue.endCheck(repair.slot, repairAt: due.map { $0 * 1_000_000 }, counted: &stats)
     }
 
     /// Every key that was queued is somewhere.
@@ -54,6 +67,91 @@ private final class Bench {
 }
 
 struct RepairQueueTests {
+    // MARK: Checks
+
+    @Test func aCheckIsNoRepairUntilItNeedsOne() throws {
+        let bench = Bench()
+        bench.addCheck("well", at: 10)
+        bench.addCheck("ill", at: 20)
+        #expect(!bench.addCheck("ill"), "once is enough")
+        #expect(bench.stats.waiting == 0 && bench.stats.queued.total == 0 && bench.queue.count == 2)
+        #expect(bench.next(at: 9) == nil)
+        let well = try #require(bench.next(at: 10))
+        #expect(well.isCheck && bench.key(well) == "well")
+        bench.endCheck(well)
+        let ill = try #require(bench.next(at: 20))
+        bench.endCheck(ill, repairAt: 31)
+        #expect(bench.stats.queued[.check] == 1)
+        bench.check()
+        #expect(bench.next(at: 30) == nil)
+        let repair = try #require(bench.next(at: 31))
+        #expect(bench.key(repair) == "ill" && !repair.isCheck && repair.isSuspicion && repair.reason == .check)
+        bench.finish(repair)
+        #expect(bench.stats.done[.check] == 1 && bench.queue.isEmpty)
+        bench.check()
+    }
+
+    @Test(arguments: [RepairReason.overlap, .copyFailed]) func aWriteMakesACheckARepair(reason: RepairReason) throws {
+        let bench = Bench()
+        // While it waits.
+        bench.addCheck("a", at: 10)
+        bench.add("a", reason, at: 5, missed: 2)
+        bench.check()
+        let first = try #require(bench.next(at: 5))
+        #expect(!first.isCheck && first.reason == reason && first.needsAllCopies == (reason == .copyFailed))
+        bench.finish(first)
+        bench.check()
+        // While it is under way, however it ends.
+        for due: UInt64? in [nil, 12] {
+            bench.addCheck("b", at: 10)
+            let check = try #require(bench.next(at: 10))
+            bench.add("b", reason, at: 30, missed: 2)
+            bench.endCheck(check, repairAt: due)
+            bench.check()
+            #expect(bench.next(at: 29) == nil)
+            let repair = try #require(bench.next(at: 30))
+            #expect(
+                !repair.isCheck && !repair.isSuspicion && repair.reason == reason
+                    && repair.needsAllCopies == (reason == .copyFailed))
+            #expect(repair.order(live: 3)[0] == 0, "not the copy that missed it")
+            bench.finish(repair)
+            bench.check()
+        }
+        // While it waits to be repaired.
+        bench.addCheck("c", at: 10)
+        bench.endCheck(bench.next(at: 10)!, repairAt: 3000)
+        bench.add("c", reason, at: 20)
+        #expect(bench.next(at: 20)?.isSuspicion == false)
+    }
+
+    @Test func checksAreCountedOnce() throws {
+        let (bench, reason) = (Bench(), RepairReason.overlap)
+        for _ in 0..<3 {
+            bench.addCheck("a", at: 10)
+            bench.add("a", reason, at: 5)
+            bench.finish(try #require(bench.next(at: 5)))
+        }
+        #expect(bench.stats.queued[reason] == 3 && bench.stats.done[reason] == 3 && bench.queue.isEmpty)
+    }
+
+    @Test func checksLeaveRoomForRepairs() {
+        let bench = Bench(entries: 1000)
+        for number in 0..<100 { bench.addCheck("check\(number)") }
+        #expect(bench.queue.count == RepairQueue.checkLimit)
+        let crowded = Bench(entries: 16)
+        for number in 0..<8 { crowded.add("repair\(number)") }
+        #expect(!crowded.addCheck("check"))
+        crowded.check()
+        #expect(!Bench().addCheck("") && !Bench().addCheck(String(repeating: "k", count: 251)))
+        // One that is under way counts, and one that is repaired does not.
+        let busy = Bench(entries: 1000)
+        for number in 0..<RepairQueue.checkLimit { busy.addCheck("check\(number)") }
+        let check = busy.next(at: 0)!
+        #expect(!busy.addCheck("one more"))
+        busy.endCheck(check, repairAt: 0)
+        #expect(busy.addCheck("one more"))
+    }
+
     @Test func keysComeUpByTime() {
         let bench = Bench()
         bench.add("late", at: 30)
@@ -195,6 +293,24 @@ struct RepairQueueTests {
         bench.check()
     }
 
+    /// Copies differed at rest: the repair for an overlap ran while the other copy could still carry out a late write.
+    @Test func whatIsRepairedBeforeItIsSettledIsRepairedAgain() {
+        let bench = Bench(settlingTime: 100)
+        bench.add("key", at: 0)
+        bench.add("key", .copyFailed, at: 10)
+        let early = bench.next(at: 10)!
+        #expect(early.needsAllCopies && early.order(live: 3)[0] == 1)
+        bench.finish(early, at: 20)
+        #expect(bench.next(at: 109) == nil)
+        let late = bench.next(at: 110)!
+        #expect(late.needsAllCopies && late.order(live: 3)[0] == 1)
+        bench.retry(late, .failed, at: 120)
+        let last = bench.next(at: 10_000)!
+        bench.finish(last, at: 10_000)
+        #expect(bench.queue.isEmpty)
+        bench.check()
+    }
+
     @Test func hurryBringsAllUpNow() {
         let bench = Bench()
         for index in 0..<10 { bench.add("\(index)", at: UInt64(100 - index)) }
@@ -202,6 +318,21 @@ struct RepairQueueTests {
         var seen = 0
         while bench.next(at: 5) != nil { seen += 1 }
         #expect(seen == 10)
+    }
+
+    /// What a check asks for waits for those who know better.
+    @Test func hurryBringsUpNoSuspicion() throws {
+        let bench = Bench()
+        bench.addCheck("seen", at: 0)
+        bench.endCheck(try #require(bench.next(at: 0)), repairAt: 3000)
+        bench.addCheck("unseen", at: 20)
+        for index in 0..<10 { bench.add("\(index)", .copyFailed, at: UInt64(3100 - index)) }
+        bench.queue.hurry(now: 5_000_000)
+        var seen: [String] = []
+        while let repair = bench.next(at: 19) { seen.append(bench.key(repair)) }
+        #expect(seen.sorted() == (0..<10).map { "\($0)" })
+        #expect(bench.next(at: 20).map(bench.key) == "unseen")
+        #expect(bench.next(at: 2999) == nil && bench.next(at: 3000).map(bench.key) == "seen")
     }
 
     /// Against a plain list: the same keys come up, in the order of their times.

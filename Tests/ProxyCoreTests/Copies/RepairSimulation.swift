@@ -12,9 +12,12 @@ final class RepairSimulation {
         var lost = 0
         /// Of 1000 steps.
         var goingDown = 0
+        /// Of 1000 steps: a copy drops a key that nobody has told it to drop.
+        var evicted = 0
+        var writesAtOnce = 4
     }
 
-    private struct Worker {
+    struct Worker {
         let queue: RepairQueue
         var stats = RepairStats()
     }
@@ -24,6 +27,8 @@ final class RepairSimulation {
         var key: Int
         var pending: Int
         var missed: UInt8 = 0
+        /// It says what the item is, whatever was there, and no other write of its key was under way at any time.
+        var isLast: Bool
     }
 
     private struct Running {
@@ -35,8 +40,8 @@ final class RepairSimulation {
         var hasStarted = false
     }
 
-    private struct Message {
-        enum Owner { case write(Int), repair(Int) }
+    struct Message {
+        enum Owner { case write(Int), repair(Int), fill(Int) }
         var owner: Owner
         var copy: Int
         var command: RepairCommand?
@@ -46,46 +51,65 @@ final class RepairSimulation {
     }
 
     private static let millisecond: UInt64 = 1_000_000
-    /// Less than any delay of a repair that failed.
-    private static let ghostLife: UInt64 = 24 * millisecond
+    /// How long a copy may still carry out what it did not answer.
+    static let ghostLife = 24 * millisecond
     /// Two keys share a slot.
-    private static let keys = ["one", "two", "three", "AAECAw=="]
+    static let keys = ["one", "two", "three", "AAECAw=="]
 
-    private(set) var copies: [FakeCopy]
-    private var isUp: [Bool]
-    private let table = WriteTable(slots: 2)
-    private var workers: [Worker]
+    var copies: [FakeCopy]
+    private(set) var isUp: [Bool]
+    let table: WriteTable
+    private(set) var workers: [Worker]
     private var writes: [Int: Write] = [:]
     private var repairs: [Int: Running] = [:]
-    private var messages: [Message] = []
+    var messages: [Message] = []
+    var fills: [Int: FakeFill] = [:]
+    /// What set or deleted each key, in the order in which it began.
+    private(set) var history: [[Change]] = keys.map { _ in [] }
     /// Given up, and yet to be carried out.
     private var ghosts: [(message: Message, due: UInt64)] = []
-    private var nextNumber = 0
-    private var now: UInt64 = 0
-    private var faults: Faults
-    private var generator: SeededGenerator
+    var nextNumber = 0
+    private(set) var now: UInt64 = 0
+    private let faults: Faults
+    private var isResting = false
+    var generator: SeededGenerator
+    private(set) var steps = 0
     private(set) var overlaps = 0
     private(set) var rewritten = 0
+    /// Writes that met no other of their key, and were not on all copies when they were answered.
+    private(set) var undone = 0
+    /// Copies that got a key back, and those that gave it back.
+    var filled = 0
+    var takenBack = 0
     var stats: [RepairStats] { workers.map(\.stats) }
 
-    init(copies count: Int, faults: Faults, generator: SeededGenerator) {
+    /// - Parameter slots: of the table of writes: with two, keys share a slot.
+    init(copies count: Int, faults: Faults, slots: Int = 2, generator: SeededGenerator) {
+        let table = WriteTable(slots: slots)
+        self.table = table
         copies = (0..<count).map { _ in FakeCopy() }
         isUp = copies.map { _ in true }
         self.faults = faults
         self.generator = generator
-        workers = (0..<2).map { Worker(queue: RepairQueue(entries: 16, seed: generator.seed &+ UInt64($0))) }
+        workers = (0..<2).map {
+            Worker(
+                queue: RepairQueue(
+                    entries: 16, settlingTime: Self.ghostLife, seed: generator.seed &+ UInt64($0), writes: table))
+        }
     }
 
-    private var unixTime: Int64 { 1_800_000_000 + Int64(now / 1_000_000_000) }
+    var unixTime: Int64 { 1_800_000_000 + Int64(now / 1_000_000_000) }
     private var live: UInt8 { isUp.indices.reduce(0) { isUp[$1] ? $0 | 1 << UInt8($1) : $0 } }
 
     /// Writes for so many steps, then lets everything come to rest. False if it does not.
     func run(steps: Int) -> Bool {
         for _ in 0..<steps { step(writing: true) }
-        faults = Faults()
+        isResting = true
         for copy in isUp.indices { comeBack(copy) }
         for _ in 0..<200_000 {
-            if messages.isEmpty, ghosts.isEmpty, repairs.isEmpty, workers.allSatisfy({ $0.queue.isEmpty }) {
+            if messages.isEmpty, ghosts.isEmpty, repairs.isEmpty, fills.isEmpty,
+                workers.allSatisfy({ $0.queue.isEmpty })
+            {
                 return true
             }
             if messages.isEmpty, ghosts.isEmpty, let due = workers.compactMap(\.queue.nextDue).min() {
@@ -97,18 +121,23 @@ final class RepairSimulation {
     }
 
     private func step(writing: Bool) {
+        steps += 1
         now += UInt64.random(in: 0..<Self.millisecond, using: &generator)
-        if generator.random(below: 1000) < faults.goingDown {
+        if !isResting, generator.random(below: 1000) < faults.goingDown {
             let copy = generator.random(below: isUp.count)
             if isUp[copy] { isUp[copy] = false } else { comeBack(copy) }
+        }
+        if generator.random(below: 1000) < faults.evicted {
+            copies[generator.random(below: copies.count)].items[generator.pick(Self.keys)] = nil
         }
         while let index = ghosts.firstIndex(where: { $0.due <= now }) {
             let ghost = ghosts.remove(at: index).message
             _ = copies[ghost.copy].run(ghost.line, body: ghost.body, now: unixTime)
         }
         switch generator.random(below: 8) {
-        case 0 where writing && writes.count < 4: startWrite()
+        case 0 where writing && writes.count < faults.writesAtOnce: startWrite()
         case 1: startRepair(of: generator.random(below: workers.count))
+        case 2 where writing && faults.evicted > 0: startFill()
         default:
             guard !messages.isEmpty else { return }
             deliver(messages.remove(at: generator.random(below: messages.count)))
@@ -122,14 +151,23 @@ final class RepairSimulation {
 
     // MARK: Writes
 
-    private func hash(of key: Int) -> UInt64 { WriteTable.hash(UInt64(key) << 62, pool: 0) }
+    func hash(of key: Int) -> UInt64 { WriteTable.hash(UInt64(key) << 62, pool: 0) }
 
     private func startWrite() {
         let key = generator.random(below: Self.keys.count)
         let (line, body) = command(on: key)
         table.begin(hash(of: key))
         nextNumber += 1
-        var write = Write(worker: generator.random(below: workers.count), key: key, pending: 0)
+        let isChange = line.hasPrefix("ms ") || line.hasPrefix("md ") && !line.hasSuffix(" I")
+        if isChange {
+            history[key].append(Change(number: nextNumber, value: line.hasPrefix("ms ") ? body : nil, began: steps))
+        }
+        var write = Write(
+            worker: generator.random(below: workers.count), key: key, pending: 0, isLast: line.hasPrefix("ms "))
+        for (number, other) in writes where other.key == key {
+            writes[number]?.isLast = false
+            write.isLast = false
+        }
         for copy in copies.indices {
             guard isUp[copy] else {
                 write.missed |= 1 << UInt8(copy)
@@ -152,7 +190,8 @@ final class RepairSimulation {
         case 4: return ("mg \(name)\(base64) N600", [])
         default:
             // Some larger than is compared.
-            let size = generator.pick([0, 1, 8, 8, 8, 100])
+            // Where it matters which write a value is of, none may look like another.
+            let size = generator.pick(faults.evicted > 0 ? [9, 10, 100] : [0, 1, 8, 8, 8, 100])
             let body = (0..<size).map { _ in UInt8.random(in: 0...255, using: &generator) }
             let life = generator.pick([0, 600, 1000, 3_000_000])
             let expiry = life > 2_592_000 ? unixTime + Int64(life) : Int64(life)
@@ -162,19 +201,26 @@ final class RepairSimulation {
 
     private func finish(write number: Int) {
         guard let write = writes.removeValue(forKey: number) else { return }
-        let overlapped = table.end(hash(of: write.key))
+        if let index = history[write.key].firstIndex(where: { $0.number == number }) {
+            history[write.key][index].ended = steps
+        }
+        let hasOthers = faults.lost > 0 || faults.evicted > 0
+        if write.isLast, write.missed == 0, !hasOthers, !disagreements(on: [Self.keys[write.key]]).isEmpty {
+            undone += 1
+        }
+        let (overlapped, doubted) = table.conclude(hash(of: write.key))
         if overlapped {
             overlaps += 1
-            add(write, .overlap, missed: 0, after: 0)
+            add(key: write.key, to: write.worker, .overlap, missed: 0, doubted: doubted)
         }
-        if write.missed != 0 { add(write, .copyFailed, missed: write.missed, after: 2 * Self.ghostLife) }
+        if write.missed != 0 { add(key: write.key, to: write.worker, .copyFailed, missed: write.missed) }
     }
 
-    private func add(_ write: Write, _ reason: RepairReason, missed: UInt8, after delay: UInt64) {
-        let key = [UInt8](Self.keys[write.key].utf8)
-        let isQueued = unsafe workers[write.worker].queue.add(
-            key.span.bytes, isBase64: write.key == 3, hash: hash(of: write.key), pool: 0, reason: reason,
-            missed: missed, due: now + delay, counted: &workers[write.worker].stats)
+    func add(key number: Int, to worker: Int, _ reason: RepairReason, missed: UInt8, doubted: UInt8 = 0) {
+        let key = [UInt8](Self.keys[number].utf8)
+        let isQueued = unsafe workers[worker].queue.add(
+            key.span.bytes, isBase64: number == 3, hash: hash(of: number), pool: 0, reason: reason,
+            missed: missed, doubted: doubted, now: now, counted: &workers[worker].stats)
         precondition(isQueued)
     }
 
@@ -190,9 +236,9 @@ final class RepairSimulation {
         guard let key = Self.keys.firstIndex(of: name), live != 0 else {
             return put(ticket, .nodeDown, of: worker)
         }
-        guard table.beginAlone(ticket.hash) else { return put(ticket, .busy, of: worker) }
         nextNumber += 1
         let order = ticket.order(live: live)
+        guard table.beginAlone(ticket.hash, targets: order.targets) else { return put(ticket, .busy, of: worker) }
         repairs[nextNumber] = Running(
             worker: worker, key: key, ticket: ticket, order: order,
             repair: FakeRepair(key: name, isBase64: ticket.isBase64, copies: order.count))
@@ -208,6 +254,10 @@ final class RepairSimulation {
     private func proceed(repair number: Int) {
         guard var running = repairs[number] else { return }
         while let command = running.repair.plan.nextCommand() {
+            if command.isCorrection, table.isOverlapped(running.ticket.hash) {
+                running.repair.plan.overtaken(command.copy)
+                continue
+            }
             messages.append(
                 Message(
                     owner: .repair(number), copy: running.order[command.copy], command: command,
@@ -220,12 +270,13 @@ final class RepairSimulation {
         let overlapped = table.end(running.ticket.hash)
         switch outcome {
         case .copyFailed: put(running.ticket, .failed, of: running.worker)
-        case .moved: put(running.ticket, .moved, of: running.worker)
+        case .moved, .differed: put(running.ticket, .moved, of: running.worker)
         case .agreed where overlapped: put(running.ticket, .busy, of: running.worker)
         case .agreed where running.ticket.needsAllCopies && running.order.count < copies.count:
             put(running.ticket, .nodeDown, of: running.worker)
         case .agreed:
-            workers[running.worker].queue.finished(running.ticket.slot, counted: &workers[running.worker].stats)
+            workers[running.worker].queue.finished(
+                running.ticket.slot, now: now, counted: &workers[running.worker].stats)
         }
     }
 
@@ -234,7 +285,7 @@ final class RepairSimulation {
     private func deliver(_ message: Message) {
         var message = message
         if let reply = message.reply { return answer(message, reply) }
-        let isLost = generator.random(below: 1000) < faults.lost || !isUp[message.copy]
+        let isLost = !isResting && generator.random(below: 1000) < faults.lost || !isUp[message.copy]
         // Lost on the way there, on the way back, or merely late.
         if isLost, generator.once(in: 3) {
             ghosts.append((message, now + UInt64.random(in: 0..<Self.ghostLife, using: &generator)))
@@ -261,13 +312,22 @@ final class RepairSimulation {
                 repairs[number]?.repair.plan.failed(command.copy)
             }
             proceed(repair: number)
+        case .fill(let number):
+            guard let command = message.command else { return }
+            if let reply {
+                let isDisturbed = isDisturbed(fill: number)
+                fills[number]?.take(reply, from: command.copy, isDisturbed: isDisturbed)
+            } else {
+                fills[number]?.plan.failed(command.copy)
+            }
+            proceed(fill: number)
         }
     }
 
     /// What the copies disagree on.
-    func disagreements() -> [String] {
+    func disagreements(on keys: [String] = RepairSimulation.keys) -> [String] {
         var found: [String] = []
-        for key in Self.keys {
+        for key in keys {
             let items = copies.map { copy -> FakeCopy.Item? in
                 guard let item = copy.items[key], item.expiry.map({ $0 > unixTime }) ?? true else { return nil }
                 return item
@@ -289,5 +349,5 @@ final class RepairSimulation {
 }
 
 extension SeededGenerator {
-    fileprivate mutating func random(below bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
+    mutating func random(below bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
 }

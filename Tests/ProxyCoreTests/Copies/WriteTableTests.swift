@@ -1,4 +1,5 @@
 import DroverTesting
+import Glibc
 import Testing
 
 @testable import ProxyCore
@@ -7,6 +8,7 @@ struct WriteTableTests {
     /// A write that the test knows of: what must be said at its end.
     private struct Write {
         var key: UInt64
+        var writer: UInt32
         var overlaps = false
     }
 
@@ -20,6 +22,39 @@ struct WriteTableTests {
         #expect(table.end(7))
         table.begin(7)
         #expect(!table.end(7))
+    }
+
+    @Test func aWriterOverlapsWithOthersOnly() {
+        let table = WriteTable(slots: 1024)
+        let (one, other) = (table.join(), table.join())
+        #expect(one != other && one != 0 && other != 0)
+        #expect(!table.begin(7, by: one))
+        #expect(table.begin(7, by: one))
+        #expect(!table.end(7))
+        #expect(table.begin(7, by: other))
+        #expect(table.end(7))
+        #expect(table.end(7))
+        #expect(!table.begin(7, by: other))
+        #expect(!table.end(7))
+        #expect(table.beginAlone(7))
+        #expect(table.begin(7, by: one))
+        #expect(table.end(7))
+        #expect(table.end(7))
+    }
+
+    /// Those that come too late for a number overlap with everybody.
+    @Test func thereAreNumbersForManyWriters() {
+        let table = WriteTable()
+        let numbers = (0..<WriteSlot.writerLimit).map { _ in table.join() }
+        #expect(Set(numbers).count == numbers.count && !numbers.contains(0) && numbers.count >= 1023)
+        #expect(table.join() == 0 && table.join() == 0)
+        let last = numbers.last!
+        table.begin(7, by: last)
+        table.begin(7, by: last)
+        #expect(!table.end(7))
+        table.begin(7, by: 0)
+        #expect(table.end(7))
+        #expect(table.end(7))
     }
 
     @Test func poolsHaveKeysOfTheirOwn() {
@@ -60,12 +95,13 @@ struct WriteTableTests {
         for _ in 0..<20_000 {
             if writes.count < 12, writes.isEmpty || generator.once(in: 2) {
                 let key = UInt64.random(in: 0..<40, using: &generator) << 48
-                var write = Write(key: key)
+                var write = Write(key: key, writer: UInt32.random(in: 0...2, using: &generator))
                 for index in writes.indices where writes[index].key == key {
+                    if write.writer != 0, writes[index].writer == write.writer { continue }
                     writes[index].overlaps = true
                     write.overlaps = true
                 }
-                table.begin(key)
+                table.begin(key, by: write.writer)
                 writes.append(write)
             } else {
                 finish(Int.random(in: writes.indices, using: &generator))
@@ -101,10 +137,10 @@ struct WriteTableTests {
     }
 
     @Test func aFullSlotStaysMarked() {
-        var word = WriteSlot.full - 1
-        word = WriteSlot.begun(word)
-        #expect(word == WriteSlot.full | WriteSlot.overlap)
-        #expect(WriteSlot.begun(word) == word)
+        var word = WriteSlot.begun(0, by: 5) + WriteSlot.full - 2
+        word = WriteSlot.begun(word, by: 5)
+        #expect(word & WriteSlot.full == WriteSlot.full && WriteSlot.hasOverlap(word))
+        #expect(WriteSlot.begun(word, by: 5) == word)
         #expect(WriteSlot.ended(word) == word)
         #expect(WriteSlot.ended(0) == 0)
     }
@@ -125,6 +161,8 @@ struct WriteTableTests {
                         defer { counts[key] += 1 }
                         return counts[key]
                     }
+                    // So that they meet, whatever the scheduler would do.
+                    if key == 0 { sched_yield() }
                     let left = under.withValue { counts in
                         counts[key] -= 1
                         return counts[key]

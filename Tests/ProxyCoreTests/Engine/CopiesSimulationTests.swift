@@ -1,10 +1,11 @@
+import Bytes
 import DroverTesting
+import Telemetry
 import Testing
 
 @testable import ProxyCore
 
 /// The engine with copies, between clients and nodes that are slow, cut off, and judged at any moment.
-@Suite(.enabled(if: servesCopies))
 struct CopiesSimulationTests {
     /// Each is as long as a hundred elsewhere.
     private let rounds = max(1, (environment("DROVER_ROUNDS").flatMap(Int.init) ?? 2000) / 100)
@@ -41,7 +42,8 @@ struct CopiesSimulationTests {
         for round in 0..<rounds {
             let seed = round == 0 ? generator.seed : generator.next()
             let reads = PoolSettings.Read.allCases
-            let world = World(shape, acks: acks, read: reads[round % reads.count], seed: seed)
+            let world = World(
+                shape, acks: acks, read: reads[round % reads.count], onMiss: round % 3 == 0 ? .miss : .next, seed: seed)
             var clients = (0..<5).map { SimulatedClient(world, number: $0, seed: seed, marksSilence: true) }
             var faults = SeededGenerator(seed: seed)
             for step in 0..<80 {
@@ -67,6 +69,38 @@ struct CopiesSimulationTests {
         }
     }
 
+    /// The same where nodes are only slow, and lose keys: reads are doubled, and what is missed is written back.
+    @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases)
+    func everyReplyOfSlowNodes(shape: CopiesShape) {
+        var generator = SeededGenerator.fromEnvironment()
+        var (hedges, fills) = (UInt64(0), UInt64(0))
+        for round in 0..<rounds {
+            let seed = round == 0 ? generator.seed : generator.next()
+            let world = World(shape, acks: .all, read: .fastest, onMiss: .next, checks: 0, seed: seed)
+            var clients = (0..<3).map { SimulatedClient(world, number: $0, seed: seed, marksSilence: true) }
+            var random = SeededGenerator(seed: seed)
+            for _ in 0..<150 {
+                clients[random.pick(clients.indices)].say(2, to: world)
+                for _ in 0..<random.pick(0..<12) { world.turn() }
+                let node = random.pick(world.nodes.indices)
+                switch random.pick(0..<6) {
+                case 0: for key in Self.keys where random.once(in: 2) { world.nodes[node].items[key] = nil }
+                case 1: world.nodes[node].isFrozen.toggle()
+                case 2, 3: world.now += 12_000_000
+                default: for index in world.nodes.indices { world.nodes[index].isFrozen = false }
+                }
+            }
+            for index in world.nodes.indices { world.nodes[index].isFrozen = false }
+            for index in clients.indices { clients[index].finish(world) }
+            world.settle()
+            for index in clients.indices { clients[index].checkReplies(world, errors: true, "DROVER_SEED=\(seed)") }
+            world.expectRest()
+            hedges += world.engine.poolStats[0].copies.hedges
+            fills += world.engine.poolStats[0].copies.backFills
+        }
+        if rounds >= 10 { #expect(hedges > 0 && fills > 0, "\(hedges) hedges, \(fills) copies filled") }
+    }
+
     private static func fault(_ random: inout SeededGenerator, _ world: World) {
         let node = random.pick(world.nodes.indices)
         switch random.pick(0..<20) {
@@ -77,6 +111,8 @@ struct CopiesSimulationTests {
         case 5...6: for index in world.nodes.indices { world.nodes[index].isFrozen = false }
         case 7...8: world.judge(node: node, isUp: random.once(in: 2))
         case 9: world.now += 250_000_000
+        case 12...14: world.now += 15_000_000
+        case 10...11: for key in keys where random.once(in: 2) { world.nodes[node].items[key] = nil }
         default: break
         }
     }

@@ -23,12 +23,16 @@ enum CopiesShape: String, Sendable, CaseIterable {
 
 extension World {
     /// Over three nodes, and a standby where the shape has one; bytes come in pieces, and nodes answer late.
-    convenience init(_ shape: CopiesShape, acks: PoolSettings.Acks, read: PoolSettings.Read = .primary, seed: UInt64) {
+    convenience init(
+        _ shape: CopiesShape, acks: PoolSettings.Acks, read: PoolSettings.Read = .primary,
+        onMiss: PoolSettings.OnMiss = .miss, checks: Int = PoolSettings.defaultChecks, seed: UInt64
+    ) {
         self.init(
             nodes: 3, seed: seed,
             change: { pool in
                 shape.apply(&pool)
-                (pool.acks, pool.read) = (acks, read)
+                (pool.acks, pool.read, pool.onMiss, pool.checks) = (acks, read, onMiss, checks)
+                pool.hedge = 10_000
             })
         (mostBytes, slowness) = (3000, 4)
         // Node by node from another number on, close enough to meet.

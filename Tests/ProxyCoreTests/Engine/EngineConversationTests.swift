@@ -11,6 +11,9 @@ extension World {
         #expect(engine.requests.count == 0, "requests", sourceLocation: place)
         #expect(engine.calls.count == 0, "calls", sourceLocation: place)
         #expect(engine.pieces.count == 0, "pieces", sourceLocation: place)
+        #expect(engine.hedgeWaits.count == 0 && engine.doubledReads == 0, "hedges", sourceLocation: place)
+        #expect(engine.fills.count == 0, "back-fills", sourceLocation: place)
+        #expect(engine.fans.count == 0, "fans", sourceLocation: place)
         // Each connection may keep the chunk that it is filling, and so may the engine.
         #expect(engine.queues.chunks.inUse <= links.count + 1, "chunks", sourceLocation: place)
     }

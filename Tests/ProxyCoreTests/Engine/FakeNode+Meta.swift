@@ -47,8 +47,11 @@ extension FakeNode {
             won = " W"
         } else if items[key]!.isStub {
             won = " Z"
+        } else if items[key]!.isStale {
+            won = items[key]!.isWon ? " Z X" : " X W"
+            items[key]?.isWon = true
         }
-        if let time = flags.time("T") { touch(key, time, keepsExpired: true) }
+        if let time = flags.time("T") { items[key]?.time = time }
         defer { if let time = flags.time("T") { touch(key, time) } }
         guard flags.has("v") else { return reply("HD", key, flags, won) }
         let data = items[key]!.data
@@ -76,7 +79,13 @@ extension FakeNode {
         let (key, flags) = (words[1], Flags(words: words.dropFirst(2)))
         guard let item = items[key] else { return plain("NF", key, flags) }
         if let expected = flags.number("C"), item.cas != expected { return plain("EX", key, flags) }
-        items[key] = nil
+        if flags.has("I") {
+            (items[key]!.isStale, items[key]!.isWon) = (true, false)
+            touchNumber(of: key)
+            if let chosen = flags.number("E") { items[key]?.cas = chosen }
+        } else {
+            items[key] = nil
+        }
         return isQuiet(flags, "HD") ? [] : plain("HD", key, flags)
     }
 
@@ -87,12 +96,14 @@ extension FakeNode {
             let isUp = flags["M"].map { $0 != "D" && $0 != "-" } ?? true
             guard count(key, by: flags.number("D") ?? 1, up: isUp) != nil else { return line(Self.notANumber) }
             if let time = flags.time("T") { touch(key, time) }
+            if flags.has("q") { return [] }
         } else {
             guard let time = flags.time("N") else { return plain("NF", key, flags) }
             items[key] = Item(flags: "0", data: Array((flags["J"] ?? "0").utf8), time: max(time, 0))
             touchNumber(of: key)
         }
-        guard flags.has("v") else { return isQuiet(flags, "HD") ? [] : reply("HD", key, flags) }
+        // That it was made is told however quietly it was asked.
+        guard flags.has("v") else { return reply("HD", key, flags) }
         let data = items[key]?.data ?? []
         return reply("VA \(data.count)", key, flags) + data + [0x0d, 0x0a]
     }

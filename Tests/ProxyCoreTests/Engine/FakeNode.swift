@@ -9,6 +9,9 @@ struct FakeNode {
         var time = 0
         /// Made by `mg N` or won by nobody yet: the first to ask gets it.
         var isStub = false
+        /// By `md I`; and who asked first has been told to replace it.
+        var isStale = false
+        var isWon = false
     }
 
     /// What a store came to.
@@ -19,6 +22,8 @@ struct FakeNode {
     private(set) var seen: [String] = []
     /// Takes bytes and answers nothing.
     var isFrozen = false
+    /// Knows `me`.
+    var knowsDebug = false
     /// The last that was given out. Nodes that begin apart give out numbers of their own.
     var cas: UInt64 = 6
 
@@ -94,10 +99,12 @@ struct FakeNode {
         case "version": return Array("VERSION 1.6.38\r\n".utf8)
         case "get", "gets": return values(words.dropFirst(), withNumbers: words[0] == "gets")
         case "gat", "gats":
-            for key in words.dropFirst(2) { touch(key, Int(words[1])!, keepsExpired: true) }
-            let reply = values(words.dropFirst(2), withNumbers: words[0] == "gats")
-            for key in words.dropFirst(2) { touch(key, Int(words[1])!) }
-            return reply
+            var reply: [UInt8] = []
+            for key in words.dropFirst(2) {
+                reply += values([key], withNumbers: words[0] == "gats").dropLast(5)
+                touch(key, Int(words[1])!)
+            }
+            return reply + line("END")
         case "delete": return line(items.removeValue(forKey: words[1]) == nil ? "NOT_FOUND" : "DELETED")
         case "touch":
             guard items[words[1]] != nil else { return line("NOT_FOUND") }
@@ -113,6 +120,9 @@ struct FakeNode {
         case "md": return metaDelete(words)
         case "ma": return metaArithmetic(words)
         case "mn": return line("MN")
+        case "me" where knowsDebug:
+            guard let item = items[words[1]] else { return line("EN") }
+            return line("ME \(words[1]) exp=\(item.time) la=0 cas=\(item.cas) fetch=no cls=1 size=64")
         case "flush_all":
             items = [:]
             return line("OK")
@@ -130,9 +140,9 @@ struct FakeNode {
         return reply + line("END")
     }
 
-    mutating func touch(_ key: String, _ time: Int, keepsExpired: Bool = false) {
+    mutating func touch(_ key: String, _ time: Int) {
         items[key]?.time = time
-        if time < 0 && !keepsExpired { items[key] = nil }
+        if time < 0 { items[key] = nil }
     }
 
     /// The new number; nil where there is none.

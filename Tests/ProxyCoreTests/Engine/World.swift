@@ -47,6 +47,7 @@ final class World {
     /// Links that ever were, in order.
     private(set) var linksOpened = 0
     private(set) var reports: [NodeReport] = []
+    private(set) var notices: [PoolNotice] = []
     /// Requests for all workers' figures that are not answered.
     private(set) var figures: [UInt32] = []
     var now: UInt64 = 1_000_000_000
@@ -153,6 +154,7 @@ final class World {
     @discardableResult
     func turn() -> Bool {
         engine.beginTurn(at: now)
+        engine.unixTime = 0  // as the nodes' clocks
         var moved = false
         for id in clients.keys.sorted() where receive(fromClient: id) { moved = true }
         for id in links.keys.sorted() where deliver(onLink: id) { moved = true }
@@ -214,6 +216,7 @@ final class World {
             while let id = engine.work.clients.pop() { moved = write(client: id) || moved }
             while let request = engine.work.figures.pop() { figures.append(request) }
             while let report = engine.work.reports.pop() { reports.append(report) }
+            while let notice = engine.work.notices.pop() { notices.append(notice) }
         } while !engine.work.isEmpty || relieve()
         engine.endTurn()
         return moved

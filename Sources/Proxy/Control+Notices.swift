@@ -1,0 +1,54 @@
+internal import Logging
+internal import ProxyCore
+internal import Reactor
+internal import Telemetry
+
+/// What operators want to hear of a pool, beside its nodes.
+extension Control {
+    /// After a verdict, where keys have copies: which keys cannot be read or written now, and when all can again.
+    func tellReach(of index: Int) {
+        let pool = topology.pools[index]
+        guard pool.copyCount > 1 else { return }
+        let before = reach[index]
+        let after = PoolReach(of: pool) { topology.nodes[$0].isUp }
+        reach[index] = after
+        func keys(_ share: Double) -> Logger.Metadata {
+            ["pool": "\(pool.settings.name)", "keys": "\(Self.percent(1 - share))"]
+        }
+        if after.readable < min(before.readable, 1) {
+            logger.error("no live copy is left of some keys", metadata: keys(after.readable))
+        } else if after.readable == 1, before.readable < 1 {
+            logger.notice("every key has a live copy again", metadata: ["pool": "\(pool.settings.name)"])
+        }
+        // Without a live copy nothing can be written anyway.
+        if after.writable < min(before.writable, after.readable) {
+            logger.error(
+                "writes of some keys are refused: fewer live copies than min_live", metadata: keys(after.writable))
+        } else if after.writable == 1, before.writable < 1, pool.settings.minLive > 1 {
+            logger.notice("every key has min_live live copies again", metadata: ["pool": "\(pool.settings.name)"])
+        }
+    }
+
+    /// "12.5%"; anything above nothing is 0.1% at least.
+    private static func percent(_ share: Double) -> String {
+        let tenths = share > 0 ? max(1, Int((share * 1000).rounded())) : 0
+        return "\(tenths / 10).\(tenths % 10)%"
+    }
+
+    /// One line of the log for all workers, and not too often.
+    func tell(_ notice: PoolNotice) {
+        let kind = Int(notice.pool) << 8 | Int(notice.kind.rawValue)
+        guard let count = noticeRate.admit(kind: kind, notice.count, now: loop.now) else { return }
+        let name = topology.pools[Int(notice.pool)].settings.name
+        switch notice.kind {
+        case .repairsDropped:
+            logger.warning(
+                "the repair queue is full: keys may differ between their copies until they are written again",
+                metadata: ["pool": "\(name)", "keys": "\(count)"])
+        case .repairsAbandoned:
+            logger.warning(
+                "repairs were given up: keys may differ between their copies until they are written again",
+                metadata: ["pool": "\(name)", "keys": "\(count)"])
+        }
+    }
+}

@@ -1,0 +1,90 @@
+internal import Bytes
+internal import Distribution
+internal import MemcacheProtocol
+internal import Telemetry
+
+/// When the next key of a pool is checked, and how the latest checks went.
+struct CheckState: BitwiseCopyable {
+    var due: UInt64
+    var recent = RecentAnswers()
+}
+
+/// Now and then the copies of a key that a client asks for are compared: a sample of how well copies agree, which finds
+/// what no write has noticed. A pool that nobody asks is not checked.
+extension Engine {
+    /// For the command that brought the key to be over.
+    private static var checkDelay: UInt64 { 20_000_000 }
+
+    /// From a check to the repair that it asks for: a write that one copy has missed is repaired by the worker that knows
+    /// which one, and earlier.
+    private static var suspicionDelay: UInt64 { 3_000_000_000 }
+
+    /// Some pool is due for a check, whether it is asked or not.
+    func planChecks() {
+        var next = UInt64.max
+        for pool in 0..<checks.count { next = min(next, checks[pool].due) }
+        nextCheck = next
+    }
+
+    /// Takes a key of the command that the client's bytes begin with, if its pool is due for a check.
+    @inline(never)
+    func considerCheck(of id: UInt32, _ bytes: RawSpan) {
+        let pool = clients[id].pool
+        guard now >= checks[Int(pool)].due, clients[id].bodyLeft == 0, clients[id].flags.contains(.copies) else {
+            return
+        }
+        var scan = LineScan()
+        let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
+            reparser.parseAny(bytes, scan: &scan, limits: $0.protocolLimits)
+        }
+        guard case .request(let head) = step, head.keyCount > 0, !mayBeStale(head.verb) else { return }
+        let key = head.keyCount > 1 ? reparser.key(at: Int((nextRandom() >> 20) % UInt64(head.keyCount))) : head.key
+        let isBase64 = head.options.contains(.base64Key)
+        let hash: UInt64
+        if isBase64 {
+            let decoded = ByteRange(offset: 0, length: reparser.decodedLength)
+            hash = unsafe self.hash(of: decoded, in: reparser.decodedKey.span.bytes, pool: pool)
+        } else {
+            hash = self.hash(of: key, in: bytes, pool: pool)
+        }
+        repairs.addCheck(
+            bytes.extracting(key.start..<key.end), isBase64: isBase64, hash: WriteTable.hash(hash, pool: pool),
+            pool: pool, due: now &+ Self.checkDelay)
+        let interval = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.checkInterval }
+        checks[Int(pool)].due = now &+ interval
+        planChecks()
+    }
+
+    /// Whether the key may be one that its clients make stale, and replace: a look would take from them the right to.
+    private func mayBeStale(_ verb: Verb) -> Bool { verb == .metaGet || verb == .metaDelete }
+
+    /// A check has been done. What a write overlapped says nothing.
+    ///
+    /// A key that the source does not have is left alone, whatever the others have: nodes evict, and come back empty,
+    /// and then a repair would take away what is left. So is one of a node that has been down: it may have missed writes,
+    /// and which of the copies is the newest is known to no one but the repairs of those.
+    func conclude(_ run: RepairRun, _ outcome: RepairPlan.Outcome, overlapped: Bool) {
+        let isDifferent = outcome == .differed
+        let isAnswer = !overlapped && (isDifferent || outcome == .agreed && run.plan.isFound)
+        if isAnswer { count(check: !isDifferent, pool: Int(run.repair.pool)) }
+        let needsRepair = isAnswer && isDifferent && run.plan.isFound && !hasBeenDown(run.copies)
+        endCheck(run.repair, repairAt: needsRepair ? now &+ Self.suspicionDelay : nil)
+    }
+
+    func endCheck(_ repair: Repair, repairAt due: UInt64? = nil) {
+        poolStats.update(Int(repair.pool)) { repairs.endCheck(repair.slot, repairAt: due, counted: &$0.repairs) }
+    }
+
+    /// One of them may have missed writes.
+    func hasBeenDown(_ copies: Copies) -> Bool { copies.indices.contains { nodes[copies[$0]].hasBeenDown } }
+
+    private func count(check agrees: Bool, pool: Int) {
+        checks[pool].recent.add(agrees)
+        let recent = checks[pool].recent
+        poolStats.update(pool) {
+            if agrees { $0.consistency.agreeing &+= 1 } else { $0.consistency.differing &+= 1 }
+            $0.consistency.recent = recent.count
+            $0.consistency.recentAgreeing = recent.yes
+        }
+    }
+}

@@ -1,0 +1,277 @@
+internal import Bytes
+internal import Distribution
+internal import MemcacheProtocol
+internal import Telemetry
+
+/// What the copies answer to a write, and what its client hears of that.
+extension Engine {
+    /// More of a copy's answer has come, and this is not the end of it.
+    func keepAnswer(_ bytes: RawSpan, of call: UInt32) {
+        keepAnswer(bytes, from: calls[call].rank, requests[calls[call].request].fan)
+    }
+
+    private func keepAnswer(_ bytes: RawSpan, from rank: UInt8, _ fan: UInt32) {
+        guard fans[fan].client != none, rank <= fans[fan].held else { return }
+        if rank < fans[fan].held {
+            queues.clear(&fans[fan].answer)
+            fans[fan].held = rank
+        }
+        if fans[fan].answer.isEmpty { keepTogether(bytes) }
+        if !queues.append(bytes, to: &fans[fan].answer, through: &arena), requests[fans[fan].client].client != none {
+            runOut(fans[fan].client)
+        }
+    }
+
+    /// The call's copy has answered, with these bytes at the end.
+    func finishCopy(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of link: UInt32) {
+        let ended = calls[call]
+        let own = ended.request
+        let fan = requests[own].fan
+        if ended.flags.contains(.fenced), code != .mn {
+            keepAnswer(bytes, of: call)
+            fans[fan].code = code
+            return
+        }
+        countNode(ended, code)
+        take(call, from: link)
+        release(call)
+        if fans[fan].goesToAll {
+            hold(bytes, code, from: ended.rank, fan)
+            let (isDecided, isOver) = fans.update(fan) {
+                $0.progress.answer(Int(ended.rank))
+                if code.isError { $0.needsRepair = true }
+                return ($0.client != none && $0.progress.isDecided, $0.progress.isOver)
+            }
+            if isDecided { giveAnswer(of: fan) }
+            if isOver { end(fan) }
+        } else {
+            let code = code == .mn ? endFence(ended.rank, of: fan) : holdLast(bytes, code, of: ended, fan)
+            fans[fan].progress.answer(Int(ended.rank))
+            hear(code, bytes, to: ended.verb, from: ended.rank, fan)
+            settle(fan: fan, own)
+        }
+        release(own: own)
+    }
+
+    /// Keeps the end of a copy's answer, if the client may get it.
+    @inline(__always)
+    private func hold(_ bytes: RawSpan, _ code: ReplyCode, from rank: UInt8, _ fan: UInt32) {
+        guard fans[fan].client != none, rank <= fans[fan].held else { return }
+        if rank < fans[fan].held, code.line?.utf8CodeUnitCount == bytes.byteCount {
+            // The code is all there is to keep.
+            if !fans[fan].answer.isEmpty { queues.clear(&fans[fan].answer) }
+            fans[fan].held = rank
+        } else {
+            keepAnswer(bytes, from: rank, fan)
+        }
+        fans[fan].code = code
+    }
+
+    /// `hold` where there may be a value. Returns what the answer says: of a gat the END comes last, hit or miss.
+    private func holdLast(_ bytes: RawSpan, _ code: ReplyCode, of call: Call, _ fan: UInt32) -> ReplyCode {
+        guard code == .end else {
+            hold(bytes, code, from: call.rank, fan)
+            return code
+        }
+        let code = call.values > 0 ? ReplyCode.value : .end
+        hold(fans[fan].piece == none ? bytes : bytes.extracting(droppingLast: 5), code, from: call.rank, fan)
+        return code
+    }
+
+    /// The acting primary has worked off a command that it was asked quietly. Returns what it answered. If nothing, it
+    /// has counted, and not made, the item: so are the others to.
+    private func endFence(_ rank: UInt8, of fan: UInt32) -> ReplyCode {
+        guard fans[fan].held == .max else { return fans[fan].code }
+        fans.update(fan) {
+            ($0.held, $0.code) = (rank, .hd)
+            $0.head.options.subtract([.vivifies, .wantsValue])
+        }
+        return .hd
+    }
+
+    private func copyReply(_ code: ReplyCode, _ verb: Verb, _ bytes: RawSpan) -> CopyReply {
+        let line = min((bytes.firstNewline(from: 0) ?? bytes.byteCount) + 1, bytes.byteCount)
+        return CopyReply(
+            code, to: verb, header: bytes.extracting(0..<line), value: bytes.extracting(droppingFirst: line))
+    }
+
+    /// A copy has answered a command that the acting primary decides, or has decided.
+    private func hear(_ code: ReplyCode, _ bytes: RawSpan, to verb: Verb, from rank: UInt8, _ fan: UInt32) {
+        let row = fans[fan]
+        let isInParts = row.held == rank && !row.answer.isEmpty
+        let reply =
+            isInParts
+            ? queues.withStart(of: row.answer, limit: 1024) { copyReply(code, verb, $0) } ?? CopyReply(code)
+            : copyReply(code, verb, bytes)
+        if row.isDeciding {
+            decide(fan, reply)
+        } else if !row.effect.agrees(reply, with: row.decided, to: row.head.verb, row.head.options) {
+            fans[fan].needsRepair = true
+        }
+    }
+
+    /// The acting primary has decided: the others get the effect.
+    private func decide(_ fan: UInt32, _ reply: CopyReply) {
+        let row = fans[fan]
+        let effect = CopyEffect(of: row.head.verb, row.head.options, reply)
+        fans.update(fan) {
+            $0.isDeciding = false
+            $0.decided = reply
+            $0.effect = effect
+        }
+        switch effect {
+        case .nothing: break
+        case .repair: fans[fan].needsRepair = true
+        case .sameCommand, .sameValue: spread(fan, to: 0..<row.nodes.count)
+        }
+    }
+
+    /// A copy will not answer.
+    /// - Parameter isUnsent: the node cannot have got the command.
+    func failCopy(_ call: UInt32, _ cause: ErrorCause, isUnsent: Bool) {
+        let ended = calls[call]
+        let fan = requests[ended.request].fan
+        let rank = Int(ended.rank)
+        let pool = Int(fans[fan].pool)
+        poolStats[pool].copies.failed.count(cause)
+        fans.update(fan) {
+            $0.cause = cause
+            $0.progress.fail(rank)
+        }
+        if fans[fan].held == ended.rank {
+            queues.clear(&fans[fan].answer)
+            fans[fan].held = .max
+        }
+        release(call)
+        let row = fans[fan]
+        if row.isDeciding, isUnsent || row.head.goesToAllCopies, rank + 1 < row.nodes.count {
+            // The next copy is the acting primary now. A set may be done twice.
+            poolStats[pool].copies.failovers.count(cause)
+            spread(fan, to: rank + 1..<rank + 2)
+        } else {
+            // What was sent may have been done.
+            fans[fan].needsRepair = true
+        }
+        settle(fan: fan, ended.request)
+        release(own: ended.request)
+    }
+
+    /// Answers the client as soon as it may hear, and ends the fan when no copy is left to answer.
+    /// - Parameter own: the fan's request, which tells whether the fan has ended meanwhile.
+    private func settle(fan: UInt32, _ own: UInt32) {
+        guard requests[own].fan == fan else { return }
+        let row = fans[fan]
+        if row.client != none, !row.isDeciding || row.progress.isLost {
+            if row.progress.isDecided {
+                giveAnswer(of: fan)
+            } else if row.progress.isLost {
+                fans[fan].client = none
+                poolStats[Int(row.pool)].errors.count(row.cause)
+                giveError(row.cause.reply, of: row)
+            }
+        }
+        if row.progress.isOver { end(fan) }
+    }
+
+    private func giveAnswer(of fan: UInt32) {
+        let row = fans[fan]
+        fans[fan].client = none
+        countPool(row.head.verb, row.code, pool: Int(row.pool))
+        poolStats[Int(row.pool)].copies.acknowledged.count(Int(row.progress.answers))
+        if row.piece != none {
+            // A get of several keys never fails as a whole.
+            if !row.code.isError { queues.move(&fans[fan].answer, behind: &pieces[row.piece].reply) }
+            pieces[row.piece].state = .settled
+            settleOne(row.client)
+            return
+        }
+        let (client, flags) = (requests[row.client].client, requests[row.client].flags)
+        guard client != none else { return }
+        let isHidden =
+            flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, row.code) && !row.head.isToldByNode
+        if !isHidden {
+            if row.answer.isEmpty {
+                say(row.code, to: client, for: row.client)
+            } else {
+                queues.move(&fans[fan].answer, behind: &requests[row.client].reply)
+            }
+        }
+        settle(row.client)
+    }
+
+    /// Answers with the code's own line. At the head of the client's line it can go out at once.
+    @inline(__always)
+    private func say(_ code: ReplyCode, to client: UInt32, for request: UInt32) {
+        guard let line = code.line else { return }
+        let isStored =
+            clients[client].first == request
+            ? queues.append(line, to: &clients[client].output, through: &arena)
+            : queues.append(line, to: &requests[request].reply, through: &arena)
+        if !isStored { runOut(request) }
+    }
+
+    private func giveError(_ text: ReplyText, of fan: Fan) {
+        if fan.piece != none {
+            pieces[fan.piece].state = .settled
+            settleOne(fan.client)
+        } else if requests[fan.client].client == none {
+            // Nobody hears it.
+        } else if text == .badDataChunk {
+            answerBadChunk(fan.client)
+        } else {
+            answerFailure(fan.client, text)
+        }
+    }
+
+    // MARK: - The end
+
+    /// All copies have answered or failed.
+    private func end(_ fan: UInt32) {
+        let row = fans[fan]
+        poolStats[Int(row.pool)].copies.written &+= UInt64(row.progress.answers)
+        let (overlapped, doubted) = writes.conclude(WriteTable.hash(row.hash, pool: row.pool))
+        // Nearly always every copy was asked, answered, and agrees.
+        let isWell = row.asksAll && row.progress.failed == 0 && !row.needsRepair && !overlapped
+        if !isWell { considerRepair(fans[fan], overlapped: overlapped, doubted: doubted) }
+        free(fan: fan)
+        release(own: row.own)
+    }
+
+    @inline(__always)
+    private func free(fan: UInt32) {
+        let row = fans[fan]
+        queues.release(row.line)
+        if !row.block.isEmpty { queues.clear(&fans[fan].block) }
+        if !row.answer.isEmpty { queues.clear(&fans[fan].answer) }
+        fans.free(fan)
+        requests[row.own].fan = none
+    }
+
+    /// A call of a fan's own request is over, or the fan itself.
+    @inline(__always)
+    private func release(own: UInt32) {
+        let isFree = requests.update(own) {
+            $0.pending &-= 1
+            guard $0.pending == 0 else { return false }
+            $0.flags.remove(.fanned)
+            return $0.client == none
+        }
+        if isFree { requests.free(own) }
+    }
+
+    /// Nothing was sent.
+    func abandon(_ fan: UInt32, answering text: ReplyText) {
+        let row = fans[fan]
+        if text == .outOfMemory { poolStats[Int(row.pool)].errors.count(.memoryLimit) }
+        free(fan: fan)
+        if row.piece != none {
+            requests.free(row.own)
+        } else {
+            requests.update(row.own) {
+                $0.flags.remove(.fanned)
+                $0.pending = 0
+            }
+        }
+        giveError(text, of: row)
+    }
+}

@@ -1,0 +1,61 @@
+import DroverTesting
+import Testing
+
+/// `read: fastest`: whoever is slow is not waited for.
+@Suite(.serialized)
+struct FastestTests {
+    private let keys = (0..<60).map { "\($0 * 7919)-fastest" }
+
+    private func fill(_ cluster: CopiesCluster) throws -> RawClient {
+        let client = try cluster.client(patience: 30)
+        for key in keys {
+            try #require(try client.roundTrip("set \(key) 0 0 \(key.utf8.count)\r\n\(key)\r\n") == "STORED\r\n")
+        }
+        try cluster.awaitRepairs()
+        return client
+    }
+
+    private func read(_ key: String, _ client: RawClient) throws {
+        let reply = try client.roundTrip("get \(key)\r\n", through: "END\r\n")
+        try #require(reply == "VALUE \(key) 0 \(key.utf8.count)\r\n\(key)\r\nEND\r\n")
+    }
+
+    /// One whose node hangs is answered by the other copy long before the node's time is out.
+    @Test(arguments: [
+        CopiesSetting(read: "fastest"), CopiesSetting(shape: .standby, read: "fastest", version: .debian),
+    ])
+    func aFrozenNodeIsNotWaitedFor(setting: CopiesSetting) throws {
+        let cluster = try CopiesCluster(setting, pool: ["timeout: 20s", "hedge: 100%"])
+        let client = try fill(cluster)
+        for key in keys { try read(key, client) }
+        let copies = try cluster.copies(of: keys)
+        let frozen = keys.filter { copies[$0]![0] == 0 }
+        try #require(frozen.count > 5)
+        NodeFault.freeze.strike(cluster.nodes[0])
+        var slowest = 0.0
+        for key in keys {
+            let start = Deadline.now()
+            try read(key, client)
+            slowest = max(slowest, Deadline.seconds(since: start))
+        }
+        #expect(slowest < 5, "\(slowest) s")
+        #expect(try cluster.cluster.metric("drover_hedges_won_total") ?? 0 >= Double(frozen.count))
+        #expect(try cluster.cluster.metric("drover_failovers_total") == 0)
+    }
+
+    /// However slow some reads are, no more than the share is doubled.
+    @Test func theShareIsKept() throws {
+        let cluster = try CopiesCluster(CopiesSetting(read: "fastest"), pool: ["timeout: 20s", "hedge: 10%"])
+        _ = try fill(cluster)
+        let readers = (0..<4).map { _ in
+            TestThread {
+                let client = try cluster.client(patience: 30)
+                for _ in 0..<20 { for key in keys { try read(key, client) } }
+            }
+        }
+        for reader in readers { try reader.join() }
+        let hedges = try cluster.cluster.metric("drover_hedges_total") ?? -1
+        #expect((0...480).contains(hedges), "\(hedges) of 4800")
+        #expect(try cluster.cluster.metric("drover_hedges_won_total") ?? .infinity <= hedges)
+    }
+}
