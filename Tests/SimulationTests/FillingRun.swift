@@ -213,11 +213,6 @@ final class FillingRun {
             return copy(step, name, source, value, pass)
         }
         send(command, name, source, value: value) { [weak self] reply, found in
-            var reply = reply
-            if case .item(var seen) = reply, command.kind == .look, self?.world.broken == .touchesIgnored {
-                seen.ttl = Simulation.stored(value, second: self!.world.second).ttl
-                reply = .item(seen)
-            }
             step.received(reply)
             self?.copy(step, name, source, command.kind == .fetch ? found : value, pass)
         }

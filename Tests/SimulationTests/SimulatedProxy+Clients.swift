@@ -96,8 +96,6 @@ extension SimulatedProxy {
 
     private func request(_ write: RunningWrite, _ action: WritePlan.Action) -> NodeRequest {
         let item = SimulatedItem(value: write.number, flags: UInt32(write.number & 0xffff))
-        var action = action
-        if action == .delete, world.broken == .modifyingSyncing, write.operation == .modify { action = .command }
         switch (write.operation, action) {
         case (_, .delete), (.delete, _): return .delete(write.key, cas: nil)
         case (.set(let expiry), _):

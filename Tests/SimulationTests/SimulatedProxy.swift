@@ -28,8 +28,7 @@ final class SimulatedProxy {
         world.nextNumber += 1
         number = world.nextNumber
         owner = Token(using: &world.generator)
-        let lifetime = world.broken == .oldReadings ? 1000 * Simulation.poll : Simulation.poll
-        markers = PoolMarkers(nodes: world.nodes.count, poll: lifetime, timeout: Simulation.timeout)
+        markers = PoolMarkers(nodes: world.nodes.count, poll: Simulation.poll, timeout: Simulation.timeout)
         dataLinks = world.nodes.map { _ in nil }
         markerLinks = dataLinks
         for node in world.nodes.indices { connect(node) }
@@ -125,16 +124,8 @@ final class SimulatedProxy {
         if world.broken == .revokingOnce, !revokedOnce.insert(node).inserted { return finished(true) }
         markers.missedWrite(node)
         if world.broken == .noRevocation { return finished(true) }
-        var time = sent
-        if world.broken == .lateWatermark {
-            time = .max
-            for peer in markers.nodes.indices {
-                guard let token = markers.nodes[peer].reading?.ready else { continue }
-                markers.nodes[peer].points.record(cas: world.nodes[peer].latestCAS, token: token, now: world.now)
-            }
-        }
         let revocation = RunningRevocation(
-            revocation: Revocation(of: node, by: markers, sent: time, now: world.now), finished: finished)
+            revocation: Revocation(of: node, by: markers, sent: sent, now: world.now), finished: finished)
         proceed(revocation)
         if revocation.revocation.isOver { revocation.end() }
     }

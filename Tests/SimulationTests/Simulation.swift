@@ -4,8 +4,8 @@ import DroverTesting
 
 /// A rule of the protocol that a run leaves out, to show that the checker would notice.
 enum BrokenRule: String, CaseIterable {
-    /// A copy is not looked at again after it was added; or a touch in between does not count.
-    case noSecondLook, touchesIgnored
+    /// A copy is not looked at again after it was added.
+    case noSecondLook
     case noQuietTime, noCleaning
     /// A node is read that is being filled.
     case readingSyncing
@@ -13,12 +13,8 @@ enum BrokenRule: String, CaseIterable {
     case noRevocation, answeringFirst
     /// Only the first write that a node misses is revoked, until it is full again.
     case revokingOnce
-    /// The watermark of a revocation is of now, and not from before the write.
-    case lateWatermark
-    /// A node that is being filled is written like the others; or it gets what depends on its contents.
-    case survivorsLast, modifyingSyncing
-    /// What the markers said counts however long ago that was.
-    case oldReadings
+    /// A node that is being filled is written like the others.
+    case survivorsLast
 }
 
 /// Nodes, proxies and clients in one thread and in simulated time, with a fault every few seconds; all of it drawn from
