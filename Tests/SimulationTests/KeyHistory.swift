@@ -103,7 +103,8 @@ struct KeyHistory {
     func check(
         value: Int, flags: UInt32?, asked: UInt64, proxy: Int?, second: Int64?, bound: UInt64
     ) -> String? {
-        guard !isExempt else { return nil }
+        // What was asked for while the key was exempt is, too.
+        guard !isExempt, first == 0 || writes[first].ended <= asked else { return nil }
         if let flags, flags != UInt32(value & 0xffff) { return "P4: value \(value) has flags \(flags)" }
         let binding = bindingIndex(asked: asked, proxy: proxy, bound: bound)
         guard let found = writes.lastIndex(where: { $0.value == value && $0.state != .refused }) else {
