@@ -36,6 +36,8 @@ public struct PoolMarkers: Sendable {
     }
 
     struct Node: Sendable {
+        /// It has answered or failed once: until all have, none of them is trusted, for one may know of a revocation.
+        var isKnown = false
         /// Nil: it does not answer.
         var reading: MarkerReading?
         /// When that reading was asked for.
@@ -73,6 +75,7 @@ public struct PoolMarkers: Sendable {
     ///
     /// - Parameter asked: when the poll was sent.
     public mutating func read(_ node: Int, _ reading: MarkerReading, asked: UInt64, now: UInt64) {
+        nodes[node].isKnown = true
         nodes[node].reading = reading
         nodes[node].asked = asked
         if let token = reading.ready { nodes[node].points.record(cas: reading.cas, token: token, now: now) }
@@ -80,7 +83,10 @@ public struct PoolMarkers: Sendable {
     }
 
     /// A connection to the node was given up, or it does not answer.
-    public mutating func lost(_ node: Int) { nodes[node].reading = nil }
+    public mutating func lost(_ node: Int) {
+        nodes[node].isKnown = true
+        nodes[node].reading = nil
+    }
 
     /// A write failed on the node, or was left out, though another copy may have taken it. From now on it is not full.
     public mutating func missedWrite(_ node: Int) {
@@ -107,7 +113,7 @@ public struct PoolMarkers: Sendable {
     // MARK: What follows
 
     public func access(_ node: Int, now: UInt64) -> Access {
-        guard isReachable(node, now: now) else { return .none }
+        guard isReachable(node, now: now), nodes.allSatisfy(\.isKnown) else { return .none }
         guard let token = claim(node) else { return .syncing }
         for peer in nodes.indices where peer != node && claim(peer) != nil {
             guard nodes[peer].reading?.standings[node]?.confirms(token) == true else { return .syncing }
