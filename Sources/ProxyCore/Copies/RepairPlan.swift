@@ -152,6 +152,8 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
             if code != .value, let item = Self.item(code, line) {
                 if !item.isUnchanged(since: copies[copy].item) { hasMoved = true }
                 copies[copy].item.isWon = copies[copy].item.isWon || item.isWon
+                // The right is that of the item as it is now.
+                if item.isWon { copies[copy].item.cas = item.cas }
                 copies[copy].step = .settled
             } else {
                 fail(copy)

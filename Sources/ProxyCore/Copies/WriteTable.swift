@@ -67,6 +67,11 @@ public final class WriteTable: Sendable {
         !WriteSlot.isIdle(words.update(slot(of: hash)) { WriteSlot.begun($0, by: writer) })
     }
 
+    /// A write that is under way may be overtaken by others of its own writer: it overlaps with those as well.
+    public func loseOrder(_ hash: UInt64) {
+        _ = words.update(slot(of: hash), WriteSlot.disordered)
+    }
+
     /// A write starts unless another is under way; false if one is. For repairs, which would only be undone, and which
     /// thus never overlap with each other.
     ///
@@ -161,6 +166,11 @@ enum WriteSlot {
         if count >= full - 1 { return word | full | overlap }
         let isInOrder = writer != 0 && writer == word &>> shift & (mark | writerLimit)
         return (isInOrder ? word : word | overlap) &+ 1
+    }
+
+    static func disordered(_ word: UInt32) -> UInt32 {
+        let count = word & full
+        return count > 1 ? word | overlap : word & overlap | count
     }
 
     @inline(__always)

@@ -28,7 +28,9 @@ extension Engine {
             }
             let request = requests[calls[call].request]
             // What comes later goes another way, and may overtake it.
-            if request.flags.contains(.fanned) { fans[request.fan].needsRepair = true }
+            if request.flags.contains(.fanned) {
+                writes.loseOrder(WriteTable.hash(fans[request.fan].hash, pool: request.pool))
+            }
             call = calls[call].next
         }
     }

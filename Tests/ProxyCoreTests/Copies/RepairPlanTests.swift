@@ -265,4 +265,28 @@ struct RepairPlanTests {
             #expect(plan.outcome == .copyFailed)
         }
     }
+
+    /// The source became stale between the two looks at it: the second took the right, of an item with another number.
+    @Test func aRightThatTheSecondLookTookIsGivenBack() {
+        var repair = FakeRepair(key: "k", copies: 2)
+        func next(_ expected: String) {
+            #expect(repair.plan.nextCommand().map { repair.text($0, now: 0) } == expected)
+        }
+        func hear(_ code: ReplyCode, _ line: String, from copy: Int) {
+            repair.take(FakeCopy.Reply(code: code, line: "\(line)\r\n", value: Array("x\r\n".utf8)), from: copy)
+        }
+        next("mg k f t s c u v")
+        hear(.value, "VA 1 f0 t-1 s1 c5", from: 0)
+        next("mg k f t s c u v")
+        hear(.en, "EN", from: 1)
+        next("ms k 1 T0 ME")
+        hear(.hd, "HD", from: 1)
+        next("mg k f t s c u")
+        hear(.hd, "HD f0 t-1 s1 c9 X W", from: 0)
+        #expect(repair.plan.mayHoldRight)
+        next("md k I C9")
+        hear(.hd, "HD", from: 0)
+        #expect(!repair.plan.mayHoldRight)
+        #expect(repair.plan.outcome == .moved)
+    }
 }

@@ -42,6 +42,28 @@ struct WriteTableTests {
         #expect(table.end(7))
     }
 
+    @Test func aWriteThatLostItsOrderOverlapsWithItsOwnWritersToo() {
+        let table = WriteTable()
+        let writer = table.join()
+        table.begin(7, by: writer)
+        table.loseOrder(7)
+        #expect(!table.end(7), "nothing else was under way")
+        table.begin(7, by: writer)
+        table.loseOrder(7)
+        table.begin(7, by: writer)
+        #expect(table.end(7))
+        #expect(table.end(7))
+        table.begin(7, by: writer)
+        table.begin(7, by: writer)
+        table.loseOrder(7)
+        #expect(table.end(7))
+        #expect(table.end(7))
+        table.begin(7, by: writer)
+        table.begin(7, by: writer)
+        #expect(!table.end(7))
+        #expect(!table.end(7))
+    }
+
     /// Those that come too late for a number overlap with everybody.
     @Test func thereAreNumbersForManyWriters() {
         let table = WriteTable()
@@ -149,20 +171,24 @@ struct WriteTableTests {
     @Test func threadsThatOverlapAreTold() throws {
         let table = WriteTable(slots: 64)
         let under = SharedBox([Int](repeating: 0, count: 4))
+        let arrived = SharedBox(0)
         let threads = (0..<4).map { number in
             TestThread { () -> (seen: Int, missed: Int) in
                 var generator = SeededGenerator(seed: UInt64(number))
                 var (seen, missed) = (0, 0)
-                for _ in 0..<20_000 {
-                    let key = Int.random(in: 0..<4, using: &generator)
+                for round in 0..<20_000 {
+                    let key = round == 0 ? 0 : Int.random(in: 0..<4, using: &generator)
                     table.begin(UInt64(key))
                     // Counted within begin and end: who finds another one here has overlapped with it.
                     let others = under.withValue { counts in
                         defer { counts[key] += 1 }
                         return counts[key]
                     }
-                    // So that they meet, whatever the scheduler would do.
-                    if key == 0 { sched_yield() }
+                    // At first all meet, whatever the scheduler would do.
+                    if round == 0 {
+                        arrived.withValue { $0 += 1 }
+                        while arrived.value < 4 { sched_yield() }
+                    }
                     let left = under.withValue { counts in
                         counts[key] -= 1
                         return counts[key]
