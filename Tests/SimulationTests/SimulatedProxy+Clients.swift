@@ -139,7 +139,7 @@ extension SimulatedProxy {
     /// Reads from one full copy; from any that answers if there is none.
     func read(_ key: Int, _ finished: @escaping (SimulatedItem?) -> Void) {
         let copies = world.copies(of: key)
-        let reachable = copies.filter { markers.isReachable($0, now: world.now) }
+        let reachable = copies.filter { markers.access($0, now: world.now) != .none }
         let full = reachable.filter { markers.access($0, now: world.now) == .full }
         let readable = full.isEmpty || world.broken == .readingSyncing ? reachable : full
         guard !readable.isEmpty, let connection = dataLinks[world.generator.pick(readable)] else { return }
