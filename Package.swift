@@ -78,6 +78,7 @@ let package = Package(
         .testTarget(
             name: "ProxyCoreTests",
             dependencies: ["ProxyCore", "Bytes", "MemcacheProtocol", "Distribution", "Telemetry", "DroverTesting"]),
+        .testTarget(name: "SimulationTests", dependencies: ["ProxyCore", "Bytes", "DroverTesting"]),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
         .testTarget(
             name: "ProxyConfigTests", dependencies: ["ProxyConfig", "ProxyCore", "Distribution", "MemcacheProtocol"]),

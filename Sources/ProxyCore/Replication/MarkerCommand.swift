@@ -1,0 +1,66 @@
+internal import Bytes
+
+/// One command on a marker of one node.
+public struct MarkerCommand: Equatable, Sendable {
+    public enum Action: Equatable, Sendable {
+        /// mg: it also keeps the item from being evicted.
+        case read
+        /// ms, as `condition` says.
+        case store([UInt8], Condition)
+        /// md, whatever is there.
+        case delete
+        /// md, of this CAS number only.
+        case deleteSame(UInt64)
+    }
+
+    public enum Condition: Equatable, Sendable {
+        case always, ifMissing
+        case ifSame(UInt64)
+    }
+
+    public let node: Int
+    public let item: MarkerItem
+    public let action: Action
+
+    public init(node: Int, item: MarkerItem, _ action: Action) {
+        self.node = node
+        self.item = item
+        self.action = action
+    }
+
+    /// Seconds that the item lives; 0 is for ever.
+    var life: UInt64 { item == .lease ? Lease.life : 0 }
+
+    /// The command with its CR LF, value included: at most 400 bytes.
+    public func bytes(names: [String]) -> [UInt8] {
+        let key = item.key(names: names)
+        switch action {
+        case .read: return Array("mg ".utf8) + key + Array(" v c\r\n".utf8)
+        case .delete: return Array("md ".utf8) + key + Array("\r\n".utf8)
+        case .deleteSame(let cas): return Array("md ".utf8) + key + Array(" C\(cas)\r\n".utf8)
+        case .store(let text, let condition):
+            let guardFlag =
+                switch condition {
+                case .always: ""
+                case .ifMissing: " ME"
+                case .ifSame(let cas): " C\(cas)"
+                }
+            return Array("ms ".utf8) + key + Array(" \(text.count) c T\(life)\(guardFlag)\r\n".utf8) + text
+                + Array("\r\n".utf8)
+        }
+    }
+}
+
+/// What a node answered to such a command.
+public enum MarkerReply: Equatable, Sendable {
+    /// VA: the item and its CAS number.
+    case value([UInt8], cas: UInt64)
+    /// EN, or NF to a md.
+    case missing
+    /// HD, with the new CAS number after a ms.
+    case done(cas: UInt64)
+    /// NS, EX, or NF to a ms: someone else was there.
+    case refused
+    /// No answer, or none that fits.
+    case failed
+}

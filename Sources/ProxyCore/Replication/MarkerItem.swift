@@ -1,0 +1,43 @@
+internal import Bytes
+
+/// The items that proxies keep on the nodes to agree with each other. Clients may not use their names.
+public enum MarkerItem: Hashable, Sendable {
+    /// On a node that may be read: the token of its filling.
+    case ready
+    /// On a node that is being filled: the token that will be its ready one.
+    case filling
+    /// On a node that is being filled: which proxy does it. It expires unless it is renewed.
+    case lease
+    /// On every node, about another one, by its place in the pool: which of its tokens counts, and whether it does.
+    case standing(of: Int)
+    /// A counter that is only touched to see the node's CAS number.
+    case tick
+
+    /// What the names of all of them begin with.
+    public static let prefix: StaticString = "__drover:"
+
+    /// A client's key is one of them, or would be.
+    public static func isReserved(_ key: RawSpan) -> Bool { key.isEqual(to: prefix, at: 0) }
+
+    /// - Parameter names: what the pool's nodes are called in the ring.
+    /// - Returns: 9 to 250 bytes, none of them a space or a control character.
+    public func key(names: [String]) -> [UInt8] {
+        switch self {
+        case .ready: Array("__drover:ready".utf8)
+        case .filling: Array("__drover:filling".utf8)
+        case .lease: Array("__drover:lease".utf8)
+        case .tick: Array("__drover:tick".utf8)
+        case .standing(let node): Array("__drover:standing:".utf8) + Self.spelling(names[node])
+        }
+    }
+
+    /// The name as it is, where a key can hold it; else a number that stands for it.
+    private static func spelling(_ name: String) -> [UInt8] {
+        let bytes = Array(name.utf8)
+        if !bytes.isEmpty, bytes.count <= 200, bytes.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) { return bytes }
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        // No name has a space, so none is mistaken for this.
+        return Array("#".utf8) + MarkerText.hexadecimal(hash)
+    }
+}

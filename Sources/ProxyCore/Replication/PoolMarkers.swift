@@ -1,0 +1,231 @@
+/// What one node answered to one poll.
+public struct MarkerReading: Equatable, Sendable {
+    public var ready: Token?
+    public var filling: Filling?
+    /// Of each node of the pool; its own is nil.
+    public var standings: [Standing?]
+    /// The node's CAS number, from the tick; 0 where it keeps none.
+    public var cas: UInt64
+
+    public init(ready: Token?, filling: Filling?, standings: [Standing?], cas: UInt64) {
+        self.ready = ready
+        self.filling = filling
+        self.standings = standings
+        self.cas = cas
+    }
+}
+
+/// What a proxy may do with each node of a pool, by the markers that it last read. It reads no clock and sends nothing.
+///
+/// A node is *full*, and may be read, while all of this holds:
+///
+/// 1. its ready marker was seen by the last poll, which is not older than `lifetime`;
+/// 2. this process knows of no write that it missed under that token;
+/// 3. no other node that answers says that the token is revoked;
+/// 4. every other node that has a ready marker itself, not revoked, confirms the token. So a marker that was evicted
+///    makes a node unreadable and never readable; and a node that was filled while another was away has yet to be
+///    compared with that one.
+///
+/// A node that answers and is not full is *syncing*.
+public struct PoolMarkers: Sendable {
+    public enum Access: Sendable, Equatable {
+        /// It does not answer, or what is known of it is too old.
+        case none
+        case syncing
+        case full
+    }
+
+    struct Node: Sendable {
+        /// It has answered or failed once: until all have, none of them is trusted, for one may know of a revocation.
+        var isKnown = false
+        /// Nil: it does not answer.
+        var reading: MarkerReading?
+        /// When that reading was asked for.
+        var asked: UInt64 = 0
+        var points = WatermarkRing()
+        /// Its tokens under which it missed a write, the newest last.
+        var revoked: [Token] = []
+        /// It missed a write since it was last full.
+        var hasMissed = false
+    }
+
+    static let revokedLimit = 8
+
+    var nodes: [Node]
+    /// How old a reading may be, in nanoseconds: the next is there before, unless the process stood still.
+    public let lifetime: UInt64
+    let timeout: UInt64
+
+    /// - Parameters:
+    ///   - poll: from one poll to the next, in nanoseconds.
+    ///   - timeout: of an operation, and of a poll.
+    public init(nodes count: Int, poll: UInt64, timeout: UInt64) {
+        nodes = Array(repeating: Node(), count: count)
+        lifetime = poll.addingSaturated(timeout).addingSaturated(timeout)
+        self.timeout = timeout
+    }
+
+    /// How long a filling waits after its announcement: until then every reading from before is too old, every write
+    /// begun under it is over, and what a node had received before it stood still has been carried out.
+    public var quietTime: UInt64 { lifetime.addingSaturated(timeout).addingSaturated(1_000_000_000) }
+
+    // MARK: What happened
+
+    /// A node has answered a poll: the first answer after a connection is made is what makes it reachable.
+    ///
+    /// - Parameter asked: when the poll was sent.
+    public mutating func read(_ node: Int, _ reading: MarkerReading, asked: UInt64, now: UInt64) {
+        nodes[node].isKnown = true
+        nodes[node].reading = reading
+        nodes[node].asked = asked
+        if let token = reading.ready { nodes[node].points.record(cas: reading.cas, token: token, now: now) }
+        for other in nodes.indices where access(other, now: now) == .full { nodes[other].hasMissed = false }
+    }
+
+    /// A connection to the node was given up, or it does not answer.
+    public mutating func lost(_ node: Int) {
+        nodes[node].isKnown = true
+        nodes[node].reading = nil
+    }
+
+    /// A write failed on the node, or was left out, though another copy may have taken it. From now on it is not full.
+    public mutating func missedWrite(_ node: Int) {
+        nodes[node].hasMissed = true
+        if let reading = nodes[node].reading {
+            revoke(node, reading.ready)
+            revoke(node, reading.filling?.token)
+        }
+        for other in nodes { revoke(node, other.reading?.standings[node]?.token) }
+    }
+
+    /// A revocation stands at a peer, or is about to.
+    public mutating func published(_ standing: Standing, of node: Int, on peer: Int) {
+        nodes[peer].reading?.standings[node] = standing
+        if standing.isRevoked { revoke(node, standing.token) }
+    }
+
+    private mutating func revoke(_ node: Int, _ token: Token?) {
+        guard let token, !nodes[node].revoked.contains(token) else { return }
+        if nodes[node].revoked.count == Self.revokedLimit { nodes[node].revoked.removeFirst() }
+        nodes[node].revoked.append(token)
+    }
+
+    // MARK: What follows
+
+    public func access(_ node: Int, now: UInt64) -> Access {
+        guard isReachable(node, now: now), nodes.allSatisfy(\.isKnown) else { return .none }
+        guard let token = claim(node) else { return .syncing }
+        for peer in nodes.indices where peer != node && claim(peer) != nil {
+            guard nodes[peer].reading?.standings[node]?.confirms(token) == true else { return .syncing }
+        }
+        return .full
+    }
+
+    public func isReachable(_ node: Int, now: UInt64) -> Bool {
+        nodes[node].reading != nil && now < nodes[node].asked.addingSaturated(lifetime)
+    }
+
+    /// The ready token of a node, if nobody who answers says that it is revoked.
+    func claim(_ node: Int) -> Token? {
+        guard let token = nodes[node].reading?.ready, !nodes[node].revoked.contains(token) else { return nil }
+        for peer in nodes.indices where peer != node {
+            guard let standing = nodes[peer].reading?.standings[node], standing.isRevoked else { continue }
+            if standing.token == nil || standing.token == token { return nil }
+        }
+        return token
+    }
+
+    /// Whether a write that leaves this node out needs no further revocation: each other node that answers has one.
+    public func isCovered(_ node: Int, now: UInt64) -> Bool {
+        let peers = reachablePeers(of: node, now: now)
+        return !peers.isEmpty && peers.allSatisfy { nodes[$0].reading?.standings[node]?.isRevoked == true }
+    }
+
+    /// Where a revocation of the node goes.
+    public func reachablePeers(of node: Int, now: UInt64) -> [Int] {
+        nodes.indices.filter { $0 != node && isReachable($0, now: now) }
+    }
+
+    /// What the node may have missed of the peer's writes, for a revocation.
+    ///
+    /// - Parameter sent: when the write was sent that failed. Others may have failed that were under way then.
+    public func missed(on peer: Int, sent: UInt64) -> Missed {
+        guard let token = nodes[peer].reading?.ready else { return .unknown }
+        let time = sent > timeout ? sent - timeout : 0
+        return nodes[peer].points.last(before: time, token: token).map(Missed.since) ?? .unknown
+    }
+
+    /// The token to name in a revocation where the peer knows none.
+    public func token(of node: Int) -> Token? { nodes[node].reading?.ready ?? nodes[node].revoked.last }
+
+    /// Which revocations are missing on whom, of those that this process knows: to be looked for after each poll.
+    public func missingRevocations(now: UInt64) -> [(node: Int, peer: Int)] {
+        var missing: [(node: Int, peer: Int)] = []
+        for node in nodes.indices where nodes[node].hasMissed {
+            for peer in reachablePeers(of: node, now: now) {
+                guard let standing = nodes[peer].reading?.standings[node] else {
+                    missing.append((node, peer))
+                    continue
+                }
+                if !standing.isRevoked, let token = standing.token, nodes[node].revoked.contains(token) {
+                    missing.append((node, peer))
+                }
+            }
+        }
+        return missing
+    }
+
+    /// The nodes to be taken as they are: this is a first start. All nodes answer, and none has ever been ready or is
+    /// being filled; those that missed a write since then are left out, unless all did.
+    public func adoptable(now: UInt64) -> [Int] {
+        for node in nodes.indices {
+            guard isReachable(node, now: now), let reading = nodes[node].reading else { return [] }
+            guard reading.ready == nil, reading.filling == nil else { return [] }
+        }
+        let whole = nodes.indices.filter { node in
+            !nodes[node].hasMissed && !nodes.contains { $0.reading?.standings[node]?.isRevoked == true }
+        }
+        return whole.isEmpty ? Array(nodes.indices) : whole
+    }
+
+    /// The node to be filled next. One at a time: two that fill each other would prove nothing.
+    public func fillable(now: UInt64) -> Int? {
+        guard adoptable(now: now).isEmpty else { return nil }
+        return nodes.indices.first { access($0, now: now) == .syncing }
+    }
+
+    /// What the others say of a node, for one that was away: it has no writes of its own that the node could have missed.
+    func stance(on node: Int, besides newcomer: Int) -> Standing? {
+        var stance: Standing?
+        for peer in nodes.indices where peer != node && peer != newcomer {
+            guard let standing = nodes[peer].reading?.standings[node] else { continue }
+            if standing.isRevoked { return Standing(token: standing.token, isRevoked: true, missed: .unknown) }
+            stance = Standing(token: standing.token, isRevoked: false, missed: .nothing)
+        }
+        if let token = nodes[node].reading?.ready {
+            guard !nodes[node].revoked.contains(token) else {
+                return Standing(token: token, isRevoked: true, missed: .unknown)
+            }
+            return stance ?? Standing(token: token, isRevoked: false, missed: .nothing)
+        }
+        return stance
+    }
+
+    /// What a filling of this node has to know of the others.
+    public func peers(of node: Int, now: UInt64) -> [FillingPeer] {
+        nodes.indices.map { peer in
+            guard peer != node, isReachable(peer, now: now) else { return .unreachable }
+            guard access(peer, now: now) == .full, let token = nodes[peer].reading?.ready else { return .reachable }
+            return .full(token)
+        }
+    }
+}
+
+/// One of the other nodes, as a filling sees it.
+public enum FillingPeer: Equatable, Sendable {
+    case unreachable
+    /// It answers, and proves nothing.
+    case reachable
+    /// What it holds is what counts.
+    case full(Token)
+}

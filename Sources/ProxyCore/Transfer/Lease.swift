@@ -1,0 +1,61 @@
+/// Who fills a node: one proxy at a time. This only saves work; that two cannot spoil each other's is for the tokens.
+///
+/// The item expires after `life` and is renewed every `renewal`, by compare-and-set, on the connection that took it:
+/// after a restart memcached counts CAS numbers anew, and a lease could be renewed on another process.
+public struct Lease: Sendable {
+    /// Seconds.
+    static let life: UInt64 = 10
+    /// Nanoseconds.
+    public static let renewal: UInt64 = 2_000_000_000
+
+    public let node: Int
+    public let owner: Token
+    private var cas: UInt64 = 0
+    private var due: UInt64 = .max
+    private var isSent = false
+    public private(set) var isHeld = false
+    /// It was refused, or lost: whoever works under it stops.
+    public private(set) var isLost = false
+
+    public init(node: Int, owner: Token) {
+        self.node = node
+        self.owner = owner
+    }
+
+    /// Takes it, if nobody has it.
+    public func taking() -> MarkerCommand {
+        MarkerCommand(node: node, item: .lease, .store(MarkerText.token(owner), .ifMissing))
+    }
+
+    /// After a flush, which it may have survived.
+    func takingAgain() -> MarkerCommand {
+        MarkerCommand(node: node, item: .lease, .store(MarkerText.token(owner), .always))
+    }
+
+    public mutating func taken(_ reply: MarkerReply, now: UInt64) {
+        if case .done(let cas) = reply, cas > 0 {
+            self.cas = cas
+            due = now.addingSaturated(Self.renewal)
+            isHeld = true
+        } else {
+            isLost = true
+        }
+    }
+
+    /// The renewal, when it is time.
+    public mutating func renewing(now: UInt64) -> MarkerCommand? {
+        guard isHeld, !isLost, !isSent, now >= due else { return nil }
+        isSent = true
+        return MarkerCommand(node: node, item: .lease, .store(MarkerText.token(owner), .ifSame(cas)))
+    }
+
+    public mutating func renewed(_ reply: MarkerReply, now: UInt64) {
+        isSent = false
+        taken(reply, now: now)
+    }
+
+    /// When `renewing` has to be asked next.
+    public var renewalTime: UInt64 { isHeld && !isLost && !isSent ? due : .max }
+
+    public func releasing() -> MarkerCommand { MarkerCommand(node: node, item: .lease, .deleteSame(cas)) }
+}

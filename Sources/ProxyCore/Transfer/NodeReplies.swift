@@ -1,0 +1,57 @@
+internal import Bytes
+public import MemcacheProtocol
+
+/// What a node's reply says, for those who sent a command of a transfer.
+extension ItemReply {
+    /// - Parameter line: the reply's first line, with its CR LF or without.
+    public init(_ code: ReplyCode, line: RawSpan) {
+        switch code {
+        case .hd:
+            // A look is answered with flags f, t, s and c; an ms with c alone; a md with nothing.
+            self = StoredItem(line: line).map(ItemReply.item) ?? .done(cas: MarkerReply.cas(in: line))
+        case .value: self = StoredItem(line: line).map(ItemReply.item) ?? .failed
+        case .en, .nf: self = .missing
+        case .ns, .ex: self = .refused
+        case .serverError: self = line.isEqual(to: "SERVER_ERROR object too large", at: 0) ? .tooLarge : .failed
+        default: self = .failed
+        }
+    }
+}
+
+extension MarkerReply {
+    /// - Parameters:
+    ///   - line: the reply's first line.
+    ///   - value: what follows a VA, without its CR LF. A marker has at most `MarkerText.limit` bytes; of a larger value
+    ///     none need be kept.
+    public init(_ code: ReplyCode, to action: MarkerCommand.Action, line: RawSpan, value: [UInt8]) {
+        switch (code, action) {
+        case (.value, .read): self = .value(value, cas: Self.cas(in: line))
+        case (.en, .read), (.nf, .delete), (.nf, .deleteSame): self = .missing
+        case (.hd, .store), (.hd, .delete), (.hd, .deleteSame): self = .done(cas: Self.cas(in: line))
+        case (.ns, .store), (.ex, .store), (.nf, .store), (.ex, .deleteSame): self = .refused
+        default: self = .failed
+        }
+    }
+
+    /// The number of the flag c; 0 if there is none.
+    static func cas(in line: RawSpan) -> UInt64 {
+        var index = 0
+        while index + 2 < line.byteCount {
+            if line.byte(at: index) == ASCII.space, line.byte(at: index + 1) == 0x63 {
+                var (cas, next): (UInt64, Int) = (0, index + 2)
+                while next < line.byteCount {
+                    let digit = line.byte(at: next) &- ASCII.zero
+                    guard digit <= 9 else { break }
+                    let (product, isTooLarge) = cas.multipliedReportingOverflow(by: 10)
+                    let (sum, carries) = product.addingReportingOverflow(UInt64(digit))
+                    if isTooLarge || carries { return 0 }
+                    cas = sum
+                    next += 1
+                }
+                return cas
+            }
+            index += 1
+        }
+        return 0
+    }
+}

@@ -1,0 +1,100 @@
+/// How fast a transfer may go: two token buckets, of items and of bytes, that run slower while clients suffer. It reads
+/// no clock; times are nanoseconds.
+///
+/// A bucket is kept as the time at which it will be full again, so that nothing has to be poured in.
+public struct TransferRate: BitwiseCopyable, Sendable {
+    /// What may be sent at once after a pause, as time: the depth of a batch at full rate is rarely more.
+    static let burst: UInt64 = 20_000_000
+    /// The slowest is the full rate halved so many times.
+    static let slowest: UInt8 = 6
+    /// So many calm looks in a row double the rate.
+    static let patience: UInt8 = 3
+
+    private let itemCost: UInt64
+    /// Of 1024 bytes.
+    private let kilobyteCost: UInt64
+    private var itemsFull: UInt64 = 0
+    private var bytesFull: UInt64 = 0
+    /// How often the rate is halved now.
+    public private(set) var halvings: UInt8 = 0
+    private var calmLooks: UInt8 = 0
+
+    /// - Parameters:
+    ///   - rate: items a second, at least 1.
+    ///   - bandwidth: bytes a second, at least 1.
+    public init(rate: Int, bandwidth: Int) {
+        itemCost = 1_000_000_000 / UInt64(max(rate, 1))
+        kilobyteCost = 1_024_000_000_000 / UInt64(max(bandwidth, 1))
+    }
+
+    public init(_ settings: SyncSettings) { self.init(rate: settings.rate, bandwidth: settings.bandwidth) }
+
+    /// When the next item may be asked for; it may now if that is not later than `now`.
+    public var nextTime: UInt64 {
+        let full = max(itemsFull, bytesFull)
+        return full > Self.burst ? full - Self.burst : 0
+    }
+
+    /// An item is asked for.
+    public mutating func takeItem(now: UInt64) { Self.pour(itemCost << UInt64(halvings), from: &itemsFull, now: now) }
+
+    /// It had this many bytes, or the target got as many.
+    public mutating func takeBytes(_ count: Int, now: UInt64) {
+        let (cost, isTooMuch) = UInt64(max(count, 0)).multipliedReportingOverflow(by: kilobyteCost << UInt64(halvings))
+        Self.pour(isTooMuch ? .max : cost / 1024, from: &bytesFull, now: now)
+    }
+
+    private static func pour(_ cost: UInt64, from full: inout UInt64, now: UInt64) {
+        full = max(full, now).addingSaturated(cost)
+    }
+
+    /// A look at the clients, some times a second.
+    public mutating func look(isStrained: Bool) {
+        guard isStrained else {
+            guard halvings > 0 else { return }
+            calmLooks += 1
+            if calmLooks == Self.patience {
+                halvings -= 1
+                calmLooks = 0
+            }
+            return
+        }
+        halvings = min(halvings + 1, Self.slowest)
+        calmLooks = 0
+    }
+}
+
+/// Whether clients suffer more than they did before a transfer began.
+public struct ForegroundWatch: BitwiseCopyable, Sendable {
+    /// Nanoseconds that a 99th percentile may move by itself.
+    static let noise: UInt64 = 200_000
+
+    /// The usual 99th percentile; nil before the first look.
+    public private(set) var usual: UInt64?
+    private var lastTimeouts: UInt64?
+
+    public init() {}
+
+    /// What clients have seen since the last look.
+    ///
+    /// - Parameters:
+    ///   - p99: of their requests' latency; nil if there were too few to say.
+    ///   - timeouts: that were ever counted.
+    ///   - learns: no transfer runs, so this is what is usual.
+    /// - Returns: they suffer.
+    public mutating func look(p99: UInt64?, timeouts: UInt64, learns: Bool) -> Bool {
+        let hasNewTimeouts = lastTimeouts.map { timeouts > $0 } ?? false
+        lastTimeouts = timeouts
+        guard let p99 else { return hasNewTimeouts }
+        guard let usual else {
+            self.usual = p99
+            return hasNewTimeouts
+        }
+        if learns {
+            // An eighth of the way.
+            self.usual = p99 > usual ? usual + (p99 - usual) / 8 : usual - (usual - p99) / 8
+            return false
+        }
+        return hasNewTimeouts || p99 > (usual + usual / 5).addingSaturated(Self.noise)
+    }
+}

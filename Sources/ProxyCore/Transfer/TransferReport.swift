@@ -1,0 +1,71 @@
+/// What a transfer did, for logs, metrics and `drover status`.
+public struct TransferReport: Equatable, Sendable {
+    /// Items, and bytes of their values.
+    public var copied = 0
+    public var copiedBytes = 0
+    /// The target had the key already.
+    public var present = 0
+    /// The source had it no more.
+    public var gone = 0
+    /// By `SkipReason`.
+    public private(set) var skipped = [Int](repeating: 0, count: SkipReason.allCases.count)
+    public var takenBack = 0
+    /// Of a stale node's items.
+    public var kept = 0
+    public var dropped = 0
+    /// No other full copy could prove them.
+    public var unproven = 0
+    public var verified = 0
+    /// Differed, and were dropped to be copied again.
+    public var diverged = 0
+    public var absent = 0
+    /// Nanoseconds: of the first copy pass, of the later ones, of the verify passes, of everything.
+    public var copyTime: UInt64 = 0
+    public var syncTime: UInt64 = 0
+    public var verifyTime: UInt64 = 0
+    public var totalTime: UInt64 = 0
+
+    public init() {}
+
+    public func skipped(_ reason: SkipReason) -> Int { skipped[Int(reason.rawValue)] }
+
+    /// - Parameter bytes: of the value.
+    public mutating func count(_ outcome: CopyStep.Outcome, bytes: Int) {
+        switch outcome {
+        case .copied:
+            copied += 1
+            copiedBytes += bytes
+        case .present: present += 1
+        case .gone: gone += 1
+        case .skipped(let reason): skipped[Int(reason.rawValue)] += 1
+        case .takenBack: takenBack += 1
+        case .failed: break
+        }
+    }
+
+    public mutating func count(_ outcome: CleanStep.Outcome) {
+        switch outcome {
+        case .kept: kept += 1
+        case .dropped: dropped += 1
+        case .failed: break
+        }
+    }
+
+    public mutating func count(_ outcome: VerifyStep.Outcome) {
+        if outcome != .failed { verified += 1 }
+        switch outcome {
+        case .diverged: diverged += 1
+        case .absent: absent += 1
+        case .agreed, .moved, .failed: break
+        }
+    }
+
+    /// A pass is over that took so long.
+    public mutating func count(_ pass: FillingPlan.Pass, time: UInt64) {
+        switch pass {
+        case .clean: break
+        case .copy(let number): if number == 1 { copyTime &+= time } else { syncTime &+= time }
+        case .verify: verifyTime &+= time
+        }
+    }
+}

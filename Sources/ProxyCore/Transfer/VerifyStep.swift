@@ -1,0 +1,96 @@
+/// Compares one item of a node that was filled with its source, and drops what differs: told what the nodes answer, it
+/// says what to send next.
+///
+///     fetch from the source ──▶ fetch from the target ──▶ they differ: look at the source again ──▶ take back
+///
+/// What is dropped is copied again by the next pass.
+public struct VerifyStep: BitwiseCopyable, Sendable {
+    public enum Outcome: BitwiseCopyable, Sendable, Equatable {
+        case agreed
+        /// The target lacks it: a miss.
+        case absent
+        /// They differed, and the target's was dropped.
+        case diverged
+        /// A client wrote meanwhile, to both.
+        case moved
+        case failed
+    }
+
+    private enum State: UInt8, BitwiseCopyable { case source, target, compare, confirm, takeBack, giveBack }
+
+    private var state = State.source
+    private var isSent = false
+    private var source = StoredItem.missing
+    private var target = StoredItem.missing
+    /// How it will have ended when the source has got back what the look won.
+    private var pending = Outcome.agreed
+    public private(set) var outcome: Outcome?
+
+    public init() {}
+
+    public mutating func nextCommand() -> ItemCommand? {
+        guard !isSent, outcome == nil, state != .compare else { return nil }
+        isSent = true
+        switch state {
+        case .source: return ItemCommand(.fetch, .source)
+        case .target: return ItemCommand(.fetch, .target)
+        case .confirm: return ItemCommand(.look, .source)
+        case .takeBack: return ItemCommand(.takeBack, .target, cas: target.cas)
+        case .giveBack: return ItemCommand(.giveBack, .source, cas: source.cas)
+        case .compare: return nil
+        }
+    }
+
+    /// - Returns: the values that came with this reply and the one before are to be compared; then `compared` is called.
+    public mutating func received(_ reply: ItemReply) -> Bool {
+        guard isSent, outcome == nil else { return false }
+        isSent = false
+        let item: StoredItem
+        switch reply {
+        case .item(let found): item = found
+        case .missing: item = .missing
+        case .failed:
+            outcome = .failed
+            return false
+        default: item = .missing
+        }
+        switch state {
+        case .source:
+            source = item
+            state = .target
+        case .target:
+            target = item
+            return targetSeen()
+        case .confirm: if item.isSame(as: source) { state = .takeBack } else { finish(.moved) }
+        case .takeBack: finish(reply == .refused ? .moved : .diverged)
+        case .giveBack: outcome = pending
+        case .compare: break
+        }
+        return false
+    }
+
+    private mutating func targetSeen() -> Bool {
+        if target.kind == .missing {
+            finish(source.kind == .fresh ? .absent : .agreed)
+            return false
+        }
+        let agrees = source.kind == .fresh && source.flags == target.flags && source.hasLife(of: target, within: 2)
+        guard agrees, source.size == target.size else {
+            state = .confirm
+            return false
+        }
+        state = .compare
+        return true
+    }
+
+    public mutating func compared(isEqual: Bool) {
+        guard state == .compare else { return }
+        if isEqual { finish(.agreed) } else { state = .confirm }
+    }
+
+    private mutating func finish(_ outcome: Outcome) {
+        guard source.kind == .stale, source.isWon else { return self.outcome = outcome }
+        pending = outcome
+        state = .giveBack
+    }
+}

@@ -1,0 +1,140 @@
+import DroverTesting
+
+@testable import ProxyCore
+
+/// What goes wrong in a run, drawn from its seed.
+extension Simulation {
+    /// Runs a whole schedule; what is wrong, or nil.
+    func play(faults: Int = 8) -> String? {
+        startClients()
+        run(until: now + 3_000 * Self.millisecond)
+        for _ in 0..<faults where complaint == nil {
+            fault()
+            run(
+                until: now + UInt64(200 + generator.random(below: generator.once(in: 3) ? 9000 : 3000))
+                    * Self.millisecond)
+        }
+        // Faults end by themselves within thirteen seconds.
+        run(until: now + 15_000 * Self.millisecond)
+        isWriting = false
+        run(until: now + 30_000 * Self.millisecond)
+        if complaint == nil { checkEnd() }
+        return complaint
+    }
+
+    private func duration(_ limit: Int) -> UInt64 { UInt64(20 + generator.random(below: limit)) * Self.millisecond }
+
+    private func fault() {
+        let node = generator.random(below: nodes.count)
+        switch generator.random(below: 12) {
+        case 0, 1: restart(node)
+        case 2, 3, 4: freeze(node, for: duration(4000))
+        case 5, 6, 7: partition(node, for: duration(generator.once(in: 2) ? 12_000 : 4000))
+        case 8: replace(generator.random(below: proxies.count))
+        case 9: stop(generator.random(below: proxies.count), for: duration(4000))
+        case 10: evictMarker()
+        default: evictItem(node)
+        }
+    }
+
+    private func begin(on node: Int) {
+        activeFaults[node] += 1
+        becameUnsound(node)
+    }
+
+    private func end(on node: Int) {
+        activeFaults[node] -= 1
+    }
+
+    private func restart(_ node: Int) {
+        guard nodes[node].isAlive else { return }
+        note("kill node \(node)")
+        begin(on: node)
+        for key in histories.indices where copies(of: key).contains(node) {
+            let other = copies(of: key).first { $0 != node }!
+            let value = nodes[other].item(key, second: second)?.value
+            if !nodes[other].isAlive || value != histories[key].settled?.value { histories[key].mayBeLost = true }
+        }
+        kill(node)
+        at(now + duration(3000)) { [unowned self] in
+            note("restart node \(node)")
+            nodes[node].restart()
+            end(on: node)
+        }
+    }
+
+    private func freeze(_ node: Int, for time: UInt64) {
+        guard nodes[node].isAlive, frozen[node] == nil else { return }
+        note("freeze node \(node)")
+        begin(on: node)
+        freeze(node)
+        at(now + time) { [unowned self] in
+            note("thaw node \(node)")
+            thaw(node)
+            end(on: node)
+        }
+    }
+
+    /// Cuts a node off from some of the proxies; one node at a time, so that any two proxies have a node in common.
+    private func partition(_ node: Int, for time: UInt64) {
+        guard !links.contains(where: { $0.contains { $0.isCutToNode || $0.isCutToProxy } }) else { return }
+        let cutOff = proxies.indices.filter { _ in generator.once(in: 2) }
+        guard !cutOff.isEmpty else { return }
+        begin(on: node)
+        let direction = generator.random(below: 4)
+        note("cut node \(node) from proxies \(cutOff), direction \(direction)")
+        for proxy in cutOff { cut(proxy, node, toNode: direction != 1, toProxy: direction != 2) }
+        at(now + time) { [unowned self] in
+            note("heal node \(node)")
+            for proxy in cutOff { heal(proxy, node) }
+            end(on: node)
+        }
+    }
+
+    /// A proxy dies; after a while another takes its place.
+    func die(_ index: Int) {
+        guard proxies[index].isAlive else { return }
+        note("proxy \(index) dies")
+        // What it had sent to a node that stands still is carried out some time: keys of such writes are in doubt.
+        for key in histories.indices where histories[key].writes.last?.state == .pending {
+            if copies(of: key).contains(where: { activeFaults[$0] > 0 }) { histories[key].isExempt = true }
+        }
+        proxies[index].isAlive = false
+        for node in nodes.indices { for connection in proxies[index].connections(to: node) { close(connection) } }
+        at(now + 300 * Self.millisecond + duration(generator.once(in: 3) ? 9000 : 2000)) { [unowned self] in
+            note("proxy \(index) starts")
+            proxies[index] = SimulatedProxy(world: self, index: index)
+        }
+    }
+
+    private func replace(_ index: Int) { die(index) }
+
+    private func stop(_ index: Int, for time: UInt64) {
+        let proxy = proxies[index]
+        guard proxy.isAlive, proxy.stopped == nil else { return }
+        note("stop proxy \(index)")
+        proxy.stopped = []
+        at(now + time) { [unowned self] in
+            note("continue proxy \(index)")
+            let waiting = proxy.stopped ?? []
+            proxy.stopped = nil
+            for action in waiting where proxy.isAlive { action() }
+        }
+    }
+
+    private func evictMarker() {
+        let node = generator.random(below: nodes.count)
+        let other = generator.random(below: nodes.count)
+        let marker = generator.pick([.ready, .filling, .lease, MarkerItem.standing(of: other)])
+        note("evict \(marker) on node \(node)")
+        nodes[node].evict(marker.name)
+        review()
+    }
+
+    private func evictItem(_ node: Int) {
+        let key = generator.random(below: histories.count)
+        guard copies(of: key).contains(node) else { return }
+        nodes[node].evict(key)
+        histories[key].mayBeLost = true
+    }
+}

@@ -1,0 +1,165 @@
+@testable import ProxyCore
+
+/// What an item of a simulated node is called: the keys of clients count from 0, markers have numbers of their own.
+typealias ItemName = Int
+
+extension MarkerItem {
+    var name: ItemName {
+        switch self {
+        case .ready: 1000
+        case .filling: 1001
+        case .lease: 1002
+        case .tick: 1003
+        case .standing(let node): 1010 + node
+        }
+    }
+}
+
+struct SimulatedItem: Equatable {
+    /// Which write made it; nothing for a marker.
+    var value = 0
+    /// Follow from the value.
+    var flags: UInt32 = 0
+    /// A marker's.
+    var text: [UInt8] = []
+    /// Second at which it is gone; nil is never.
+    var expiry: Int64?
+    var cas: UInt64 = 0
+    /// Second of the last access that counted.
+    var time: Int64 = 0
+}
+
+enum NodeRequest {
+    case get(ItemName, bumps: Bool)
+    case set(ItemName, SimulatedItem, MarkerCommand.Condition)
+    case delete(ItemName, cas: UInt64?)
+    /// Where there is something, stores what follows from it and this number: the reply has what was there.
+    case modify(ItemName, Int)
+    /// Where there is something, stores this value.
+    case replace(ItemName, Int)
+    case touch(ItemName, expiry: Int64?)
+    case flush
+    case dump
+    /// All markers, and the tick.
+    case poll
+}
+
+enum NodeReply {
+    case item(SimulatedItem)
+    case missing
+    case done(cas: UInt64, before: Int)
+    case refused
+    case dump([(name: ItemName, item: SimulatedItem)])
+    case reading(MarkerReading)
+}
+
+/// What an increment or an append makes of a value: another one, each time that it is applied.
+func modified(_ value: Int, by number: Int) -> Int { (value &* 1_000_003 &+ number) & 0xffff_ffff_ffff }
+
+/// A memcached in memory, with what matters of it to a return: CAS numbers that count from 1 after each start, adds and
+/// compare-and-set, seconds for a clock, and a flush that what was used in the same second may survive.
+struct SimulatedNode {
+    let index: Int
+    let count: Int
+    private(set) var items: [ItemName: SimulatedItem] = [:]
+    private var lastCAS: UInt64 = 0
+    var isAlive = true
+    /// Processes so far.
+    private(set) var starts = 1
+    var latestCAS: UInt64 { lastCAS }
+
+    init(index: Int, count: Int) {
+        self.index = index
+        self.count = count
+    }
+
+    mutating func restart() {
+        isAlive = true
+        items = [:]
+        lastCAS = 0
+        starts += 1
+    }
+
+    mutating func evict(_ name: ItemName) { items[name] = nil }
+
+    func item(_ name: ItemName, second: Int64) -> SimulatedItem? {
+        guard let item = items[name] else { return nil }
+        if let expiry = item.expiry, expiry <= second { return nil }
+        return item
+    }
+
+    private func text(_ marker: MarkerItem, _ second: Int64) -> [UInt8]? { item(marker.name, second: second)?.text }
+
+    /// - Parameter survives: decides what a flush leaves of this second.
+    mutating func run(_ request: NodeRequest, second: Int64, survives: () -> Bool) -> NodeReply {
+        switch request {
+        case .get(let name, let bumps):
+            guard let item = item(name, second: second) else { return .missing }
+            if bumps { items[name]?.time = second }
+            return .item(item)
+        case .set(let name, let item, let condition): return set(name, item, condition, second)
+        case .delete(let name, let cas):
+            guard let item = item(name, second: second) else { return .missing }
+            if let cas, cas != item.cas { return .refused }
+            items[name] = nil
+            return .done(cas: 0, before: item.value)
+        case .modify(let name, let number): return change(name, second) { modified($0, by: number) }
+        case .replace(let name, let value): return change(name, second) { _ in value }
+        case .touch(let name, let expiry):
+            guard let old = item(name, second: second) else { return .missing }
+            items[name]?.expiry = expiry
+            items[name]?.time = second
+            return .done(cas: 0, before: old.value)
+        case .flush:
+            for name in items.keys.sorted() where items[name]!.time < second || !survives() { items[name] = nil }
+            return .done(cas: 0, before: 0)
+        case .dump:
+            return .dump(
+                items.keys.sorted().compactMap { name in
+                    item(name, second: second).flatMap { name < 1000 ? (name, $0) : nil }
+                })
+        case .poll: return .reading(poll(second))
+        }
+    }
+
+    private mutating func change(_ name: ItemName, _ second: Int64, _ value: (Int) -> Int) -> NodeReply {
+        guard let old = item(name, second: second) else { return .missing }
+        let new = value(old.value)
+        let item = SimulatedItem(value: new, flags: UInt32(new & 0xffff), expiry: old.expiry)
+        _ = set(name, item, .always, second)
+        return .done(cas: lastCAS, before: old.value)
+    }
+
+    private mutating func set(
+        _ name: ItemName, _ new: SimulatedItem, _ condition: MarkerCommand.Condition, _ second: Int64
+    ) -> NodeReply {
+        let old = item(name, second: second)
+        switch condition {
+        case .always: break
+        case .ifMissing: if old != nil { return .refused }
+        case .ifSame(let cas): if old?.cas != cas { return .refused }
+        }
+        lastCAS += 1
+        items[name] = new
+        items[name]?.cas = lastCAS
+        items[name]?.time = second
+        return .done(cas: lastCAS, before: old?.value ?? 0)
+    }
+
+    private mutating func poll(_ second: Int64) -> MarkerReading {
+        lastCAS += 1
+        for marker in [MarkerItem.ready, .filling] { items[marker.name]?.time = second }
+        return MarkerReading(
+            ready: ready(second),
+            filling: text(.filling, second).flatMap { unsafe Filling(text: $0.span.bytes) },
+            standings: (0..<count).map { standing(of: $0, second) }, cas: lastCAS)
+    }
+
+    func ready(_ second: Int64) -> Token? {
+        text(.ready, second).flatMap { unsafe MarkerText.token(in: $0.span.bytes) }
+    }
+
+    func standing(of node: Int, _ second: Int64) -> Standing? {
+        text(.standing(of: node), second).flatMap { unsafe Standing(text: $0.span.bytes) }
+    }
+}

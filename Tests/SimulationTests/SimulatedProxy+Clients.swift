@@ -1,0 +1,154 @@
+import DroverTesting
+
+@testable import ProxyCore
+
+/// What clients do through a proxy.
+extension SimulatedProxy {
+    enum Operation: Equatable {
+        case set(expiry: Int64?)
+        case delete
+        /// Stores another value where there is one.
+        case modify
+        case touch(expiry: Int64?)
+    }
+
+    /// What a write came to.
+    enum Verdict: Equatable {
+        /// With the value that was there, of a modify or a touch.
+        case acknowledged(before: Int?)
+        /// Nothing was changed.
+        case refused
+        /// Nobody knows.
+        case failed
+    }
+
+    final class RunningWrite {
+        var plan: WritePlan
+        let key: Int
+        let number: Int
+        let operation: Operation
+        let copies: [Int]
+        let started: UInt64
+        let finished: (Verdict) -> Void
+        var before: Int?
+        var unpublished = 0
+        var isKept = true
+        var isRevoking = false
+
+        init(
+            plan: WritePlan, key: Int, number: Int, operation: Operation, copies: [Int], started: UInt64,
+            finished: @escaping (Verdict) -> Void
+        ) {
+            self.plan = plan
+            self.key = key
+            self.number = number
+            self.operation = operation
+            self.copies = copies
+            self.started = started
+            self.finished = finished
+        }
+    }
+
+    func access(_ copies: [Int]) -> [PoolMarkers.Access] { copies.map { markers.access($0, now: world.now) } }
+
+    /// - Parameter number: the value that it stores.
+    func write(_ operation: Operation, _ key: Int, number: Int, _ finished: @escaping (Verdict) -> Void) {
+        let copies = world.copies(of: key)
+        let kind: WritePlan.Kind =
+            switch operation {
+            case .set: .set
+            case .delete: .delete
+            case .modify, .touch: .readModifyWrite
+            }
+        var access = access(copies)
+        if world.broken == .survivorsLast { access = access.map { $0 == .syncing ? .full : $0 } }
+        let write = RunningWrite(
+            plan: WritePlan(kind, access: access), key: key, number: number, operation: operation, copies: copies,
+            started: world.now, finished: finished)
+        proceed(write)
+    }
+
+    private func proceed(_ write: RunningWrite) {
+        while let (copy, action) = write.plan.nextCommand() {
+            let request = request(write, action)
+            guard let connection = dataLinks[write.copies[copy]] else {
+                write.plan.received(.failed, from: copy)
+                continue
+            }
+            world.send(request, on: connection) { [unowned self] reply in
+                switch reply {
+                case .done(_, let before):
+                    if case .command = action, write.before == nil { write.before = before }
+                    write.plan.received(.taken, from: copy)
+                case .missing:
+                    write.plan.received(
+                        write.operation == .delete || action != .command ? .taken : .refused, from: copy)
+                case .refused: write.plan.received(.refused, from: copy)
+                default: write.plan.received(.failed, from: copy)
+                }
+                proceed(write)
+            }
+        }
+        guard write.plan.isSettled, !write.isRevoking else { return }
+        write.isRevoking = true
+        publish(write)
+    }
+
+    private func request(_ write: RunningWrite, _ action: WritePlan.Action) -> NodeRequest {
+        let item = SimulatedItem(value: write.number, flags: UInt32(write.number & 0xffff))
+        switch (write.operation, action) {
+        case (_, .delete), (.delete, _): return .delete(write.key, cas: nil)
+        case (.set(let expiry), _):
+            var item = item
+            item.expiry = expiry
+            return .set(write.key, item, .always)
+        case (.modify, .effect): return .replace(write.key, modified(write.before ?? 0, by: write.number))
+        case (.modify, _): return .modify(write.key, write.number)
+        case (.touch(let expiry), _): return .touch(write.key, expiry: expiry)
+        }
+    }
+
+    private func publish(_ write: RunningWrite) {
+        var revoked: [Int] = []
+        for (copy, node) in write.copies.enumerated() {
+            let bit = UInt8(1) << UInt8(copy)
+            let isLeftOut = write.plan.missed & bit != 0 && !markers.isCovered(node, now: world.now)
+            if write.plan.failed & bit != 0 || isLeftOut { revoked.append(node) }
+        }
+        write.unpublished = revoked.count
+        if revoked.isEmpty || world.broken == .answeringFirst { answer(write) }
+        if !revoked.isEmpty, world.broken == .answeringFirst, world.generator.once(in: 2) { return world.die(index) }
+        for node in revoked {
+            revoke(node, sent: write.started) { [unowned self] isKept in
+                write.isKept = write.isKept && isKept
+                write.unpublished -= 1
+                if write.unpublished == 0, world.broken != .answeringFirst { answer(write) }
+            }
+        }
+    }
+
+    private func answer(_ write: RunningWrite) {
+        write.plan.published(isKept: write.isKept)
+        switch write.plan.answer {
+        case .acknowledged: write.finished(.acknowledged(before: write.before))
+        case .refused where write.plan.failed == 0: write.finished(.refused)
+        default: write.finished(.failed)
+        }
+    }
+
+    /// Reads from one full copy; from any that answers if there is none.
+    func read(_ key: Int, _ finished: @escaping (SimulatedItem?) -> Void) {
+        let copies = world.copies(of: key)
+        let reachable = copies.filter { markers.access($0, now: world.now) != .none }
+        let full = reachable.filter { markers.access($0, now: world.now) == .full }
+        let readable = full.isEmpty || world.broken == .readingSyncing ? reachable : full
+        guard !readable.isEmpty, let connection = dataLinks[world.generator.pick(readable)] else { return }
+        world.send(.get(key, bumps: true), on: connection) { reply in
+            switch reply {
+            case .item(let item): finished(item)
+            case .missing: finished(nil)
+            default: break
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import DroverTesting
+import Testing
+
+@testable import ProxyCore
+
+struct SimulationTests {
+    /// Two hundred schedules, the same in every run; DROVER_SEED begins at another, and DROVER_ROUNDS makes it more. A
+    /// failing seed is printed with what went before, and `DROVER_SEED=… DROVER_ROUNDS=1` plays it again.
+    @Test func noScheduleBreaksAPromise() {
+        let first = environment("DROVER_SEED").flatMap(UInt64.init) ?? 1
+        let rounds = environment("DROVER_ROUNDS").flatMap(Int.init) ?? 200
+        var (fillings, reads, acknowledged) = (0, 0, 0)
+        for round in 0..<rounds {
+            let simulation = Simulation(seed: first &+ UInt64(round))
+            if let complaint = simulation.play() {
+                Issue.record("\(complaint)\n\(Self.story(of: simulation.seed))")
+                return
+            }
+            fillings += simulation.fillings
+            reads += simulation.reads
+            acknowledged += simulation.acknowledged
+        }
+        print("seed \(first): \(rounds) schedules, \(fillings) fillings, \(reads) reads, \(acknowledged) writes")
+        // Else nothing was tried.
+        #expect(fillings >= rounds && reads >= 100 * rounds && acknowledged >= 100 * rounds)
+    }
+
+    @Test func aSeedPlaysTheSameAgain() {
+        let seed = SeededGenerator.fromEnvironment().seed
+        let (one, two) = (Simulation(seed: seed), Simulation(seed: seed))
+        for simulation in [one, two] {
+            simulation.isLogging = true
+            _ = simulation.play()
+        }
+        #expect(one.log == two.log && one.complaint == two.complaint && one.log.count > 100)
+    }
+
+    /// What happened in a run, its last lines, and what each proxy knows in the end.
+    private static func story(of seed: UInt64) -> String {
+        let simulation = Simulation(seed: seed)
+        simulation.isLogging = true
+        _ = simulation.play()
+        var lines = Array(simulation.log.suffix(60))
+        for proxy in simulation.proxies where proxy.isAlive {
+            for (node, known) in proxy.markers.nodes.enumerated() {
+                let access = proxy.markers.access(node, now: simulation.now)
+                lines.append("proxy \(proxy.index), node \(node): \(access) \(known)")
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+}
