@@ -123,6 +123,9 @@ extension RawSpan {
         }
     }
 
+    /// Bytes up to the first newline and with it; all of them if there is none.
+    public var firstLineLength: Int { firstNewline(from: 0).map { $0 + 1 } ?? byteCount }
+
     /// Where the token that starts at `offset` ends: at the first space or NUL, else at `end`.
     @inlinable
     @inline(__always)

@@ -1,4 +1,5 @@
 internal import Bytes
+public import MemcacheProtocol
 
 /// One command of a repair or a back-fill, for one copy.
 public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
@@ -36,6 +37,8 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
     /// The command is a mg, whose reply may be a VA with a data block; else it is a ms or md.
     public var isGet: Bool { kind == .look || kind == .lookAndFetch || kind == .vivify }
     public var isSet: Bool { carriesValue }
+    /// What the node is asked.
+    public var verb: Verb { isGet ? .metaGet : isSet ? .metaSet : .metaDelete }
     /// The copy is to become what the source was seen to be.
     public var isCorrection: Bool { kind != .look && kind != .lookAndFetch && kind != .giveBack }
     public var isDelete: Bool { !isGet && !isSet }
@@ -57,19 +60,19 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
         case .lookAndFetch: line.append(" f t s c u v")
         case .store:
             if item.flags != 0 { line.append(number: UInt64(item.flags), after: " F") }
-            line.append(number: expiry(unixTime), after: " T")
+            line.append(number: item.expiry(unixTime: unixTime), after: " T")
             appendGuard(to: &line)
             // Its number guards the mark that follows.
             if item.kind == .stale { line.append(" c") }
         case .add:
             if item.flags != 0 { line.append(number: UInt64(item.flags), after: " F") }
-            line.append(number: expiry(unixTime), after: " T")
+            line.append(number: item.expiry(unixTime: unixTime), after: " T")
             line.append(" ME c")
         case .delete: appendGuard(to: &line)
         case .invalidate:
             line.append(" I")
             appendGuard(to: &line)
-        case .vivify: line.append(number: expiry(unixTime), after: " N")
+        case .vivify: line.append(number: item.expiry(unixTime: unixTime), after: " N")
         case .giveBack:
             line.append(" I")
             appendGuard(to: &line)
@@ -86,15 +89,6 @@ public struct RepairCommand: BitwiseCopyable, Sendable, Equatable {
         } else if seen.cas != 0 {
             line.append(number: seen.cas, after: " C")
         }
-    }
-
-    /// The time to live as a command takes it.
-    private func expiry(_ unixTime: Int64) -> UInt64 {
-        if item.ttl < 0 { return 0 }
-        // 0 would be for ever; beyond 30 days memcached reads a date, of 31 bits.
-        if item.ttl <= 2_592_000 { return UInt64(max(item.ttl, 1)) }
-        let (date, isTooLate) = item.ttl.addingReportingOverflow(max(unixTime, 0))
-        return isTooLate ? UInt64(Int32.max) : UInt64(min(date, Int64(Int32.max)))
     }
 }
 

@@ -85,7 +85,7 @@ public struct StoredItem: BitwiseCopyable, Sendable, Equatable {
     func agrees(with other: StoredItem, seconds: Int64 = 1) -> Bool {
         guard kind == other.kind else { return false }
         if kind == .missing { return true }
-        return size == other.size && flags == other.flags && hasTTL(of: other, seconds)
+        return size == other.size && flags == other.flags && hasTTL(of: other, within: seconds)
     }
 
     /// Nobody has changed the item since `earlier`.
@@ -93,9 +93,18 @@ public struct StoredItem: BitwiseCopyable, Sendable, Equatable {
         agrees(with: earlier) && cas == earlier.cas
     }
 
-    private func hasTTL(of other: StoredItem, _ seconds: Int64) -> Bool {
+    func hasTTL(of other: StoredItem, within seconds: Int64) -> Bool {
         if ttl < 0 || other.ttl < 0 { return ttl == other.ttl }
         return abs(ttl - other.ttl) <= seconds
+    }
+
+    /// The time to live as a command takes it.
+    func expiry(unixTime: Int64) -> UInt64 {
+        if ttl < 0 { return 0 }
+        // 0 would be for ever; beyond 30 days memcached reads a date, of 31 bits.
+        if ttl <= 2_592_000 { return UInt64(max(ttl, 1)) }
+        let (date, isTooLate) = ttl.addingReportingOverflow(max(unixTime, 0))
+        return isTooLate ? UInt64(Int32.max) : UInt64(min(date, Int64(Int32.max)))
     }
 
     /// The end of the token: at a byte below 0x21, or at the end of the line.

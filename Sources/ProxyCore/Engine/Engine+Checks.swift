@@ -33,22 +33,12 @@ extension Engine {
         guard now >= checks[Int(pool)].due, clients[id].bodyLeft == 0, clients[id].flags.contains(.copies) else {
             return
         }
-        var scan = LineScan()
-        let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
-            reparser.parseAny(bytes, scan: &scan, limits: $0.protocolLimits)
-        }
-        guard case .request(let head) = step, head.keyCount > 0, !mayBeStale(head.verb) else { return }
+        guard let head = reparse(bytes, pool: pool), head.keyCount > 0, !mayBeStale(head.verb) else { return }
         let key = head.keyCount > 1 ? reparser.key(at: Int((nextRandom() >> 20) % UInt64(head.keyCount))) : head.key
-        let isBase64 = head.options.contains(.base64Key)
-        let hash: UInt64
-        if isBase64 {
-            let decoded = ByteRange(offset: 0, length: reparser.decodedLength)
-            hash = unsafe self.hash(of: decoded, in: reparser.decodedKey.span.bytes, pool: pool)
-        } else {
-            hash = self.hash(of: key, in: bytes, pool: pool)
-        }
+        let hash = hash(ofReparsed: key, head, in: bytes, pool: pool)
         repairs.addCheck(
-            bytes.extracting(key.start..<key.end), isBase64: isBase64, hash: WriteTable.hash(hash, pool: pool),
+            bytes.extracting(key.start..<key.end), isBase64: head.options.contains(.base64Key),
+            hash: WriteTable.hash(hash, pool: pool),
             pool: pool, due: now &+ Self.checkDelay)
         let interval = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.checkInterval }
         checks[Int(pool)].due = now &+ interval

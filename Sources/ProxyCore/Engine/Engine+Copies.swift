@@ -158,7 +158,7 @@ extension Engine {
             request.client != none, !request.flags.contains(.pieced), hasCopies(pool: request.pool)
         else { return nil }
         let all = copies(of: hash(ofCall: call), pool: request.pool)
-        let tried = row.tried | 1 << UInt8(all.index(of: row.node) ?? 0)
+        let tried = row.tried | all.bit(of: row.node)
         guard let rank = readable(all, besides: tried) else { return nil }
         return (all[rank], tried)
     }
@@ -177,20 +177,33 @@ extension Engine {
     }
 
     /// The hash of the key in the call's kept command.
-    func hash(ofCall call: UInt32) -> UInt64 {
+    func hash(ofCall call: UInt32) -> UInt64 { keptCommand(of: call)?.hash ?? 0 }
+
+    /// The call's kept command taken apart, and the hash of its key.
+    func keptCommand(of call: UInt32) -> (head: RequestHead, hash: UInt64)? {
         let row = calls[call]
         let pool = requests[row.request].pool
         let length = Int(row.commandLength)
         return queues.chunks.withBytes(of: row.commandChunk, offset: Int(row.commandOffset), count: length) { line in
-            var scan = LineScan()
-            let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
-                reparser.parseAny(line, scan: &scan, limits: $0.protocolLimits)
-            }
-            guard case .request(let head) = step else { return 0 }
-            guard head.options.contains(.base64Key) else { return hash(of: head.key, in: line, pool: pool) }
-            let key = reparser.decodedKey
-            return unsafe hash(of: ByteRange(offset: 0, length: reparser.decodedLength), in: key.span.bytes, pool: pool)
+            reparse(line, pool: pool).map { ($0, hash(ofReparsed: $0.key, $0, in: line, pool: pool)) }
         }
+    }
+
+    /// Takes a command apart that the parser is not at.
+    func reparse(_ line: RawSpan, pool: UInt16) -> RequestHead? {
+        var scan = LineScan()
+        let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
+            reparser.parseAny(line, scan: &scan, limits: $0.protocolLimits)
+        }
+        guard case .request(let head) = step else { return nil }
+        return head
+    }
+
+    /// The hash of a key of the command that was taken apart last; a base64 key counts as its decoded bytes.
+    func hash(ofReparsed key: ByteRange, _ head: RequestHead, in line: RawSpan, pool: UInt16) -> UInt64 {
+        guard head.options.contains(.base64Key) else { return hash(of: key, in: line, pool: pool) }
+        let decoded = reparser.decodedKey
+        return unsafe hash(of: ByteRange(offset: 0, length: reparser.decodedLength), in: decoded.span.bytes, pool: pool)
     }
 
     // MARK: - Gets of several keys
@@ -261,7 +274,7 @@ extension Engine {
             ) { key in
                 let hash = hash(of: ByteRange(offset: 1, length: key.byteCount - 1), in: key, pool: pool)
                 let all = copies(of: hash, pool: pool)
-                let asked = UInt8(1) << UInt8(all.index(of: row.node) ?? 0)
+                let asked = all.bit(of: row.node)
                 pieces[slot].tried |= asked
                 if isMiss { pieces[slot].lacked |= asked }
                 if let rank = readable(all, besides: pieces[slot].tried) {
@@ -278,4 +291,9 @@ extension Engine {
         }
         return (count, isLost)
     }
+}
+
+extension Copies {
+    /// The node's place as a bit; that of the first for a node that is none of them.
+    func bit(of node: UInt32) -> UInt8 { 1 << UInt8(index(of: node) ?? 0) }
 }

@@ -90,7 +90,7 @@ extension Engine {
     }
 
     private func copyReply(_ code: ReplyCode, _ verb: Verb, _ bytes: RawSpan) -> CopyReply {
-        let line = min((bytes.firstNewline(from: 0) ?? bytes.byteCount) + 1, bytes.byteCount)
+        let line = bytes.firstLineLength
         return CopyReply(
             code, to: verb, header: bytes.extracting(0..<line), value: bytes.extracting(droppingFirst: line))
     }

@@ -37,27 +37,18 @@ struct Fill: BitwiseCopyable {
 /// empty is filled no faster than this many at a time.
 extension Engine {
     /// Fills under way at once.
-    private static var fillLimit: Int { 16 }
+    static var fillLimit: Int { 16 }
 
     /// The read of one key has found what copies before did not have.
     func wishFill(after call: UInt32) {
         let row = calls[call]
         let pool = requests[row.request].pool
         guard row.commandChunk != none, mayWishFill else { return }
-        let (place, length) = (Int(row.commandOffset), Int(row.commandLength))
-        let key = queues.chunks.withBytes(of: row.commandChunk, offset: place, count: length) { line -> RequestHead? in
-            var scan = LineScan()
-            let step = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
-                reparser.parseAny(line, scan: &scan, limits: $0.protocolLimits)
-            }
-            guard case .request(let head) = step else { return nil }
-            return head
-        }
-        guard let head = key else { return }
+        guard let (head, hash) = keptCommand(of: call) else { return }
         wishFill(
-            of: ByteRange(offset: place + head.key.start, length: head.key.count), in: row.commandChunk,
-            isBase64: head.options.contains(.base64Key), hash: hash(ofCall: call), lacked: row.lacked, from: row.node,
-            pool: pool)
+            of: ByteRange(offset: Int(row.commandOffset) + head.key.start, length: head.key.count),
+            in: row.commandChunk, isBase64: head.options.contains(.base64Key), hash: hash, lacked: row.lacked,
+            from: row.node, pool: pool)
     }
 
     /// A get of several has found the piece's key, which other copies lack.
@@ -137,16 +128,7 @@ extension Engine {
             fills.update(fill) { $0.plan.failed(command.copy) }
             return
         }
-        let verb: Verb = command.isGet ? .metaGet : command.isSet ? .metaSet : .metaDelete
-        let call = newCall(for: row.own, verb, to: node, rank: command.copy)
-        withKey(of: row.wish) { key in
-            let line = command.line(
-                key: key, isBase64: row.wish.isBase64, unixTime: unixTime,
-                keepsCAS: nodes[node].version >= Self.choosingVersion)
-            line.withBytes { write($0, of: call) }
-        }
-        guard command.carriesValue, links[calls[call].link].state != .closed else { return }
-        share(row.value, with: call)
+        send(command, isBase64: row.wish.isBase64, row.value, to: node, for: row.own) { withKey(of: row.wish, $0) }
     }
 
     private func withKey(of wish: FillWish, _ body: (RawSpan) -> Void) {
@@ -186,7 +168,7 @@ extension Engine {
         let isDisturbed = writes.isDisturbed(fills[fill].hash)
         var header = 0
         let isKept = queues.withStart(of: reply, limit: 1024) { start -> Bool in
-            header = min((start.firstNewline(from: 0) ?? start.byteCount) + 1, start.byteCount)
+            header = start.firstLineLength
             return fills.update(fill) {
                 $0.plan.received(.value, line: start.extracting(0..<header), from: copy, isDisturbed: isDisturbed)
             }

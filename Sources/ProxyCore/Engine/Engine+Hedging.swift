@@ -150,7 +150,7 @@ extension Engine {
     func leave(_ call: UInt32, lacks: Bool) {
         let row = calls[call]
         let all = copies(of: hash(ofCall: call), pool: requests[row.request].pool)
-        let copy = UInt8(1) << UInt8(all.index(of: row.node) ?? 0)
+        let copy = all.bit(of: row.node)
         calls.update(row.other) {
             $0.other = none
             $0.tried |= copy

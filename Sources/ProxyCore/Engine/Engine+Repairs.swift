@@ -21,9 +21,9 @@ struct RepairRun: BitwiseCopyable {
 /// Keys whose copies may differ: compared, and corrected from the acting primary, behind the clients' backs.
 extension Engine {
     /// Repairs under way at once.
-    private static var repairLimit: Int { 16 }
+    static var repairLimit: Int { 16 }
     /// 1.6.27: from there on a command can choose its item's CAS number.
-    static var choosingVersion: UInt32 { 1 << 16 | 6 << 8 | 27 }
+    private static var choosingVersion: UInt32 { 1 << 16 | 6 << 8 | 27 }
 
     /// The write is over: its key is repaired if its copies may differ.
     /// - Parameter doubted: copies that may have got an older value meanwhile.
@@ -114,16 +114,25 @@ extension Engine {
             runs.update(run) { $0.plan.overtaken(command.copy) }
             return
         }
-        let verb: Verb = command.isGet ? .metaGet : command.isSet ? .metaSet : .metaDelete
-        let call = newCall(for: row.own, verb, to: node, rank: command.copy)
-        repairs.withKey(of: row.repair.slot) { key in
+        send(command, isBase64: row.repair.isBase64, row.value, to: node, for: row.own) {
+            repairs.withKey(of: row.repair.slot, $0)
+        }
+    }
+
+    /// Sends a node a command of a repair or back-fill, with the value if it takes one.
+    func send(
+        _ command: RepairCommand, isBase64: Bool, _ value: ByteQueue, to node: UInt32, for request: UInt32,
+        withKey: ((RawSpan) -> Void) -> Void
+    ) {
+        let call = newCall(for: request, command.verb, to: node, rank: command.copy)
+        withKey { key in
             let line = command.line(
-                key: key, isBase64: row.repair.isBase64, unixTime: unixTime,
+                key: key, isBase64: isBase64, unixTime: unixTime,
                 keepsCAS: nodes[node].version >= Self.choosingVersion)
             line.withBytes { write($0, of: call) }
         }
         guard command.carriesValue, links[calls[call].link].state != .closed else { return }
-        share(row.value, with: call)
+        share(value, with: call)
     }
 
     // MARK: - Clients that wait
@@ -184,7 +193,7 @@ extension Engine {
         runs[run].replies[rank] = ByteQueue()
         var header = 0
         let use = queues.withStart(of: reply, limit: 1024) { start -> RepairPlan.Use in
-            header = min((start.firstNewline(from: 0) ?? start.byteCount) + 1, start.byteCount)
+            header = start.firstLineLength
             return runs.update(run) { $0.plan.received(code, line: start.extracting(0..<header), from: rank) }
         }
         switch use {

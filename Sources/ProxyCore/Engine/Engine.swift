@@ -121,8 +121,8 @@ public final class Engine {
         writer = writes.join()
         repairs =
             topology.hasCopies ? RepairQueue(seed: seed, writes: writes) : RepairQueue(entries: 4, seed: seed)
-        runs = Table(limit: 64)
-        fills = Table(limit: 64)
+        runs = Table(limit: Self.repairLimit)
+        fills = Table(limit: Self.fillLimit)
         hedgeWaits = Table(limit: Self.watchLimit)
         unsafe pools = Stack()
         self.topology = topology
@@ -179,12 +179,12 @@ public final class Engine {
     /// Clients may have more than one request under way.
     var hasRoom: Bool { requests.count < limits.rows / 4 * 3 && calls.count < limits.rows / 4 * 3 }
 
-    /// A request may take so many calls and pieces.
     /// A write to several copies outlives its answer when one of them is slow: whoever asks one request at a time can
     /// have many of them.
     @inline(__always)
     func hasRoomForFan(of copies: Int) -> Bool { (fans.count + 1) * copies <= limits.rows }
 
+    /// A request may take so many calls and pieces.
     func hasRoom(for count: Int) -> Bool {
         pieces.count + count <= limits.rows && calls.count + count <= limits.rows
     }

@@ -41,7 +41,7 @@ public struct CleanStep: BitwiseCopyable, Sendable {
         isSent = false
         switch (state, reply) {
         case (.look, .item(let found)):
-            let mayStay = found.kind == .fresh && found.cas <= watermark && found.hasLife(of: target, within: 3)
+            let mayStay = found.kind == .fresh && found.cas <= watermark && found.hasTTL(of: target, within: 3)
             if mayStay { outcome = .kept } else { state = .takeBack }
             if found.kind == .stale, found.isWon { wonCAS = found.cas }
         case (.look, .missing): state = .takeBack

@@ -81,22 +81,8 @@ public enum ItemReply: BitwiseCopyable, Sendable, Equatable {
 }
 
 extension StoredItem {
-    /// The time to live as a command takes it.
-    func expiry(unixTime: Int64) -> UInt64 {
-        if ttl < 0 { return 0 }
-        // 0 would be for ever; beyond 30 days memcached reads a date, of 31 bits.
-        if ttl <= 2_592_000 { return UInt64(max(ttl, 1)) }
-        let (date, isTooLate) = ttl.addingReportingOverflow(max(unixTime, 0))
-        return isTooLate ? UInt64(Int32.max) : UInt64(min(date, Int64(Int32.max)))
-    }
-
     /// Nobody has changed or touched it between two looks that are at most two seconds apart.
     func isSame(as other: StoredItem) -> Bool {
-        kind == other.kind && cas == other.cas && hasLife(of: other, within: 2)
-    }
-
-    func hasLife(of other: StoredItem, within seconds: Int64) -> Bool {
-        if ttl < 0 || other.ttl < 0 { return ttl == other.ttl }
-        return abs(ttl - other.ttl) <= seconds
+        kind == other.kind && cas == other.cas && hasTTL(of: other, within: 2)
     }
 }
