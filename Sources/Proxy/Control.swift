@@ -136,6 +136,7 @@ public final class Control {
         switch message {
         case .report(let report): judge(report)
         case .notice(let notice): tell(notice)
+        case .missed: break
         case .snapshot(let worker, let snapshot):
             snapshots[worker] = snapshot
             missing.remove(worker)

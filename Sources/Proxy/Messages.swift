@@ -9,6 +9,10 @@ enum ToWorker: Sendable {
     case snapshot
     /// What all workers have counted for all nodes, for a request of this worker's.
     case figures(request: UInt32, [NodeStats])
+    /// A revocation that this worker asked for is published, or could not be.
+    case published(node: UInt32, round: UInt32, isKept: Bool)
+    /// What is known of the pool's nodes is good until then (monotonic nanoseconds).
+    case trusted(pool: Int, until: UInt64)
     /// Stop accepting, answer what is in flight, and leave by that time at the latest (monotonic nanoseconds).
     case drain(until: UInt64)
 }
@@ -17,6 +21,8 @@ enum ToWorker: Sendable {
 enum ToControl: Sendable {
     case report(NodeReport)
     case notice(PoolNotice)
+    /// Clients wait until the other nodes know that one missed a write.
+    case missed(worker: Int, MissedWrite)
     case snapshot(worker: Int, WorkerSnapshot)
     /// A client asks what all workers have counted.
     case figures(worker: Int, request: UInt32)

@@ -118,6 +118,7 @@ final class Worker {
             while let request = engine.work.figures.pop() { control.send(.figures(worker: number, request: request)) }
             while let report = engine.work.reports.pop() { control.send(.report(report)) }
             while let notice = engine.work.notices.pop() { control.send(.notice(notice)) }
+            while let miss = engine.work.misses.pop() { control.send(.missed(worker: number, miss)) }
             if engine.work.isEmpty, !relieve() { break }
         }
         engine.endTurn()
@@ -139,6 +140,9 @@ final class Worker {
         case .adopt(let topology): engine.adopt(topology)
         case .address(let node, let address): addresses[node] = address
         case .snapshot: sendSnapshot()
+        case .published(let node, let round, let isKept):
+            engine.published(node: node, round: round, isKept: isKept)
+        case .trusted(let pool, let time): engine.trust(pool: pool, until: time)
         case .figures(let request, let stats): engine.answer(figures: request, stats)
         case .drain(let deadline): beginDraining(until: deadline)
         }

@@ -134,7 +134,7 @@ extension Engine {
         nodeStats[Int(node)].errors.count(cause)
         guard cause.countsAgainstNode else { return }
         nodes[node].isSuspect = true
-        work.reports.push(NodeReport(node: node, failure: cause))
+        work.reports.push(NodeReport(node: node, failure: cause, time: now))
     }
 
     /// Ends a call that will get no (more) reply: once more on another connection if that cannot hurt, else an error.

@@ -351,6 +351,6 @@ extension Engine {
     /// It answers again.
     private func clear(node: UInt32) {
         nodes[node].isSuspect = false
-        work.reports.push(NodeReport(node: node, failure: nil))
+        work.reports.push(NodeReport(node: node, failure: nil, time: now))
     }
 }

@@ -230,13 +230,14 @@ public struct Work: ~Copyable {
     /// What to tell the control thread.
     public let reports = Stack<NodeReport>()
     public let notices = Stack<PoolNotice>()
+    public let misses = Stack<MissedWrite>()
 
     init() {}
 
     public var isEmpty: Bool {
         clients.isEmpty && links.isEmpty && opening.isEmpty && closing.isEmpty && resuming.isEmpty && pausing.isEmpty
             && unpausing.isEmpty && figures.isEmpty && reports.isEmpty
-            && notices.isEmpty
+            && notices.isEmpty && misses.isEmpty
     }
 }
 
@@ -245,4 +246,6 @@ public struct NodeReport: BitwiseCopyable, Sendable {
     public var node: UInt32
     /// Nil: it answered again.
     public var failure: ErrorCause?
+    /// When, in monotonic nanoseconds.
+    public var time: UInt64
 }

@@ -28,12 +28,8 @@ public struct MarkerReading: Equatable, Sendable {
 ///
 /// A node that answers and is not full is *syncing*.
 public struct PoolMarkers: Sendable {
-    public enum Access: Sendable, Equatable {
-        /// It does not answer, or what is known of it is too old.
-        case none
-        case syncing
-        case full
-    }
+    /// None: it does not answer, or what is known of it is too old.
+    public typealias Access = NodeAccess
 
     struct Node: Sendable {
         /// It has answered or failed once: until all have, none of them is trusted, for one may know of a revocation.

@@ -10,17 +10,24 @@ public final class Topology: Sendable {
         public let pool: Int
         public let farm: Farm
         public let settings: NodeSettings
-        public let isUp: Bool
+        public let verdict: NodeVerdict
         /// In the proxy's own zone.
         public let isNear: Bool
+
+        /// It answers.
+        public var isUp: Bool { verdict.access != .none }
+    }
+
+    public convenience init(_ settings: [PoolSettings], verdict: (Int) -> NodeVerdict) {
+        self.init(settings, earlier: nil, verdict: verdict)
     }
 
     public convenience init(_ settings: [PoolSettings], isUp: (Int) -> Bool = { _ in true }) {
-        self.init(settings, earlier: nil, isUp: isUp)
+        self.init(settings) { NodeVerdict(isUp: isUp($0)) }
     }
 
     /// - Parameter earlier: pools of the same settings, whose rings are kept where they are the same.
-    private init(_ settings: [PoolSettings], earlier: [Pool]?, isUp: (Int) -> Bool) {
+    private init(_ settings: [PoolSettings], earlier: [Pool]?, verdict: (Int) -> NodeVerdict) {
         var nodes: [Node] = []
         var pools: [Pool] = []
         for (index, pool) in settings.enumerated() {
@@ -29,7 +36,7 @@ public final class Topology: Sendable {
                 nodes.append(
                     Node(
                         pool: index, farm: place < pool.nodes.count ? .nodes : .standby, settings: node,
-                        isUp: isUp(nodes.count), isNear: node.zone != nil && node.zone == pool.ownZone))
+                        verdict: verdict(nodes.count), isNear: node.zone != nil && node.zone == pool.ownZone))
             }
             pools.append(
                 Pool(pool, firstNode: first, isUp: nodes[first...].map(\.isUp), earlier: earlier?[index].placement))
@@ -41,8 +48,10 @@ public final class Topology: Sendable {
     /// A key of some pool has more than one copy.
     public var hasCopies: Bool { pools.contains { $0.copyCount > 1 } }
 
-    /// The same pools with other nodes up.
-    public func with(isUp: (Int) -> Bool) -> Topology {
-        Topology(pools.map(\.settings), earlier: pools, isUp: isUp)
+    /// The same pools with other verdicts on their nodes.
+    public func with(verdict: (Int) -> NodeVerdict) -> Topology {
+        Topology(pools.map(\.settings), earlier: pools, verdict: verdict)
     }
+
+    public func with(isUp: (Int) -> Bool) -> Topology { with(verdict: { NodeVerdict(isUp: isUp($0)) }) }
 }

@@ -1,0 +1,28 @@
+/// What may be done with a node.
+public enum NodeAccess: UInt8, BitwiseCopyable, Sendable {
+    /// Nothing: it does not answer.
+    case none
+    /// It is written, by the rules for a copy that is being filled, and read only where no other copy is left.
+    case syncing
+    /// It is written and read.
+    case full
+}
+
+/// What the control thread has found out about a node, for all workers.
+public struct NodeVerdict: BitwiseCopyable, Equatable, Sendable {
+    public var access: NodeAccess
+    /// Full: when the markers were asked for that prove it, in monotonic nanoseconds. Who has lost a connection to the
+    /// node since then waits for a later proof: it may be another process by now, and empty.
+    public var provenAt: UInt64
+    /// Every other node that answers keeps a revocation of it: a write that leaves it out needs no further one.
+    public var isCovered: Bool
+
+    public init(_ access: NodeAccess, provenAt: UInt64 = .max, isCovered: Bool = true) {
+        self.access = access
+        self.provenAt = provenAt
+        self.isCovered = isCovered
+    }
+
+    /// Where no markers are kept.
+    public init(isUp: Bool) { self.init(isUp ? .full : .none) }
+}
