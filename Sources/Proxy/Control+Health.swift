@@ -11,6 +11,7 @@ extension Control {
             logger.debug("node failed", metadata: describe(node, ["cause": "\(cause.label)"]))
             if cause == .connectFailed { resolveAgain(node) }
             apply(.failed, to: node, because: "\(cause.label)")
+            doubt(node, at: report.time)
         } else {
             apply(.succeeded, to: node, because: "answered")
         }
@@ -34,22 +35,15 @@ extension Control {
         case .stay, .waitForProbe: break
         case .declareDown:
             logger.warning("node is down", metadata: describe(node, ["reason": "\(reason)"]))
+            keepers[pool]?.judged(place, isUp: false)
             publish()
             tellReach(of: pool)
         case .declareUp:
             logger.notice("node is up", metadata: describe(node, [:]))
+            keepers[pool]?.judged(place, isUp: true)
             publish()
             tellReach(of: pool)
         }
-    }
-
-    /// Every worker gets the same new topology; each takes it over between two events of its loop.
-    private func publish() {
-        topology = topology.with { node in
-            let pool = self.topology.nodes[node].pool
-            return self.health[pool].isUp(node - self.topology.pools[pool].firstNode)
-        }
-        for worker in workers { worker.send(.adopt(topology)) }
     }
 
     func startDueProbes() {

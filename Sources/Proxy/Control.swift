@@ -21,8 +21,12 @@ public final class Control {
     var topology: Topology
     var addresses: [SocketAddress?]
     var health: [PoolHealth]
+    /// By node: when a worker last lost a connection to it; 0 when it has been proven since.
+    var owesProof: [UInt64]
     /// How much of each pool can be reached.
     var reach: [PoolReach]
+    /// By pool; of those with copies.
+    var keepers: [PoolKeeper?] = []
     var probes = Probes()
     lazy var resolver = Resolver(on: loop)
     /// When a node's name may be asked for again.
@@ -42,7 +46,10 @@ public final class Control {
     /// Writes under way, of all workers.
     private let writes: WriteTable
     private var cutOff = 0
-    private var isDraining = false
+    private var drainTime: UInt64 = 0
+    /// Workers serve.
+    private(set) var isStarted = false
+    private(set) var isDraining = false
 
     public init(_ settings: Settings, logger: Logger) {
         self.settings = settings
@@ -53,6 +60,7 @@ public final class Control {
         writes = topology.hasCopies ? WriteTable() : WriteTable(slots: 2)
         addresses = topology.nodes.map { SocketAddress(endpoint: $0.settings.address) }
         resolvableAt = Array(repeating: 0, count: topology.nodes.count)
+        owesProof = resolvableAt
         reach = settings.pools.map { _ in .whole }
         health = settings.pools.map {
             PoolHealth(nodeCount: $0.allNodes.count, standbyCount: $0.standby.count, policy: HealthPolicy($0))
@@ -66,6 +74,9 @@ public final class Control {
         _ = loop.watchSignal(SIGTERM, token: Self.stop)
         _ = loop.watchSignal(SIGINT, token: Self.stop)
         let listeners = try ListenerSet.open(settings.pools, workers: workerCount)
+        keepers = topology.pools.map { $0.copyCount > 1 ? PoolKeeper(self, pool: keepers.count) : nil }
+        resolveNames()
+        learnMarkers()
         for number in 0..<workerCount {
             let mailbox = Mailbox<ToWorker>()
             workers.append(mailbox)
@@ -75,7 +86,7 @@ public final class Control {
                 control: self.mailbox)
             threads.append(LoopThread(name: "worker-\(number)") { Worker(plan).run() })
         }
-        resolveNames()
+        isStarted = true
         snapshots = Array(repeating: WorkerSnapshot(), count: workerCount)
         for pool in settings.pools {
             for endpoint in pool.listen {
@@ -100,25 +111,35 @@ public final class Control {
     /// - Returns: false when clients had to be cut off at the end.
     public func run(drain: UInt64 = 5_000_000_000) -> Bool {
         _ = loop.watchReadable(mailbox.descriptor, token: Self.mail)
+        drainTime = drain
         while stopped.count < workers.count {
-            loop.turn(until: nextProbeTime == .max ? nil : nextProbeTime)
-            for index in 0..<loop.readyCount {
-                let (token, what) = loop.ready(at: index)
-                switch token {
-                case Self.mail: for message in mailbox.takeAll() { receive(message) }
-                case Self.stop: beginDraining(for: drain)
-                // Exactly: the loop's own alarm reports a token of all ones.
-                case let token where token & ~0xffff_ffff == Probes.token:
-                    probes.ready(node: Int(UInt32(truncatingIfNeeded: token)), what, on: loop)
-                default: break
-                }
-            }
+            turn(until: .max)
             answerFigures()
-            if !isDraining { startDueProbes() }
         }
         for thread in threads { thread.join() }
         logger.info("stopped", metadata: ["clients cut off": "\(cutOff)"])
         return cutOff == 0
+    }
+
+    /// Waits for something to do, until then at the latest, and does it.
+    func turn(until time: UInt64) {
+        let next = min(time, nextProbeTime, keepers.reduce(.max) { min($0, $1?.nextTime ?? .max) })
+        loop.turn(until: next == .max ? nil : next)
+        for index in 0..<loop.readyCount {
+            let (token, what) = loop.ready(at: index)
+            switch token {
+            case Self.mail: for message in mailbox.takeAll() { receive(message) }
+            case Self.stop: beginDraining(for: drainTime)
+            // Exactly: the loop's own alarm reports a token of all ones.
+            case let token where token & ~0xffff_ffff == Probes.token:
+                probes.ready(node: Int(UInt32(truncatingIfNeeded: token)), what, on: loop)
+            case let token where token & ~0xffff_ffff == MarkerLink.token:
+                link(of: Int(UInt32(truncatingIfNeeded: token)))?.ready(what)
+            default: break
+            }
+        }
+        if !isDraining { startDueProbes() }
+        for keeper in keepers { keeper?.work() }
     }
 
     private static let mail: UInt64 = 1
@@ -136,7 +157,7 @@ public final class Control {
         switch message {
         case .report(let report): judge(report)
         case .notice(let notice): tell(notice)
-        case .missed: break
+        case .missed(let worker, let miss): publish(miss, for: worker)
         case .snapshot(let worker, let snapshot):
             snapshots[worker] = snapshot
             missing.remove(worker)

@@ -15,7 +15,7 @@ extension Worker {
         }
         while clients.count <= Int(id) { clients.push(ClientRow()) }
         let generation = clients[Int(id)].generation &+ 1
-        let watch = loop.watchReadable(socket.descriptor, token: Token(.client, id, generation).bits)
+        let watch = loop.watchReadable(socket.descriptor, token: WatchToken(.client, id, generation).bits)
         clients[Int(id)] = ClientRow(socket: socket, readWatch: watch, generation: generation)
     }
 
@@ -159,7 +159,7 @@ extension Worker {
         guard clients[Int(id)].writeWatch == .none else { return }
         let row = clients[Int(id)]
         clients[Int(id)].writeWatch = loop.watchWritable(
-            row.socket.descriptor, token: Token(.client, id, row.generation).bits)
+            row.socket.descriptor, token: WatchToken(.client, id, row.generation).bits)
     }
 
     func close(client id: UInt32) {

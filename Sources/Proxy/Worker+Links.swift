@@ -20,7 +20,7 @@ extension Worker {
             links[Int(id)] = LinkRow(socket: socket, generation: generation)
             connected(id)
         case .underWay(let socket):
-            let watch = loop.watchWritable(socket.descriptor, token: Token(.link, id, generation).bits)
+            let watch = loop.watchWritable(socket.descriptor, token: WatchToken(.link, id, generation).bits)
             links[Int(id)] = LinkRow(socket: socket, writeWatch: watch, generation: generation, isConnecting: true)
         }
     }
@@ -28,7 +28,7 @@ extension Worker {
     private func connected(_ id: UInt32) {
         let row = links[Int(id)]
         links[Int(id)].readWatch = loop.watchReadable(
-            row.socket.descriptor, token: Token(.link, id, row.generation).bits)
+            row.socket.descriptor, token: WatchToken(.link, id, row.generation).bits)
         engine.linkConnected(id)
     }
 
@@ -116,7 +116,7 @@ extension Worker {
     private func awaitWritable(link id: UInt32) {
         let row = links[Int(id)]
         links[Int(id)].writeWatch = loop.watchWritable(
-            row.socket.descriptor, token: Token(.link, id, row.generation).bits)
+            row.socket.descriptor, token: WatchToken(.link, id, row.generation).bits)
     }
 
     func pause(link id: UInt32) {

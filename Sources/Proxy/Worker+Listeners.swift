@@ -23,7 +23,7 @@ extension Worker {
 
     func addListener(_ listener: PoolListener, _ index: Int) {
         let watch = loop.watchReadable(
-            listener.listener.socket.descriptor, token: Token(.listener, UInt32(index), 0).bits)
+            listener.listener.socket.descriptor, token: WatchToken(.listener, UInt32(index), 0).bits)
         listeners.append(
             ListenerRow(pool: listener.pool, listener: listener.listener, isShared: listener.isShared, watch: watch))
     }

@@ -59,7 +59,7 @@ final class Worker {
         mailbox = plan.mailbox
         control = plan.control
         addresses = plan.addresses
-        _ = loop.watchReadable(mailbox.descriptor, token: Token(.mailbox, 0, 0).bits)
+        _ = loop.watchReadable(mailbox.descriptor, token: WatchToken(.mailbox, 0, 0).bits)
         for (index, listener) in plan.listeners.enumerated() { addListener(listener, index) }
     }
 
@@ -70,7 +70,7 @@ final class Worker {
             engine.beginTurn(at: loop.now)
             for index in 0..<loop.readyCount {
                 let (token, what) = loop.ready(at: index)
-                handle(Token(bits: token), what)
+                handle(WatchToken(bits: token), what)
             }
             if loop.now >= nextTick {
                 engine.unixTime = Int64(time(nil))
@@ -86,7 +86,7 @@ final class Worker {
     }
 
     @inline(__always)
-    private func handle(_ token: Token, _ what: Readiness) {
+    private func handle(_ token: WatchToken, _ what: Readiness) {
         switch token.kind {
         case .client:
             let id = token.index

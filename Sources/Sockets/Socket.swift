@@ -55,7 +55,7 @@ public struct Socket: BitwiseCopyable, Sendable, Equatable {
         _ = unsafe Glibc.send(descriptor, text.utf8Start, text.utf8CodeUnitCount, sendFlags)
     }
 
-    private static func classify(_ code: Int32) -> IOResult {
+    static func classify(_ code: Int32) -> IOResult {
         if code == EAGAIN { return .wouldBlock }
         // These can only be bugs of ours: a number that is no socket, or memory that is not there.
         precondition(code != EBADF && code != EFAULT && code != ENOTSOCK)

@@ -1,4 +1,5 @@
 internal import Bytes
+public import MemcacheProtocol
 
 /// One command on a marker of one node.
 public struct MarkerCommand: Equatable, Sendable {
@@ -63,4 +64,14 @@ public enum MarkerReply: Equatable, Sendable {
     case refused
     /// No answer, or none that fits.
     case failed
+}
+
+extension MarkerItem {
+    /// Counts the tick on, or begins it, and asks for its CAS number.
+    public static var tickCommand: [UInt8] { Array("ma ".utf8) + tick.key(names: []) + Array(" N0 c\r\n".utf8) }
+
+    /// The node's CAS number by the answer to that; 0 where it keeps none.
+    public static func tickCAS(_ code: ReplyCode, line: RawSpan) -> UInt64 {
+        code == .hd ? MarkerReply.cas(in: line) : 0
+    }
 }

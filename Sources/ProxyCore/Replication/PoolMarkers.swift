@@ -109,12 +109,23 @@ public struct PoolMarkers: Sendable {
     // MARK: What follows
 
     public func access(_ node: Int, now: UInt64) -> Access {
-        guard isReachable(node, now: now), nodes.allSatisfy(\.isKnown) else { return .none }
+        guard isReachable(node, now: now), isInformed else { return .none }
         guard let token = claim(node) else { return .syncing }
         for peer in nodes.indices where peer != node && claim(peer) != nil {
             guard nodes[peer].reading?.standings[node]?.confirms(token) == true else { return .syncing }
         }
         return .full
+    }
+
+    /// All nodes have answered or failed once.
+    public var isInformed: Bool { nodes.allSatisfy(\.isKnown) }
+
+    /// When the reading was asked for that says what the node is.
+    public func provenAt(_ node: Int) -> UInt64 { nodes[node].asked }
+
+    /// Until when the readings of all nodes that answer are young enough; `.max` where none does.
+    public var goodUntil: UInt64 {
+        nodes.map { $0.reading == nil ? .max : $0.asked.addingSaturated(lifetime) }.min() ?? .max
     }
 
     public func isReachable(_ node: Int, now: UInt64) -> Bool {

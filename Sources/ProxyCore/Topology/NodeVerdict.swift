@@ -14,13 +14,16 @@ public struct NodeVerdict: BitwiseCopyable, Equatable, Sendable {
     /// Full: when the markers were asked for that prove it, in monotonic nanoseconds. Who has lost a connection to the
     /// node since then waits for a later proof: it may be another process by now, and empty.
     public var provenAt: UInt64
+    /// Full: the token of what it holds; 0 where no markers are kept.
+    public var token: UInt64
     /// Every other node that answers keeps a revocation of it: a write that leaves it out needs no further one.
     public var isCovered: Bool
 
-    public init(_ access: NodeAccess, provenAt: UInt64 = .max, isCovered: Bool = true) {
+    public init(_ access: NodeAccess, provenAt: UInt64 = .max, isCovered: Bool = true, token: UInt64 = 0) {
         self.access = access
         self.provenAt = provenAt
         self.isCovered = isCovered
+        self.token = token
     }
 
     /// Where no markers are kept.

@@ -27,7 +27,7 @@ public final class Topology: Sendable {
     }
 
     /// - Parameter earlier: pools of the same settings, whose rings are kept where they are the same.
-    private init(_ settings: [PoolSettings], earlier: [Pool]?, verdict: (Int) -> NodeVerdict) {
+    private init(_ settings: [PoolSettings], earlier: Topology?, verdict: (Int) -> NodeVerdict) {
         var nodes: [Node] = []
         var pools: [Pool] = []
         for (index, pool) in settings.enumerated() {
@@ -38,8 +38,12 @@ public final class Topology: Sendable {
                         pool: index, farm: place < pool.nodes.count ? .nodes : .standby, settings: node,
                         verdict: verdict(nodes.count), isNear: node.zone != nil && node.zone == pool.ownZone))
             }
-            pools.append(
-                Pool(pool, firstNode: first, isUp: nodes[first...].map(\.isUp), earlier: earlier?[index].placement))
+            let isUp = nodes[first...].map(\.isUp)
+            if let before = earlier?.pools[index], isUp == earlier?.nodes[before.nodes].map(\.isUp) {
+                pools.append(before)
+            } else {
+                pools.append(Pool(pool, firstNode: first, isUp: isUp, earlier: earlier?.pools[index].placement))
+            }
         }
         self.nodes = nodes
         self.pools = pools
@@ -50,7 +54,7 @@ public final class Topology: Sendable {
 
     /// The same pools with other verdicts on their nodes.
     public func with(verdict: (Int) -> NodeVerdict) -> Topology {
-        Topology(pools.map(\.settings), earlier: pools, verdict: verdict)
+        Topology(pools.map(\.settings), earlier: self, verdict: verdict)
     }
 
     public func with(isUp: (Int) -> Bool) -> Topology { with(verdict: { NodeVerdict(isUp: isUp($0)) }) }

@@ -92,7 +92,7 @@ public struct FillingPlan: Sendable {
     var hadFilling = false
     var waitsUntil: UInt64 = 0
     var watermarks: [UInt64?]
-    public internal(set) var lease: Lease
+    public var lease: Lease
     /// Whoever makes the passes counts their steps here; the times are the plan's.
     public var report = TransferReport()
     let started: UInt64

@@ -2,7 +2,7 @@ internal import Reactor
 internal import Sockets
 
 /// What a watch reports: which row, and which use of it, so that an event for a connection that is gone is known.
-struct Token {
+struct WatchToken {
     enum Kind: UInt8 { case none, mailbox, listener, client, link }
 
     let bits: UInt64

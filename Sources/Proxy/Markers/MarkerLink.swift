@@ -1,0 +1,224 @@
+internal import Bytes
+internal import MemcacheProtocol
+internal import ProxyCore
+internal import Reactor
+internal import Sockets
+
+/// The control thread's connection to one node: commands on markers, answered in order. What is asked on it was answered
+/// by one process; a lost connection may come back to another.
+final class MarkerLink {
+    private struct Question {
+        let verb: Verb
+        let sent: UInt64
+        /// Nil: the connection was lost.
+        let answered: (Answer?) -> Void
+    }
+
+    /// A whole reply: what its first line says, that line, and the value behind it.
+    struct Answer {
+        let code: ReplyCode
+        let line: [UInt8]
+        let value: [UInt8]
+    }
+
+    enum State { case closed, connecting, open }
+
+    /// Tokens of these have this bit and the node's number.
+    static let token: UInt64 = 1 << 41
+    /// Bytes of a reply that is waited for: a marker's item and its header are far shorter.
+    private static let replyLimit = 64 << 10
+
+    /// Among all nodes.
+    let node: Int
+    private let loop: EventLoop
+    private let timeout: UInt64
+    private let connectTimeout: UInt64
+    /// Told after every question has been.
+    private let lost: () -> Void
+
+    private(set) var state = State.closed
+    /// 1.6.18 as 1_006_018; 0 while it is not known.
+    private(set) var version = 0
+    private var socket = Socket.none
+    private var readWatch = Watch.none
+    private var writeWatch = Watch.none
+    private var began: UInt64 = 0
+    private var inbox = ReceiveBuffer(capacity: 4096)
+    private var outbox: [UInt8] = []
+    private var questions: [Question] = []
+
+    init(
+        node: Int, on loop: EventLoop, timeout: UInt64, connectTimeout: UInt64, lost: @escaping () -> Void
+    ) {
+        self.node = node
+        self.loop = loop
+        self.timeout = timeout
+        self.connectTimeout = connectTimeout
+        self.lost = lost
+    }
+
+    deinit { forget() }
+
+    // MARK: Connecting
+
+    func connect(to address: SocketAddress?) {
+        guard state == .closed else { return }
+        (state, began) = (.connecting, loop.now)
+        switch address.map({ Socket.connect(to: $0) }) {
+        case .connected(let made):
+            socket = made
+            opened()
+        case .underWay(let made):
+            socket = made
+            writeWatch = loop.watchWritable(made.descriptor, token: Self.token | UInt64(node))
+        case .failed, nil: fail()
+        }
+    }
+
+    private func opened() {
+        state = .open
+        readWatch = loop.watchReadable(socket.descriptor, token: Self.token | UInt64(node))
+    }
+
+    /// Ends the connection with a reset, so that nothing that was sent can land later.
+    func fail() {
+        guard state != .closed else { return }
+        forget()
+        let waiting = questions
+        questions = []
+        for question in waiting { question.answered(nil) }
+        lost()
+    }
+
+    private func forget() {
+        loop.remove(readWatch)
+        loop.remove(writeWatch)
+        (readWatch, writeWatch) = (.none, .none)
+        socket.reset()
+        socket = .none
+        state = .closed
+        inbox.consume(inbox.count)
+        outbox = []
+    }
+
+    // MARK: Asking
+
+    /// Sends a command, with its CR LF, before the loop waits again; `flush` sends it now.
+    func ask(_ bytes: [UInt8], _ verb: Verb, _ answered: @escaping (Answer?) -> Void) {
+        guard state == .open else { return answered(nil) }
+        outbox += bytes
+        questions.append(Question(verb: verb, sent: loop.now, answered: answered))
+    }
+
+    func flush() {
+        guard state == .open, !outbox.isEmpty, writeWatch == .none else { return }
+        switch unsafe socket.send(outbox.span.bytes) {
+        case .bytes(let count):
+            outbox.removeFirst(count)
+            if !outbox.isEmpty { awaitWritable() }
+        case .wouldBlock: awaitWritable()
+        case .closed, .failed: fail()
+        }
+    }
+
+    private func awaitWritable() {
+        writeWatch = loop.watchWritable(socket.descriptor, token: Self.token | UInt64(node))
+    }
+
+    /// When `expire` has to be called; `.max` for never.
+    var deadline: UInt64 {
+        switch state {
+        case .closed: .max
+        case .connecting: began + connectTimeout
+        case .open: questions.first.map { $0.sent + timeout } ?? .max
+        }
+    }
+
+    func expire(now: UInt64) { if now >= deadline { fail() } }
+
+    // MARK: Answers
+
+    func ready(_ what: Readiness) {
+        if state == .connecting {
+            loop.remove(writeWatch)
+            writeWatch = .none
+            if socket.takeError() == 0 { opened() } else { fail() }
+            return
+        }
+        if what.contains(.writable), writeWatch != .none {
+            loop.remove(writeWatch)
+            writeWatch = .none
+            flush()
+        }
+        if what.contains(.readable) { read() }
+    }
+
+    private func read() {
+        guard state == .open, inbox.makeRoom(limit: Self.replyLimit) else { return fail() }
+        switch socket.receive(into: &inbox) {
+        case .bytes: takeAnswers()
+        case .wouldBlock: break
+        case .closed, .failed: fail()
+        }
+    }
+
+    private func takeAnswers() {
+        while state == .open, !inbox.isEmpty {
+            guard let question = questions.first else { return fail() }
+            guard let (length, answer) = Self.parse(inbox.unread, question.verb) else { return }
+            guard let answer else { return fail() }
+            inbox.consume(length)
+            questions.removeFirst()
+            if question.verb == .version { version = Self.number(ofVersion: answer.line) }
+            question.answered(answer)
+        }
+    }
+
+    /// Nil while the reply is not whole; without an answer when it is none.
+    private static func parse(_ bytes: RawSpan, _ verb: Verb) -> (length: Int, answer: Answer?)? {
+        switch ReplyParser.parse(bytes, for: verb) {
+        case .needMore: return nil
+        case .line(let code, let length):
+            return (length, Answer(code: code, line: array(bytes.extracting(0..<length)), value: []))
+        case .value(let head) where verb == .metaGet:
+            guard head.totalLength <= replyLimit / 2 else { return (0, nil) }
+            guard bytes.byteCount >= head.totalLength else { return nil }
+            let (start, end) = (Int(head.headerLength), head.totalLength - 2)
+            return (
+                head.totalLength,
+                Answer(
+                    code: .value, line: array(bytes.extracting(0..<start)), value: array(bytes.extracting(start..<end)))
+            )
+        case .value, .end, .stat, .broken: return (0, nil)
+        }
+    }
+
+    private static func array(_ bytes: RawSpan) -> [UInt8] { (0..<bytes.byteCount).map { bytes.byte(at: $0) } }
+
+    private static func number(ofVersion line: [UInt8]) -> Int {
+        let parts = String(decoding: line.dropFirst(8), as: UTF8.self).split(separator: ".").prefix(3).map { part in
+            Int(String(part.prefix { $0.isNumber })) ?? 0
+        }
+        return parts.count == 3 ? parts[0] * 1_000_000 + min(parts[1], 999) * 1000 + min(parts[2], 999) : 0
+    }
+}
+
+extension MarkerLink {
+    /// Sends a command on a marker.
+    func send(_ command: MarkerCommand, names: [String], _ answered: @escaping (MarkerReply) -> Void) {
+        ask(command.bytes(names: names), command.verb) { answer in
+            guard let answer else { return answered(.failed) }
+            answered(unsafe MarkerReply(answer.code, to: command.action, line: answer.line.span.bytes, value: answer.value))
+        }
+    }
+}
+
+extension MarkerCommand {
+    fileprivate var verb: Verb {
+        switch action {
+        case .read: .metaGet
+        case .store: .metaSet
+        case .delete, .deleteSame: .metaDelete
+        }
+    }
+}

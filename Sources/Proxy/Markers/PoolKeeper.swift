@@ -1,0 +1,206 @@
+internal import Logging
+internal import MemcacheProtocol
+internal import ProxyCore
+internal import Reactor
+
+/// What the control thread does about the nodes of one pool with copies: it reads their markers, says which of them may
+/// be read, publishes what they missed, and has them filled. Decisions are `PoolMarkers`' and the plans'; here are the
+/// connections and the clock.
+///
+/// Nodes go by their place in the pool.
+final class PoolKeeper {
+    private struct Polling {
+        var due: UInt64 = 0
+        var isUnderWay = false
+        /// When a connection that was lost is made again.
+        var reconnectAt: UInt64 = 0
+        var hasFailed = false
+    }
+
+    /// The pause before a lost connection is made again: whether the node is down is soon known.
+    private static let reconnectPause: UInt64 = 100_000_000
+
+    unowned let control: Control
+    let pool: Int
+    /// The pool's first node among all nodes.
+    let first: Int
+    let names: [String]
+    let settings: PoolSettings
+    /// Twice as often as it must be: a thread that the machine holds up for half a poll does not make a reading too old.
+    private let interval: UInt64
+    private var polling: [Polling]
+    private(set) var links: [MarkerLink] = []
+    var markers: PoolMarkers
+    /// Something was read, lost or published, so that other things may follow from the markers.
+    var isChanged = false
+    var revocations: [RunningRevocation?]
+    /// Who waits for the revocation after the one under way.
+    var waiting: [WaitingRevocation?]
+    /// (node, peer) of those that are published anew.
+    var republishing: Set<[Int]> = []
+    let owner: Token
+    var adoption: Adoption?
+    var filling: FillingRun?
+    /// When an adoption or a filling may be begun.
+    var workDue: UInt64 = 0
+    /// What the workers were told last that the markers are good for.
+    private var trusted: UInt64 = 0
+
+    init(_ control: Control, pool: Int) {
+        self.control = control
+        self.pool = pool
+        let topology = control.topology.pools[pool]
+        (first, settings) = (topology.firstNode, topology.settings)
+        names = settings.allNodes.map(\.ringName)
+        interval = max(settings.poll / 2, 1)
+        let count = names.count
+        markers = PoolMarkers(nodes: count, poll: settings.poll, timeout: settings.timeout)
+        polling = Array(repeating: Polling(), count: count)
+        revocations = Array(repeating: nil, count: count)
+        waiting = Array(repeating: nil, count: count)
+        owner = Token(using: &control.generator)
+        for place in names.indices {
+            links.append(
+                MarkerLink(
+                    node: first + place, on: control.loop, timeout: settings.timeout,
+                    connectTimeout: settings.connectTimeout, lost: { [unowned self] in lost(place) }))
+        }
+    }
+
+    var now: UInt64 { control.loop.now }
+
+    // MARK: In each turn of the loop
+
+    func work() {
+        for place in links.indices {
+            links[place].expire(now: now)
+            if links[place].state == .closed, now >= polling[place].reconnectAt, control.isUp(first + place) {
+                links[place].connect(to: control.addresses[first + place])
+            }
+            if links[place].state == .open, !polling[place].isUnderWay, now >= polling[place].due { poll(place) }
+        }
+        if isChanged {
+            isChanged = false
+            republish()
+            control.publish()
+            trust()
+        }
+        startWork()
+        for link in links { link.flush() }
+    }
+
+    /// When `work` has something to do although nothing is ready.
+    var nextTime: UInt64 {
+        var next = workTime
+        for place in links.indices {
+            next = min(next, links[place].deadline)
+            switch links[place].state {
+            case .closed: if control.isUp(first + place) { next = min(next, polling[place].reconnectAt) }
+            case .connecting: break
+            case .open: if !polling[place].isUnderWay { next = min(next, polling[place].due) }
+            }
+        }
+        return next
+    }
+
+    // MARK: Polls
+
+    /// What has come of one poll.
+    private final class Poll {
+        var reading: MarkerReading
+
+        init(count: Int) {
+            reading = MarkerReading(ready: nil, filling: nil, standings: Array(repeating: nil, count: count), cas: 0)
+        }
+    }
+
+    /// Asks for all markers on the node; the answer to the last question completes the reading.
+    private func poll(_ place: Int) {
+        let asked = now
+        (polling[place].isUnderWay, polling[place].due) = (true, asked + interval)
+        let poll = Poll(count: names.count)
+        read(.ready, on: place) { poll.reading.ready = unsafe MarkerText.token(in: $0.span.bytes) }
+        read(.filling, on: place) { poll.reading.filling = unsafe Filling(text: $0.span.bytes) }
+        for other in names.indices where other != place {
+            read(.standing(of: other), on: place) { poll.reading.standings[other] = unsafe Standing(text: $0.span.bytes) }
+        }
+        links[place].ask(MarkerItem.tickCommand, .metaArithmetic) { [unowned self] answer in
+            guard let answer else { return }
+            poll.reading.cas = unsafe MarkerItem.tickCAS(answer.code, line: answer.line.span.bytes)
+            took(poll.reading, from: place, asked: asked)
+        }
+    }
+
+    private func read(_ item: MarkerItem, on place: Int, _ found: @escaping ([UInt8]) -> Void) {
+        links[place].send(MarkerCommand(node: place, item: item, .read), names: names) { [unowned self] reply in
+            switch reply {
+            case .value(let text, _): found(text)
+            case .missing: break
+            // Nothing can be concluded from a node that does not say what it has.
+            default: links[place].fail()
+            }
+        }
+    }
+
+    private func took(_ reading: MarkerReading, from place: Int, asked: UInt64) {
+        polling[place].isUnderWay = false
+        if polling[place].hasFailed {
+            polling[place].hasFailed = false
+            control.apply(.succeeded, to: first + place, because: "markers")
+        }
+        markers.read(place, reading, asked: asked, now: now)
+        isChanged = true
+    }
+
+    /// A worker has lost a connection to the node: it wants a proof that is later than that.
+    func doubt(_ place: Int) {
+        polling[place].due = now
+    }
+
+    private func lost(_ place: Int) {
+        polling[place].isUnderWay = false
+        polling[place].hasFailed = true
+        polling[place].reconnectAt = now + Self.reconnectPause
+        markers.lost(place)
+        disturbed(place)
+        isChanged = true
+        control.apply(.failed, to: first + place, because: "markers")
+    }
+
+    /// The verdict on the node has changed.
+    func judged(_ place: Int, isUp: Bool) {
+        if isUp {
+            polling[place].reconnectAt = now
+        } else {
+            links[place].fail()
+            markers.lost(place)
+        }
+        isChanged = true
+    }
+
+    // MARK: What workers are told
+
+    /// All nodes have answered, or failed, once.
+    var isInformed: Bool { markers.isInformed }
+
+    /// A node that says nothing is given up for now.
+    func giveUpUnknown() {
+        for place in links.indices { links[place].fail() }
+    }
+
+    func verdict(on place: Int, isUp: Bool) -> NodeVerdict {
+        guard isUp else { return NodeVerdict(.none, isCovered: markers.isCovered(place, now: now)) }
+        let isFull = markers.access(place, now: now) == .full
+        return NodeVerdict(
+            isFull ? .full : .syncing, provenAt: isFull ? markers.provenAt(place) : 0,
+            isCovered: markers.isCovered(place, now: now), token: isFull ? markers.token(of: place)?.number ?? 0 : 0)
+    }
+
+    /// Until when what was read is good.
+    private func trust() {
+        let time = markers.goodUntil
+        guard time != trusted else { return }
+        trusted = time
+        for worker in control.workers { worker.send(.trusted(pool: pool, until: time)) }
+    }
+}
