@@ -35,7 +35,7 @@ extension Engine {
         countNode(ended, code)
         take(call, from: link)
         release(call)
-        if fans[fan].goesToAll {
+        if fans[fan].isUsual {
             hold(bytes, code, from: ended.rank, fan)
             let (isDecided, isOver) = fans.update(fan) {
                 $0.progress.answer(Int(ended.rank))
@@ -45,9 +45,15 @@ extension Engine {
             if isDecided { giveAnswer(of: fan) }
             if isOver { end(fan) }
         } else {
-            let code = code == .mn ? endFence(ended.rank, of: fan) : holdLast(bytes, code, of: ended, fan)
-            fans[fan].progress.answer(Int(ended.rank))
-            hear(code, bytes, to: ended.verb, from: ended.rank, fan)
+            if ended.rank < fans[fan].survivors {
+                let code = code == .mn ? endFence(ended.rank, of: fan) : holdLast(bytes, code, of: ended, fan)
+                fans[fan].progress.answer(Int(ended.rank))
+                hear(code, bytes, to: ended.verb, from: ended.rank, fan)
+            } else {
+                // Nobody is told what a copy says that is being filled.
+                fans[fan].progress.answer(Int(ended.rank))
+                if code.isError { fans[fan].needsRepair = true }
+            }
             settle(fan: fan, own)
         }
         release(own: own)
@@ -103,6 +109,10 @@ extension Engine {
             isInParts
             ? queues.withStart(of: row.answer, limit: 1024) { copyReply(code, verb, $0) } ?? CopyReply(code)
             : copyReply(code, verb, bytes)
+        if row.goesToAll {
+            fans[fan].isTaken = true  // an item that is too large takes the old one with it
+            if !code.isError { fans[fan].hasStored = true }
+        }
         if row.isDeciding {
             decide(fan, reply)
         } else if !row.effect.agrees(reply, with: row.decided, to: row.head.verb, row.head.options) {
@@ -118,11 +128,13 @@ extension Engine {
             $0.isDeciding = false
             $0.decided = reply
             $0.effect = effect
+            $0.isTaken = effect != .nothing
+            $0.hasStored = !reply.code.isError
         }
         switch effect {
         case .nothing: break
         case .repair: fans[fan].needsRepair = true
-        case .sameCommand, .sameValue: spread(fan, to: 0..<row.nodes.count)
+        case .sameCommand, .sameValue: spread(fan, to: 0..<Int(row.survivors))
         }
     }
 
@@ -136,19 +148,22 @@ extension Engine {
         poolStats[pool].copies.failed.count(cause)
         fans.update(fan) {
             $0.cause = cause
+            $0.isUsual = false
             $0.progress.fail(rank)
+            if isUnsent { $0.unsent |= 1 << UInt8(truncatingIfNeeded: rank) }
         }
+        if !isUnsent { distrust(ended.node) }
         if fans[fan].held == ended.rank {
             queues.clear(&fans[fan].answer)
             fans[fan].held = .max
         }
         release(call)
         let row = fans[fan]
-        if row.isDeciding, isUnsent || row.head.goesToAllCopies, rank + 1 < row.nodes.count {
+        if row.isDeciding, isUnsent || row.head.goesToAllCopies, rank + 1 < Int(row.survivors) {
             // The next copy is the acting primary now. A set may be done twice.
             poolStats[pool].copies.failovers.count(cause)
             spread(fan, to: rank + 1..<rank + 2)
-        } else {
+        } else if !keepsMarkers(ended.node) {
             // What was sent may have been done.
             fans[fan].needsRepair = true
         }
@@ -156,21 +171,37 @@ extension Engine {
         release(own: ended.request)
     }
 
-    /// Answers the client as soon as it may hear, and ends the fan when no copy is left to answer.
+    /// Asks the copies that are being filled when it is their turn, answers the client as soon as it may hear, and ends
+    /// the fan when no copy is left to answer.
     /// - Parameter own: the fan's request, which tells whether the fan has ended meanwhile.
-    private func settle(fan: UInt32, _ own: UInt32) {
+    func settle(fan: UInt32, _ own: UInt32) {
+        guard requests[own].fan == fan else { return }
+        if fans[fan].progress.isLateNext { askLate(fan) }
         guard requests[own].fan == fan else { return }
         let row = fans[fan]
         if row.client != none, !row.isDeciding || row.progress.isLost {
             if row.progress.isDecided {
-                giveAnswer(of: fan)
+                noteMisses(of: fan)
+                if fans[fan].waits == 0 { giveSecured(fan) }
             } else if row.progress.isLost {
+                // Nothing is promised, so nothing need be known before.
                 fans[fan].client = none
                 poolStats[Int(row.pool)].errors.count(row.cause)
                 giveError(row.cause.reply, of: row)
             }
         }
-        if row.progress.isOver { end(fan) }
+        guard row.progress.isOver else { return }
+        noteMisses(of: fan)
+        if fans[fan].waits == 0 { end(fan) }
+    }
+
+    /// The answer, unless nobody keeps that a copy has missed the write.
+    private func giveSecured(_ fan: UInt32) {
+        guard fans[fan].isUnkept else { return giveAnswer(of: fan) }
+        let row = fans[fan]
+        fans[fan].client = none
+        poolStats[Int(row.pool)].errors.count(.notSecured)
+        giveError(.notSecured, of: row)
     }
 
     private func giveAnswer(of fan: UInt32) {
@@ -231,7 +262,8 @@ extension Engine {
         poolStats[Int(row.pool)].copies.written &+= UInt64(row.progress.answers)
         let (overlapped, doubted) = writes.conclude(WriteTable.hash(row.hash, pool: row.pool))
         // Nearly always every copy was asked, answered, and agrees.
-        let isWell = row.asksAll && row.progress.failed == 0 && !row.needsRepair && !overlapped
+        let isWell =
+            row.asksAll && row.progress.failed == 0 && !row.needsRepair && !row.isDeleting && !overlapped
         if !isWell { considerRepair(fans[fan], overlapped: overlapped, doubted: doubted) }
         free(fan: fan)
         release(own: row.own)
@@ -243,6 +275,7 @@ extension Engine {
         queues.release(row.line)
         if !row.block.isEmpty { queues.clear(&fans[fan].block) }
         if !row.answer.isEmpty { queues.clear(&fans[fan].answer) }
+        for rank in Int(row.survivors)..<row.nodes.count { endStaged(row.nodes[rank]) }
         fans.free(fan)
         requests[row.own].fan = none
     }

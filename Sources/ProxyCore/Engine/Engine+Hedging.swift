@@ -105,7 +105,7 @@ extension Engine {
 
     private func double(_ call: UInt32, _ index: Int) {
         let row = calls[call]
-        guard hasRoom, doubledReads < limits.rows / 8, !queues.isCrowded, let next = nextCopy(for: call),
+        guard hasRoom, doubledReads < limits.rows / 8, !queues.isCrowded, isReadable(node: row.node), let next = nextCopy(for: call),
             hedgings.update(index, { $0.policy.takes() })
         else { return }
         doubledReads += 1
