@@ -148,7 +148,7 @@ extension Engine {
         poolStats[pool].copies.failed.count(cause)
         fans.update(fan) {
             $0.cause = cause
-            $0.isUsual = false
+            if $0.isUsual { ($0.isUsual, $0.isTaken) = (false, $0.progress.answers > 0) }
             $0.progress.fail(rank)
             if isUnsent { $0.unsent |= 1 << UInt8(truncatingIfNeeded: rank) }
         }

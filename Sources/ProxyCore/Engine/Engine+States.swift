@@ -85,12 +85,17 @@ extension Engine {
     /// The connection has been asked for its version; where the node is read on the strength of its marker, that is
     /// asked for too, on this very connection. True when it is.
     func askForProof(on link: UInt32) -> Bool {
-        let verdict = nodes[links[link].node].verdict
-        guard verdict.access == .full, verdict.token != 0 else { return false }
+        guard neededProof(on: link) != 0 else { return false }
         links[link].flags.insert(.proving)
         let isAsked = queues.append("mg __drover:ready v\r\n", to: &links[link].output, through: &links[link].open)
         if isAsked { markDirty(link: link) } else { condemn(link: link) }
         return true
+    }
+
+    /// The token that the connection's node must have to be read; 0 where it is not, or needs none.
+    private func neededProof(on link: UInt32) -> UInt64 {
+        let row = nodes[links[link].node]
+        return row.isFull || row.isFresh ? row.verdict.token : 0
     }
 
     /// The answer to that. Another process than was proven, or one whose marker is gone, is not read.
@@ -110,8 +115,8 @@ extension Engine {
         }
         links[link].flags.remove(.proving)
         // As it is now: it may have changed since it was asked.
-        let verdict = nodes[links[link].node].verdict
-        if verdict.access == .full, verdict.token != 0, token?.number != verdict.token {
+        let needed = neededProof(on: link)
+        if needed != 0, token?.number != needed {
             fail(link: link, .unproven)
             return bytes.byteCount
         }
