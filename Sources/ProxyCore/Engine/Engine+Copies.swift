@@ -26,25 +26,6 @@ extension Engine {
         unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.copies(of: hash) }
     }
 
-    @inline(__always)
-    func isWritable(node: UInt32) -> Bool { nodes[node].isReachable }
-
-    /// Whether the node's contents may be shown to clients: it is known to have missed nothing.
-    func isReadable(node: UInt32) -> Bool { nodes[node].isFull }
-
-    /// The first copy that can be read and is not among those tried. Where none is known to be whole, any that answers.
-    func readable(_ all: Copies, besides tried: UInt8 = 0) -> Int? {
-        let hasWhole = all.indices.contains { isReadable(node: all[$0]) }
-        return all.indices.first {
-            tried & 1 << UInt8($0) == 0 && (hasWhole ? isReadable(node: all[$0]) : nodes[all[$0]].isReachable)
-        }
-    }
-
-    /// A key is asked of this node.
-    func countUnproven(_ node: UInt32) {
-        if !isReadable(node: node) { poolStats[Int(nodes[node].pool)].copies.unprovenReads &+= 1 }
-    }
-
     /// Where a command for one node goes when the key's primary, `node`, is down: the same where keys have one copy.
     func standIn(for node: UInt32, _ head: RequestHead, in bytes: RawSpan, pool: UInt16) -> UInt32 {
         standIn(for: node, pool: pool) { hash(of: head, in: bytes, pool: pool) }

@@ -125,14 +125,16 @@ extension Engine {
     func giveUpMisses() {
         guard now >= nextMissDeadline else { return }
         for node in 0..<UInt32(misses.count) {
-            while let slot = misses.update(Int(node), { takeLate(from: &$0.asked, node) ?? takeLate(from: &$0.later, node) }) {
-                _ = release(slot, isKept: false)
-            }
+            while let slot = takeOverdue(node) { _ = release(slot, isKept: false) }
         }
         planMissDeadline()
     }
 
-    private func takeLate(from list: inout MissList, _ node: UInt32) -> UInt32? {
+    private func takeOverdue(_ node: UInt32) -> UInt32? {
+        misses.update(Int(node)) { takeOverdue(from: &$0.asked, node) ?? takeOverdue(from: &$0.later, node) }
+    }
+
+    private func takeOverdue(from list: inout MissList, _ node: UInt32) -> UInt32? {
         let slot = list.first
         guard slot != none, now >= deadline(of: slot, node) else { return nil }
         list.first = missWaits[slot].next

@@ -58,17 +58,6 @@ extension Engine {
         }
     }
 
-    /// The copies, of all, that were filled while the write was under way, and have lost its key to it.
-    private func wronglyDeleted(by fan: Fan, _ all: Copies) -> UInt8 {
-        guard fan.isDeleting else { return 0 }
-        var mask: UInt8 = 0
-        for index in all.indices {
-            guard let rank = fan.nodes.index(of: all[index]), rank >= fan.survivors else { continue }
-            if nodes[all[index]].isFresh || nodes[all[index]].isFull { mask |= 1 << UInt8(index) }
-        }
-        return mask
-    }
-
     /// Begins what is due.
     func runRepairs() {
         while runs.count < Self.repairLimit, let repair = repairs.next(now: now) { begin(repair) }

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Distribution
 internal import MemcacheProtocol
 internal import Telemetry
 
@@ -51,6 +52,27 @@ extension Engine {
     func endStaged(_ node: UInt32) {
         nodes[node].staged &-= 1
         if nodes[node].staged == 0, nodes[node].isFresh { judge(node) }
+    }
+
+    // MARK: - What follows
+
+    @inline(__always)
+    func isWritable(node: UInt32) -> Bool { nodes[node].isReachable }
+
+    /// Whether the node's contents may be shown to clients: it is known to have missed nothing.
+    func isReadable(node: UInt32) -> Bool { nodes[node].isFull }
+
+    /// The first copy that can be read and is not among those tried. Where none is known to be whole, any that answers.
+    func readable(_ all: Copies, besides tried: UInt8 = 0) -> Int? {
+        let hasWhole = all.indices.contains { isReadable(node: all[$0]) }
+        return all.indices.first {
+            tried & 1 << UInt8($0) == 0 && (hasWhole ? isReadable(node: all[$0]) : nodes[all[$0]].isReachable)
+        }
+    }
+
+    /// A key is asked of this node.
+    func countUnproven(_ node: UInt32) {
+        if !isReadable(node: node) { poolStats[Int(nodes[node].pool)].copies.unprovenReads &+= 1 }
     }
 
     // MARK: - Trust
