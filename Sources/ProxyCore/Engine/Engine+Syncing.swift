@@ -59,13 +59,14 @@ extension Engine {
         }
     }
 
-    /// The copies, of all, that were filled while the write was under way, and have lost its key to it.
+    /// The copies, of all, that have lost the key to the write and that nobody fills: they were filled while it was under
+    /// way, or it is only this worker that does not read them for now.
     func wronglyDeleted(by fan: Fan, _ all: Copies) -> UInt8 {
         guard fan.isDeleting else { return 0 }
         var mask: UInt8 = 0
         for index in all.indices {
             guard let rank = fan.nodes.index(of: all[index]), rank >= fan.survivors else { continue }
-            if nodes[all[index]].isFresh || nodes[all[index]].isFull { mask |= 1 << UInt8(index) }
+            if nodes[all[index]].verdict.access == .full { mask |= 1 << UInt8(index) }
         }
         return mask
     }
