@@ -68,7 +68,9 @@ extension Engine {
     func overtaken(by fan: Fan, _ all: Copies) -> UInt8 {
         var mask: UInt8 = 0
         for index in all.indices {
-            guard let rank = fan.nodes.index(of: all[index]), fan.progress.late & 1 << UInt8(rank) != 0 else { continue }
+            guard let rank = fan.nodes.index(of: all[index]), fan.progress.late & 1 << UInt8(rank) != 0 else {
+                continue
+            }
             if nodes[all[index]].isFull { mask |= 1 << UInt8(index) }
         }
         return mask

@@ -146,5 +146,6 @@ struct SimulatedClient {
 
     private static let errors = [
         "SERVER_ERROR node timed out", "SERVER_ERROR node is down", "SERVER_ERROR node connection failed",
+        "SERVER_ERROR write not secured",
     ]
 }
