@@ -41,6 +41,11 @@ final class PoolKeeper {
     let owner: Token
     var adoption: Adoption?
     var filling: FillingRun?
+    /// Jobs of operators' that are to be fillings of these nodes.
+    var wanted: [Int: Job] = [:]
+    /// Nodes whose filling an operator has cancelled: they wait until they come back once more, or he says so.
+    var heldOff: Set<Int> = []
+    var verifying: VerifyRun?
     /// When an adoption or a filling may be begun.
     var workDue: UInt64 = 0
     /// What the workers were told last that the markers are good for.
@@ -169,6 +174,7 @@ final class PoolKeeper {
 
     /// The verdict on the node has changed.
     func judged(_ place: Int, isUp: Bool) {
+        heldOff.remove(place)
         if isUp {
             polling[place].reconnectAt = now
         } else {
@@ -187,6 +193,8 @@ final class PoolKeeper {
     func giveUpUnknown() {
         for place in links.indices { links[place].fail() }
     }
+
+    var fullNodes: [Bool] { names.indices.map { markers.access($0, now: now) == .full } }
 
     func verdict(on place: Int, isUp: Bool) -> NodeVerdict {
         guard isUp else { return NodeVerdict(.none, isCovered: markers.isCovered(place, now: now)) }
