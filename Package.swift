@@ -83,6 +83,9 @@ let package = Package(
         .testTarget(
             name: "ProxyConfigTests", dependencies: ["ProxyConfig", "ProxyCore", "Distribution", "MemcacheProtocol"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CPlatform"]),
+        .testTarget(
+            name: "ProxyTests",
+            dependencies: ["Proxy", "ProxyCore", "Bytes", "MemcacheProtocol", "Reactor", "Sockets", "DroverTesting"]),
         .testTarget(name: "AdminTests", dependencies: ["Admin", "Reactor", "Telemetry", "DroverTesting"]),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Bytes"]),
         .testTarget(
