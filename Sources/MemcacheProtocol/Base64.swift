@@ -1,4 +1,4 @@
-public import Bytes
+internal import Bytes
 
 /// memcached's own reading of base64, which is looser than the standard: other characters are skipped, padding may
 /// come early, and what follows it is ignored.

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Logging
 internal import ProxyCore
+internal import Reactor
 internal import Telemetry
 
 /// Jobs: begun by what happens to nodes, or by an operator.

@@ -1,4 +1,5 @@
 internal import ProxyCore
+internal import Reactor
 internal import Telemetry
 
 /// The transfer thread and what it tells.

@@ -66,6 +66,12 @@ final class Job {
         report = past
     }
 
+    /// The four times, which only the plan knows.
+    func take(times plan: TransferReport) {
+        (report.copyTime, report.syncTime) = (plan.copyTime, plan.syncTime)
+        (report.verifyTime, report.totalTime) = (plan.verifyTime, plan.totalTime)
+    }
+
     func end(_ outcome: String, isDone: Bool, now: UInt64) {
         guard ended == nil else { return }
         (self.outcome, ended, state, phase, pass) = (outcome, now, isDone ? .done : .ended, "", nil)

@@ -1,5 +1,6 @@
 internal import Logging
 internal import ProxyCore
+internal import Reactor
 
 /// Compares the copies of a pool's keys, node by node: each node's items with those of the first other copy that is
 /// full. What differs is dropped and copied anew where that is wanted.
@@ -41,7 +42,7 @@ final class VerifyRun {
 
     private func run(_ pass: FillingPlan.Pass, on target: Int, _ ended: @escaping (PassEnd) -> Void) {
         keeper.control.start(
-            pass, of: job, target: target, isFull: { [full] in full[$0] && $0 != target },
+            pass, of: job, target: target, isFull: { [full] in full[$0] },
             change: { [keeper, repairs, sample] order in
                 order.settling = keeper.settings.timeout
                 order.reportsOnly = !repairs

@@ -39,7 +39,7 @@ extension FillingRun {
         switch outcome {
         case .ready:
             let report = job.report
-            job.figures = plan.report.timeFigures
+            job.take(times: plan.report)
             job.end("ready", isDone: true, now: keeper.now)
             control.logger.notice(
                 "node is filled",

@@ -16,6 +16,8 @@ final class PassLane {
         /// As spelled on the wire.
         var key = ByteRun()
         var isBase64 = false
+        /// A command has been sent.
+        var hasBegun = false
         /// What is awaited.
         var command = ItemCommand.Kind.look
         /// Values that were fetched, with their CR LF; the source's goes on to the target.
@@ -45,6 +47,9 @@ final class PassLane {
     /// The chunk that values are written into.
     var values = OpenChunk()
     private var expectedBytes = 0
+    /// Items that wait before they are looked at again, in order: until when, which, and their command.
+    private var settling: [(time: UInt64, index: UInt32, command: ItemCommand)] = []
+    private var firstSettling = 0
     var rate: TransferRate
     private(set) var report = TransferReport()
     private(set) var changed = 0
@@ -93,13 +98,23 @@ final class PassLane {
 
     /// When `begin` or `expire` have to be called next.
     func wakeup(mayBegin: Bool) -> UInt64 {
-        let silence = min(source.deadline, target.deadline)
+        var silence = min(source.deadline, target.deadline)
+        if firstSettling < settling.count { silence = min(silence, settling[firstSettling].time) }
         return mayBegin && hasRoom && !spills.isEmpty ? min(silence, rate.nextTime) : silence
     }
 
     func expire(now: UInt64) {
         source.expire(now: now)
         target.expire(now: now)
+        while firstSettling < settling.count, settling[firstSettling].time <= now, problem == nil {
+            let (_, index, command) = settling[firstSettling]
+            firstSettling += 1
+            send(command, of: index, now: now)
+        }
+        if firstSettling == settling.count {
+            settling.removeAll(keepingCapacity: true)
+            firstSettling = 0
+        }
     }
 
     // MARK: Items
@@ -141,8 +156,8 @@ final class PassLane {
         case .copy: step = .copy(CopyStep(room: room(keyLength: key.byteCount)))
         case .clean(let watermark):
             step = .clean(CleanStep(target: StoredItem(record.item, unixTime: unixTime(now)), watermark: watermark))
-        case .verify: step = .verify(VerifyStep())
-        case .stray: step = .stray(VerifyStep(isStray: true))
+        case .verify: step = .verify(VerifyStep(takesBack: !order.reportsOnly))
+        case .stray: step = .stray(VerifyStep(isStray: true, takesBack: !order.reportsOnly))
         }
         var row = Row(step: step)
         row.expectedSize = Int(record.item.size)
@@ -167,7 +182,17 @@ final class PassLane {
     /// Sends the item's next command, or has done with it.
     func advance(_ index: UInt32, now: UInt64) {
         guard let command = rows.update(Int(index), { $0.step.nextCommand() }) else { return finish(index) }
+        // Never the first command: a second look.
+        if order.settling > 0, command.kind == .look, rows[Int(index)].hasBegun {
+            settling.append((now + order.settling, index, command))
+        } else {
+            send(command, of: index, now: now)
+        }
+    }
+
+    private func send(_ command: ItemCommand, of index: UInt32, now: UInt64) {
         rows[Int(index)].command = command.kind
+        rows[Int(index)].hasBegun = true
         let (key, isBase64) = (rows[Int(index)].key, rows[Int(index)].isBase64)
         let line = queues.withBytes(of: key) { command.line(key: $0, isBase64: isBase64, unixTime: unixTime(now)) }
         var body = ByteQueue()

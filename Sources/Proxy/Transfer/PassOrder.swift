@@ -10,6 +10,9 @@ struct PassOrder: Sendable {
         var isFull: Bool
     }
 
+    /// Of `verify: sample`.
+    static let sampleInterval = 16
+
     /// The control thread's number for it, never used again.
     var id: UInt64
     var pass: FillingPlan.Pass
@@ -20,6 +23,13 @@ struct PassOrder: Sendable {
     var nodes: [Node]
     /// Rate, bandwidth, depth, order, and how much is verified.
     var sync: SyncSettings
+    /// Nanoseconds before a second look: where the target is read, writes come to the nodes in any order, and a look is
+    /// of use when those under way are over.
+    var settling: UInt64 = 0
+    /// What differs is counted and stays.
+    var reportsOnly = false
+    /// One key in so many is verified.
+    var sample = 1
 
     init(id: UInt64, pass: FillingPlan.Pass, pool: Pool, target: Int, nodes: [Node]) {
         self.id = id
@@ -28,6 +38,7 @@ struct PassOrder: Sendable {
         self.target = target
         self.nodes = nodes
         sync = pool.settings.sync
+        if pass == .verify, sync.verify == .sample { sample = Self.sampleInterval }
     }
 }
 

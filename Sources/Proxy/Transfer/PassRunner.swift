@@ -14,7 +14,6 @@ final class PassRunner {
     let serial: UInt64
     private let queues: ByteQueues
     private let sources: CopySources
-    private let isSampled: Bool
 
     private enum Stage { case listing, working }
     private var stage = Stage.listing
@@ -44,7 +43,6 @@ final class PassRunner {
         self.serial = serial
         self.queues = queues
         sources = CopySources(of: order.pool, target: order.target, isFull: order.nodes.map(\.isFull))
-        isSampled = order.pass == .verify && order.sync.verify == .sample
         nextProgress = now.addingSaturated(Self.progressInterval)
         let others = order.nodes.indices.filter { $0 != order.target && order.nodes[$0].isFull }
         switch order.pass {
@@ -153,9 +151,9 @@ final class PassRunner {
         case .node(let source):
             let isOfTarget = dump.node == order.target
             guard isOfTarget || source == dump.node else { return }
-            if isSampled {
+            if order.pass == .verify {
                 sampled &+= 1
-                if sampled % Self.sampleInterval != 0 { return }
+                if sampled % order.sample != 0 { return }
             }
             known += 1
             let isStray = isOfTarget && order.pass == .verify
@@ -165,9 +163,6 @@ final class PassRunner {
                 key, item, recency: order.sync.order == .hottest ? Recency.of(item, now: UInt64(max(0, time))) : 0)
         }
     }
-
-    /// Of a sample, one item in so many.
-    static let sampleInterval = 16
 
     private static func spill(_ spills: inout [Int: KeySpill], _ source: Int, _ runner: PassRunner) -> KeySpill {
         if let spill = spills[source] { return spill }

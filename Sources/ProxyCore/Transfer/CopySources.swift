@@ -4,7 +4,7 @@ internal import Distribution
 /// Which items of a pool a transfer to one node concerns, and from where each comes.
 public struct CopySources: Sendable {
     public enum Source: BitwiseCopyable, Sendable, Equatable {
-        /// The node is to have no copy of it, or it is one of Drover's own.
+        /// The node is to have no copy of it, or has the one that counts; or it is one of Drover's own.
         case none
         /// The node is to have a copy, and no other full one is there.
         case unproven
@@ -18,7 +18,8 @@ public struct CopySources: Sendable {
 
     /// - Parameters:
     ///   - target: by place in the pool.
-    ///   - isFull: likewise: the nodes that have all copies they ought to have.
+    ///   - isFull: likewise: the nodes that have all copies they ought to have. Where the target is one of them, its
+    ///     copies are compared, and the first full copy of a key is what counts.
     public init(of pool: Pool, target: Int, isFull: [Bool]) {
         precondition(isFull.count == pool.nodes.count && isFull.indices.contains(target))
         self.pool = pool
@@ -34,6 +35,7 @@ public struct CopySources: Sendable {
         for index in copies.indices {
             let place = Int(copies[index]) - pool.firstNode
             if place == target {
+                if source == .unproven, isFull[place] { return .none }
                 isMember = true
             } else if source == .unproven, isFull[place] {
                 source = .node(place)

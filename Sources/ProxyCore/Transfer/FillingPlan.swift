@@ -77,7 +77,7 @@ public struct FillingPlan: Sendable {
 
     public let target: Int
     public let token: Token
-    let peers: [FillingPeer]
+    public let peers: [FillingPeer]
     /// The target's ready marker when it was found to need filling.
     let oldToken: Token?
     /// A point before the filling, of each other node.
@@ -95,7 +95,7 @@ public struct FillingPlan: Sendable {
     public var lease: Lease
     /// Whoever makes the passes counts their steps here; the times are the plan's.
     public var report = TransferReport()
-    let started: UInt64
+    public let started: UInt64
     /// When the command under way became due.
     var due: UInt64
     public internal(set) var outcome: Outcome?

@@ -76,6 +76,12 @@ public struct TransferReport: Equatable, Sendable {
         absent += pass.absent
     }
 
+    public func adding(_ pass: TransferReport) -> TransferReport {
+        var sum = self
+        sum.add(pass)
+        return sum
+    }
+
     /// A pass is over that took so long.
     public mutating func count(_ pass: FillingPlan.Pass, time: UInt64) {
         switch pass {

@@ -27,9 +27,15 @@ public struct VerifyStep: BitwiseCopyable, Sendable {
     private var pending = Outcome.agreed
     public private(set) var outcome: Outcome?
 
-    /// - Parameter isStray: the item was found on the target: what the source has as well is left to the step that
-    ///   begins there.
-    public init(isStray: Bool = false) { if isStray { state = .survey } }
+    private let takesBack: Bool
+
+    /// - Parameters:
+    ///   - isStray: the item was found on the target: what the source has as well is left to the step that begins there.
+    ///   - takesBack: what differs is dropped; else it is only told.
+    public init(isStray: Bool = false, takesBack: Bool = true) {
+        if isStray { state = .survey }
+        self.takesBack = takesBack
+    }
 
     public mutating func nextCommand() -> ItemCommand? {
         guard !isSent, outcome == nil, state != .compare else { return nil }
@@ -67,7 +73,8 @@ public struct VerifyStep: BitwiseCopyable, Sendable {
         case .target:
             target = item
             return targetSeen()
-        case .confirm: if item.isSame(as: source) { state = .takeBack } else { finish(.moved) }
+        case .confirm where !item.isSame(as: source): finish(.moved)
+        case .confirm: if takesBack { state = .takeBack } else { finish(.diverged) }
         case .takeBack: finish(reply == .refused ? .moved : .diverged)
         case .giveBack: outcome = pending
         case .compare: break
