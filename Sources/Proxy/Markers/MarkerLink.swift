@@ -112,7 +112,8 @@ final class MarkerLink {
 
     func flush() {
         guard state == .open, !outbox.isEmpty, writeWatch == .none else { return }
-        switch unsafe socket.send(outbox.span.bytes) {
+        let bytes = outbox
+        switch unsafe socket.send(bytes.span.bytes) {
         case .bytes(let count):
             outbox.removeFirst(count)
             if !outbox.isEmpty { awaitWritable() }

@@ -103,13 +103,16 @@ final class KeySpill {
                 block = []
                 if read(last[readClass]) { return true }
             } else if !block.isEmpty {
-                let before = unsafe UInt32(truncatingIfNeeded: block.span.bytes.word(at: 0))
-                if read(before) { return true }
+                if read(Self.blockBefore(block)) { return true }
             }
             guard failure == nil else { return false }
             (readClass, hasReadOpen, block, position) = (readClass + 1, false, [], 0)
         }
         return false
+    }
+
+    private static func blockBefore(_ block: [UInt8]) -> UInt32 {
+        unsafe UInt32(truncatingIfNeeded: block.span.bytes.word(at: 0))
     }
 
     private func read(_ number: UInt32) -> Bool {
