@@ -61,6 +61,15 @@ public struct Copies: Sendable, BitwiseCopyable {
         return some
     }
 
+    /// Those of them that have a rank below `count`, by that, and in their order within one.
+    public func arranged(_ count: Int, by rank: (UInt32) -> Int?) -> Copies {
+        var some = Copies(first: first)
+        for wanted in 0..<count {
+            for index in indices where rank(self[index]) == wanted { some.append(position: position(index)) }
+        }
+        return some
+    }
+
     /// Adds the node at a position as the last copy. There must be room.
     @inline(__always)
     mutating func append(position: UInt16) {

@@ -64,6 +64,15 @@ public enum CopyLine {
         return finish(&out)
     }
 
+    /// What rids a copy of the command's key.
+    public static func delete(of line: RawSpan, _ head: RequestHead, into out: inout LineBuffer) -> Bool {
+        out.clear()
+        out.append("md ")
+        out.append(line.extracting(head.key.start..<head.key.end))
+        if head.options.contains(.base64Key) { out.append(" b") }
+        return finish(&out)
+    }
+
     /// The line for the acting primary: the client's with this CAS number instead of its own, and without what would
     /// keep the node silent.
     public static func comparing(

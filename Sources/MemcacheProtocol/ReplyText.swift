@@ -10,7 +10,7 @@ public enum ReplyText: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case invalidInitial, invalidDelta, invalidModeForSet, invalidModeForArithmetic
     case invalidNumericDelta, invalidExptime, deleteUsage
     case tooLarge, outOfMemory
-    case nodeTimeout, nodeDown, nodeFailed, tooFewCopies, reservedKey, tooManyClients
+    case nodeTimeout, nodeDown, nodeFailed, tooFewCopies, notSecured, reservedKey, tooManyClients
 
     /// With its CR LF.
     public var bytes: StaticString {
@@ -52,6 +52,7 @@ public enum ReplyText: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .nodeDown: "SERVER_ERROR node is down\r\n"
         case .nodeFailed: "SERVER_ERROR node connection failed\r\n"
         case .tooFewCopies: "SERVER_ERROR too few live copies\r\n"
+        case .notSecured: "SERVER_ERROR write not secured\r\n"
         case .reservedKey: "CLIENT_ERROR key is reserved\r\n"
         case .tooManyClients: "ERROR Too many open connections\r\n"
         }

@@ -10,7 +10,8 @@ extension Control {
         if let cause = report.failure {
             logger.debug("node failed", metadata: describe(node, ["cause": "\(cause.label)"]))
             if cause == .connectFailed { resolveAgain(node) }
-            apply(.failed, to: node, because: "\(cause.label)")
+            // It answers.
+            if cause != .unproven { apply(.failed, to: node, because: "\(cause.label)") }
             doubt(node, at: report.time)
         } else {
             apply(.succeeded, to: node, because: "answered")

@@ -94,6 +94,7 @@ extension AdminView {
         addPoolValue(MetricList.hedgesWon, to: &text, minCopies: 2) { $1.copies.hedgesWon }
         addPoolValue(MetricList.backFills, to: &text, minCopies: 2) { $1.copies.backFills }
         addPoolValue(MetricList.backFillsUndone, to: &text, minCopies: 2) { $1.copies.backFillsUndone }
+        addPoolValue(MetricList.unprovenReads, to: &text, minCopies: 2) { $1.copies.unprovenReads }
     }
 
     private func addCauses(

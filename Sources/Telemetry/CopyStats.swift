@@ -17,6 +17,8 @@ public struct CopyStats: BitwiseCopyable, Sendable {
     public var backFills: UInt64 = 0
     /// Copies that got one and gave it back, because it was being written.
     public var backFillsUndone: UInt64 = 0
+    /// Keys read from a copy that is not known to be whole, because none is.
+    public var unprovenReads: UInt64 = 0
 
     public init() {}
 
@@ -30,6 +32,7 @@ public struct CopyStats: BitwiseCopyable, Sendable {
         hedgesWon &+= other.hedgesWon
         backFills &+= other.backFills
         backFillsUndone &+= other.backFillsUndone
+        unprovenReads &+= other.unprovenReads
     }
 }
 

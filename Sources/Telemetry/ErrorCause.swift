@@ -14,6 +14,10 @@ public enum ErrorCause: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case tooFewCopies
     /// The client held the most, replies that it does not read or half a command, when buffers ran short: it was closed.
     case slowClient
+    /// A connection to a node reached another process than the one that was proven readable, or its marker is gone.
+    case unproven
+    /// A copy missed a write, and no other node keeps that: its client cannot be told that it was done.
+    case notSecured
 
     /// As operators see it.
     public var label: StaticString {
@@ -34,17 +38,19 @@ public enum ErrorCause: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .clientLimit: "client_limit"
         case .tooFewCopies: "too_few_copies"
         case .slowClient: "slow_client"
+        case .unproven: "unproven"
+        case .notSecured: "not_secured"
         }
     }
 
     /// The causes that a node can be blamed for.
     public static let ofNodes: [ErrorCause] = [
-        .timeout, .connectFailed, .connectionLost, .nodeDown, .protocolError, .serverError,
+        .timeout, .connectFailed, .connectionLost, .nodeDown, .protocolError, .serverError, .unproven,
     ]
 
     /// Why a copy of a key can be passed over.
     public static let ofCopies: [ErrorCause] = [
-        .timeout, .connectFailed, .connectionLost, .nodeDown, .protocolError, .memoryLimit,
+        .timeout, .connectFailed, .connectionLost, .nodeDown, .protocolError, .memoryLimit, .unproven,
     ]
 }
 

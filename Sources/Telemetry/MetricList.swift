@@ -64,6 +64,9 @@ public enum MetricList {
         "back_fills_total", .counter, .none, "Copies that lacked a key and got it back from another.")
     static let backFillsUndone = Metric(
         "back_fills_undone_total", .counter, .none, "Copies that gave such a key back because it was being written.")
+    static let unprovenReads = Metric(
+        "pool_unproven_reads_total", .counter, .none,
+        "Keys read from a copy that may have missed writes, because no copy is known to be whole.")
     static let repairsQueued = Metric(
         "repairs_queued_total", .counter, .none, "Keys queued for repair of their copies, by reason.")
     static let repairsDropped = Metric(
@@ -106,8 +109,8 @@ public enum MetricList {
     public static let all: [Metric] = [
         buildInfo, startTime, uptime, workers, resident, buffers, bufferLimit, turns, reads, writes,
         requests, hits, misses, errors, retries, copiesWritten, copiesFailed, copiesRepaired, acknowledged,
-        failovers, hedges, hedgesWon, backFills, backFillsUndone, duration, received, sent, connections, accepted,
-        refused,
+        failovers, hedges, hedgesWon, backFills, backFillsUndone, unprovenReads, duration, received, sent,
+        connections, accepted, refused,
         repairsQueued, repairsDropped, repairsDone, repairsAbandoned, repairRetries, repairsWaiting,
         available, readable, writable, checks, consistency,
         nodeState, nodeRequests, nodeErrors, nodeInFlight, nodeConnections, nodeConnects, nodeRetries, nodeReceived,

@@ -9,11 +9,16 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
     public private(set) var answers: UInt8 = 0
     /// Copies that must have answered before the client hears: see `PoolSettings.Acks`.
     private let needed: UInt8
+    /// Copies that are asked when all others have answered or failed, as bits: they decide nothing.
+    public private(set) var late: UInt8
 
     /// The first copy is asked.
-    /// - Parameter needed: 1 or more; no more than answer can be waited for.
-    public init(needed: Int) {
+    /// - Parameters:
+    ///   - needed: 1 or more; no more than answer can be waited for.
+    ///   - late: behind all others.
+    public init(needed: Int, late: UInt8 = 0) {
         self.needed = UInt8(truncatingIfNeeded: needed)
+        self.late = late
     }
 
     public mutating func ask(_ rank: Int) { asked |= Self.bit(rank) }
@@ -28,20 +33,30 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
 
     public mutating func fail(_ rank: Int) { failed |= Self.bit(rank) }
 
+    /// Asks the late ones, whose turn it is.
+    public mutating func askLate() { asked |= late }
+
+    /// The late ones have nothing to do.
+    public mutating func dismissLate() { late &= asked }
+
     public func isAsked(_ rank: Int) -> Bool { asked & Self.bit(rank) != 0 }
 
     /// The client can be answered: the acting primary has answered, and as many others as it takes.
     public var isDecided: Bool {
-        let left = asked & ~failed
-        let lead = left & (0 &- left)  // its lowest bit
+        let left = (asked | late) & ~failed
+        let deciding = left & ~late
+        let lead = deciding & (0 &- deciding)  // its lowest bit
         return answered & lead != 0 && (answers >= needed || answered == left)
     }
 
-    /// No copy is left to answer.
-    public var isOver: Bool { answered | failed == asked }
+    /// All but the late ones have answered or failed, and those have not been asked.
+    public var isLateNext: Bool { asked & late != late && answered | failed == asked }
 
-    /// All have failed.
-    public var isLost: Bool { failed == asked }
+    /// No copy is left to answer.
+    public var isOver: Bool { answered | failed == asked | late }
+
+    /// All that decide have failed.
+    public var isLost: Bool { asked & ~late & ~failed == 0 }
 
     private static func bit(_ rank: Int) -> UInt8 { 1 &<< UInt8(truncatingIfNeeded: rank) }
 }

@@ -40,11 +40,13 @@ public struct CopyOrder: BitwiseCopyable, Sendable {
     private var indices = InlineArray<8, UInt8>(repeating: 0)
     public private(set) var count = 0
 
-    init(of live: UInt8, missed: MissedCopies) {
-        for rank in 0...2 {
-            for copy in 0..<8 where live & (1 << UInt8(copy)) != 0 && missed.rank(copy) == rank {
-                indices[count] = UInt8(copy)
-                count += 1
+    init(of live: UInt8, late: UInt8 = 0, missed: MissedCopies) {
+        for some in [live & ~late, live & late] {
+            for rank in 0...2 {
+                for copy in 0..<8 where some & (1 << UInt8(copy)) != 0 && missed.rank(copy) == rank {
+                    indices[count] = UInt8(copy)
+                    count += 1
+                }
             }
         }
     }

@@ -88,7 +88,7 @@ extension RepairPlan {
         let wasFirstLook = copy == source && copies[copy].step == .look
         copies[copy].step = .failed
         // The next in line stands in.
-        guard wasFirstLook, source + 1 < count else { return }
+        guard wasFirstLook, source + 1 < sources else { return }
         source += 1
         isSized = false
         copies[source].step = .look

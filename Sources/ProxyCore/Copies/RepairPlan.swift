@@ -37,6 +37,8 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
 
     var copies = InlineArray<8, Copy>(repeating: Copy())
     let count: Int
+    /// How many of them can be the source.
+    let sources: Int
     let compareLimit: UInt32
     let isCheck: Bool
     /// Of a check: the source's item has been seen, so that it is known whether to fetch its value.
@@ -53,11 +55,13 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
 
     /// - Parameters:
     ///   - copies: that live, 1 to 8.
+    ///   - sources: of them, the first ones, that may be what the others are corrected from; nil is all.
     ///   - compareLimit: bytes of a value that is fetched from every copy to be compared.
     ///   - isCheck: nothing is to be changed.
-    public init(copies count: Int, compareLimit: UInt32 = 16_384, isCheck: Bool = false) {
+    public init(copies count: Int, sources: Int? = nil, compareLimit: UInt32 = 16_384, isCheck: Bool = false) {
         precondition(count > 0 && count <= Self.copyLimit)
         self.count = count
+        self.sources = sources ?? count
         self.compareLimit = compareLimit
         self.isCheck = isCheck
         copies[0].step = .look

@@ -22,8 +22,10 @@ public struct Repair: BitwiseCopyable, Sendable {
 
     /// The copies for a `RepairPlan`, the source first: the first in the key's order that has missed no write.
     ///
-    /// - Parameter live: a mask of the copies on nodes that are up; bit 0 is the primary.
-    public func order(live: UInt8) -> CopyOrder { CopyOrder(of: live, missed: missed) }
+    /// - Parameters:
+    ///   - live: a mask of the copies on nodes that take writes; bit 0 is the primary.
+    ///   - late: those of them that come behind all others.
+    public func order(live: UInt8, late: UInt8 = 0) -> CopyOrder { CopyOrder(of: live, late: late, missed: missed) }
 }
 
 /// Why a repair did not succeed this time.

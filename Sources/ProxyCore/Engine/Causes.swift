@@ -9,6 +9,7 @@ extension ErrorCause {
         case .nodeDown: .nodeDown
         case .tooFewCopies: .tooFewCopies
         case .memoryLimit: .outOfMemory
+        case .notSecured: .notSecured
         default: .nodeFailed
         }
     }

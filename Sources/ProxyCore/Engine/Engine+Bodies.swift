@@ -64,7 +64,7 @@ extension Engine {
             discard(call)
             poolStats[Int(requests[request].pool)].errors.count(.memoryLimit)
             answer(request, .outOfMemory)
-        } else if !nodes[node].isUp {
+        } else if !nodes[node].isReachable {
             discard(call)
             answerDown(request, node: node)
         } else {
@@ -160,7 +160,7 @@ extension Engine {
     private func dropOldValue(_ refusal: Refusal, _ bytes: RawSpan, pool: UInt16) {
         let node =
             refusal.dropsBase64 ? nodeOfDecodedKey(pool: pool) : node(for: refusal.drops, in: bytes, pool: pool)
-        guard nodes[node].isUp else { return }
+        guard nodes[node].isReachable else { return }
         let request = requests.take(Request(client: none, verb: .metaDelete, flags: .quiet, pool: pool, started: now))
         guard let call = newCall(for: request, verb: .metaDelete, to: node) else { return }
         write("md ", of: call)

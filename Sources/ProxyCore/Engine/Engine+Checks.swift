@@ -65,8 +65,13 @@ extension Engine {
         poolStats.update(Int(repair.pool)) { repairs.endCheck(repair.slot, repairAt: due, counted: &$0.repairs) }
     }
 
-    /// One of them may have missed writes.
-    func hasBeenDown(_ copies: Copies) -> Bool { copies.indices.contains { nodes[copies[$0]].hasBeenDown } }
+    /// One of them may have missed writes. Where markers are kept, one that is full has not.
+    func hasBeenDown(_ copies: Copies) -> Bool {
+        copies.indices.contains {
+            let row = nodes[copies[$0]]
+            return row.verdict.isMarked ? !row.isFull : row.hasBeenDown
+        }
+    }
 
     private func count(check agrees: Bool, pool: Int) {
         checks[pool].recent.add(agrees)

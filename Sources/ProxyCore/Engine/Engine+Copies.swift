@@ -26,25 +26,6 @@ extension Engine {
         unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.copies(of: hash) }
     }
 
-    /// The copies that take writes, by rank.
-    @inline(__always)
-    func writable(_ all: Copies) -> Copies {
-        for index in all.indices where !isWritable(node: all[index]) { return all.filter { isWritable(node: $0) } }
-        return all
-    }
-
-    @inline(__always)
-    func isWritable(node: UInt32) -> Bool { nodes[node].isUp }
-
-    /// Whether the node's contents may be shown to clients. A node that is back may have missed writes: this is where
-    /// that is decided.
-    func isReadable(node: UInt32) -> Bool { nodes[node].isUp }
-
-    /// The first copy that can be read and is not among those tried.
-    func readable(_ all: Copies, besides tried: UInt8 = 0) -> Int? {
-        all.indices.first { tried & 1 << UInt8($0) == 0 && isReadable(node: all[$0]) }
-    }
-
     /// Where a command for one node goes when the key's primary, `node`, is down: the same where keys have one copy.
     func standIn(for node: UInt32, _ head: RequestHead, in bytes: RawSpan, pool: UInt16) -> UInt32 {
         standIn(for: node, pool: pool) { hash(of: head, in: bytes, pool: pool) }
@@ -58,7 +39,8 @@ extension Engine {
         guard !isReadable(node: node), hasCopies(pool: pool) else { return node }
         let all = copies(of: hash(), pool: pool)
         guard let rank = readable(all) else { return node }
-        poolStats[Int(pool)].copies.failovers.count(.nodeDown)
+        countUnproven(all[rank])
+        if all[rank] != node { poolStats[Int(pool)].copies.failovers.count(.nodeDown) }
         return all[rank]
     }
 
@@ -75,6 +57,7 @@ extension Engine {
             return all.indices.first { isReadable(node: all[$0]) && topology.nodes[Int(all[$0])].isNear }
                 ?? readable(all)
         case .spread:
+            // Where none is, `standIn` finds another.
             let live = all.filter { isReadable(node: $0) }
             guard live.count > 1 else { return readable(all) }
             return all.index(of: lessLoaded(of: live))
@@ -160,6 +143,7 @@ extension Engine {
         let all = copies(of: hash(ofCall: call), pool: request.pool)
         let tried = row.tried | all.bit(of: row.node)
         guard let rank = readable(all, besides: tried) else { return nil }
+        countUnproven(all[rank])
         return (all[rank], tried)
     }
 
@@ -278,6 +262,7 @@ extension Engine {
                 pieces[slot].tried |= asked
                 if isMiss { pieces[slot].lacked |= asked }
                 if let rank = readable(all, besides: pieces[slot].tried) {
+                    countUnproven(all[rank])
                     add(slot, key, to: all[rank], of: row.request, row.verb, RawSpan())
                     let line = nodes[all[rank]].building.call
                     if pieces[slot].lacked != 0, line != none { calls[line].flags.insert(.fills) }

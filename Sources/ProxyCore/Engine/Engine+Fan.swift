@@ -24,7 +24,7 @@ extension Engine {
             return collect(fan, isKept: isKept, whole - line, line, from: id)
         }
         begin(fan)
-        if fans[fan].goesToAll, whole <= Self.copiedBlock, head.isUnchanged {
+        if fans[fan].isUsual, whole <= Self.copiedBlock, head.isUnchanged {
             pass(bytes.extracting(0..<whole), head, of: fan)
         } else if keep(bytes.extracting(0..<whole), line: line, of: fan) {
             send(fan)
@@ -65,7 +65,7 @@ extension Engine {
         let (all, minLive, acks) = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
             ($0.copies(of: hash), $0.minLive, $0.acks)
         }
-        let live = writable(all)
+        let (live, survivors) = writable(all)
         guard live.count >= minLive, !live.isEmpty else {
             refuse(request, piece: piece, live.isEmpty ? .nodeDown : .tooFewCopies)
             return nil
@@ -78,9 +78,12 @@ extension Engine {
         let own = piece == none ? request : newOwnRequest(for: request, head.verb)
         let fan = fans.take(
             Fan(
-                client: request, piece: piece, own: own, nodes: live,
-                progress: CopyProgress(needed: acks.needed(copies: all.count, live: live.count)), pool: pool,
-                asksAll: live.count == all.count, hash: hash, head: head))
+                client: request, piece: piece, own: own, nodes: live, survivors: UInt8(truncatingIfNeeded: survivors),
+                progress: CopyProgress(
+                    needed: acks.needed(copies: all.count, live: live.count),
+                    late: UInt8(truncatingIfNeeded: (1 << live.count) - (1 << survivors))),
+                pool: pool, asksAll: live.count == all.count, hash: hash, head: head))
+        for rank in survivors..<live.count { beginStaged(live[rank]) }
         requests.update(own) {
             $0.flags.insert(.fanned)
             $0.fan = fan
@@ -122,8 +125,9 @@ extension Engine {
         guard !isBusy, fans[fan].head.goesToAllCopies else { return }
         fans.update(fan) {
             $0.goesToAll = true
+            $0.isUsual = $0.asksAll && $0.progress.late == 0
             $0.isDeciding = false
-            $0.progress.askFirst($0.nodes.count)
+            $0.progress.askFirst(Int($0.survivors))
         }
     }
 
@@ -163,7 +167,7 @@ extension Engine {
     }
 
     /// Sends one copy what it is to get now.
-    private func send(to rank: Int, of fan: UInt32) {
+    func send(to rank: Int, of fan: UInt32) {
         let call = newCopyCall(to: rank, of: fan)
         var row = fans[fan]
         let isFenced = calls[call].flags.contains(.fenced)
@@ -174,7 +178,7 @@ extension Engine {
         }
         if isFenced { write("mn\r\n", of: call) }
         let link = calls[call].link
-        guard row.head.verb.carriesBody, links[link].state != .closed else { return }
+        guard row.head.verb.carriesBody, !row.isDeleting, links[link].state != .closed else { return }
         if row.block.count <= Self.copiedBlock {
             queues.forEachRun(of: row.block) { run in
                 write(run, of: call)
@@ -196,6 +200,8 @@ extension Engine {
             let shown = head.comparedCAS(in: line) ?? 0
             let asked = tag(of: calls[call].node, pool: fan.pool).asked(shown, by: head.verb, head.options)
             isMade = CopyLine.comparing(asked, line, head, into: &made)
+        } else if fan.isDeleting {
+            isMade = CopyLine.delete(of: line, fan.head, into: &made)
         } else if fan.effect == .sameValue {
             isMade = CopyLine.sameValue(line, head, into: &made)
         } else {
@@ -207,7 +213,7 @@ extension Engine {
     func newCopyCall(to rank: Int, of fan: UInt32) -> UInt32 {
         let row = fans[fan]
         let call = newCall(for: row.own, verb(of: row), to: row.nodes[rank], rank: rank)
-        calls[call].rawKeyLength = row.head.rawKeyLength
+        calls[call].rawKeyLength = row.isDeleting ? 0 : row.head.rawKeyLength
         calls[call].flags = .toCopy
         if row.isDeciding || row.goesToAll { calls[call].flags.formUnion(row.head.tagging) }
         if row.isDeciding, row.head.isToldByNode { calls[call].flags.insert(.fenced) }
@@ -216,6 +222,7 @@ extension Engine {
 
     /// What is asked of the copies now.
     private func verb(of fan: Fan) -> Verb {
+        guard !fan.isDeleting else { return .metaDelete }
         guard !fan.isDeciding, !fan.goesToAll else { return fan.head.verb }
         switch (fan.effect, fan.head.verb) {
         case (.sameValue, .metaSet): return .metaSet

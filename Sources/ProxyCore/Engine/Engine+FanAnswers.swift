@@ -35,7 +35,7 @@ extension Engine {
         countNode(ended, code)
         take(call, from: link)
         release(call)
-        if fans[fan].goesToAll {
+        if fans[fan].isUsual {
             hold(bytes, code, from: ended.rank, fan)
             let (isDecided, isOver) = fans.update(fan) {
                 $0.progress.answer(Int(ended.rank))
@@ -45,9 +45,15 @@ extension Engine {
             if isDecided { giveAnswer(of: fan) }
             if isOver { end(fan) }
         } else {
-            let code = code == .mn ? endFence(ended.rank, of: fan) : holdLast(bytes, code, of: ended, fan)
-            fans[fan].progress.answer(Int(ended.rank))
-            hear(code, bytes, to: ended.verb, from: ended.rank, fan)
+            if ended.rank < fans[fan].survivors {
+                let code = code == .mn ? endFence(ended.rank, of: fan) : holdLast(bytes, code, of: ended, fan)
+                fans[fan].progress.answer(Int(ended.rank))
+                hear(code, bytes, to: ended.verb, from: ended.rank, fan)
+            } else {
+                // Nobody is told what a copy says that is being filled.
+                fans[fan].progress.answer(Int(ended.rank))
+                if code.isError { fans[fan].needsRepair = true }
+            }
             settle(fan: fan, own)
         }
         release(own: own)
@@ -103,6 +109,10 @@ extension Engine {
             isInParts
             ? queues.withStart(of: row.answer, limit: 1024) { copyReply(code, verb, $0) } ?? CopyReply(code)
             : copyReply(code, verb, bytes)
+        if row.goesToAll {
+            fans[fan].isTaken = true  // an item that is too large takes the old one with it
+            if !code.isError { fans[fan].hasStored = true }
+        }
         if row.isDeciding {
             decide(fan, reply)
         } else if !row.effect.agrees(reply, with: row.decided, to: row.head.verb, row.head.options) {
@@ -118,11 +128,13 @@ extension Engine {
             $0.isDeciding = false
             $0.decided = reply
             $0.effect = effect
+            $0.isTaken = effect != .nothing
+            $0.hasStored = !reply.code.isError
         }
         switch effect {
         case .nothing: break
         case .repair: fans[fan].needsRepair = true
-        case .sameCommand, .sameValue: spread(fan, to: 0..<row.nodes.count)
+        case .sameCommand, .sameValue: spread(fan, to: 0..<Int(row.survivors))
         }
     }
 
@@ -136,142 +148,26 @@ extension Engine {
         poolStats[pool].copies.failed.count(cause)
         fans.update(fan) {
             $0.cause = cause
+            if $0.isUsual { ($0.isUsual, $0.isTaken) = (false, $0.progress.answers > 0) }
             $0.progress.fail(rank)
+            if isUnsent { $0.unsent |= 1 << UInt8(truncatingIfNeeded: rank) }
         }
+        if !isUnsent { distrust(ended.node) }
         if fans[fan].held == ended.rank {
             queues.clear(&fans[fan].answer)
             fans[fan].held = .max
         }
         release(call)
         let row = fans[fan]
-        if row.isDeciding, isUnsent || row.head.goesToAllCopies, rank + 1 < row.nodes.count {
+        if row.isDeciding, isUnsent || row.head.goesToAllCopies, rank + 1 < Int(row.survivors) {
             // The next copy is the acting primary now. A set may be done twice.
             poolStats[pool].copies.failovers.count(cause)
             spread(fan, to: rank + 1..<rank + 2)
-        } else {
+        } else if !keepsMarkers(ended.node) {
             // What was sent may have been done.
             fans[fan].needsRepair = true
         }
         settle(fan: fan, ended.request)
         release(own: ended.request)
-    }
-
-    /// Answers the client as soon as it may hear, and ends the fan when no copy is left to answer.
-    /// - Parameter own: the fan's request, which tells whether the fan has ended meanwhile.
-    private func settle(fan: UInt32, _ own: UInt32) {
-        guard requests[own].fan == fan else { return }
-        let row = fans[fan]
-        if row.client != none, !row.isDeciding || row.progress.isLost {
-            if row.progress.isDecided {
-                giveAnswer(of: fan)
-            } else if row.progress.isLost {
-                fans[fan].client = none
-                poolStats[Int(row.pool)].errors.count(row.cause)
-                giveError(row.cause.reply, of: row)
-            }
-        }
-        if row.progress.isOver { end(fan) }
-    }
-
-    private func giveAnswer(of fan: UInt32) {
-        let row = fans[fan]
-        fans[fan].client = none
-        countPool(row.head.verb, row.code, pool: Int(row.pool))
-        poolStats[Int(row.pool)].copies.acknowledged.count(Int(row.progress.answers))
-        if row.piece != none {
-            // A get of several keys never fails as a whole.
-            if !row.code.isError { queues.move(&fans[fan].answer, behind: &pieces[row.piece].reply) }
-            pieces[row.piece].state = .settled
-            settleOne(row.client)
-            return
-        }
-        let (client, flags) = (requests[row.client].client, requests[row.client].flags)
-        guard client != none else { return }
-        let isHidden =
-            flags.contains(.quiet) && ReplyCode.quietHides(row.head.verb, row.code) && !row.head.isToldByNode
-        if !isHidden {
-            if row.answer.isEmpty {
-                say(row.code, to: client, for: row.client)
-            } else {
-                queues.move(&fans[fan].answer, behind: &requests[row.client].reply)
-            }
-        }
-        settle(row.client)
-    }
-
-    /// Answers with the code's own line. At the head of the client's line it can go out at once.
-    @inline(__always)
-    private func say(_ code: ReplyCode, to client: UInt32, for request: UInt32) {
-        guard let line = code.line else { return }
-        let isStored =
-            clients[client].first == request
-            ? queues.append(line, to: &clients[client].output, through: &arena)
-            : queues.append(line, to: &requests[request].reply, through: &arena)
-        if !isStored { runOut(request) }
-    }
-
-    private func giveError(_ text: ReplyText, of fan: Fan) {
-        if fan.piece != none {
-            pieces[fan.piece].state = .settled
-            settleOne(fan.client)
-        } else if requests[fan.client].client == none {
-            // Nobody hears it.
-        } else if text == .badDataChunk {
-            answerBadChunk(fan.client)
-        } else {
-            answerFailure(fan.client, text)
-        }
-    }
-
-    // MARK: - The end
-
-    /// All copies have answered or failed.
-    private func end(_ fan: UInt32) {
-        let row = fans[fan]
-        poolStats[Int(row.pool)].copies.written &+= UInt64(row.progress.answers)
-        let (overlapped, doubted) = writes.conclude(WriteTable.hash(row.hash, pool: row.pool))
-        // Nearly always every copy was asked, answered, and agrees.
-        let isWell = row.asksAll && row.progress.failed == 0 && !row.needsRepair && !overlapped
-        if !isWell { considerRepair(fans[fan], overlapped: overlapped, doubted: doubted) }
-        free(fan: fan)
-        release(own: row.own)
-    }
-
-    @inline(__always)
-    private func free(fan: UInt32) {
-        let row = fans[fan]
-        queues.release(row.line)
-        if !row.block.isEmpty { queues.clear(&fans[fan].block) }
-        if !row.answer.isEmpty { queues.clear(&fans[fan].answer) }
-        fans.free(fan)
-        requests[row.own].fan = none
-    }
-
-    /// A call of a fan's own request is over, or the fan itself.
-    @inline(__always)
-    private func release(own: UInt32) {
-        let isFree = requests.update(own) {
-            $0.pending &-= 1
-            guard $0.pending == 0 else { return false }
-            $0.flags.remove(.fanned)
-            return $0.client == none
-        }
-        if isFree { requests.free(own) }
-    }
-
-    /// Nothing was sent.
-    func abandon(_ fan: UInt32, answering text: ReplyText) {
-        let row = fans[fan]
-        if text == .outOfMemory { poolStats[Int(row.pool)].errors.count(.memoryLimit) }
-        free(fan: fan)
-        if row.piece != none {
-            requests.free(row.own)
-        } else {
-            requests.update(row.own) {
-                $0.flags.remove(.fanned)
-                $0.pending = 0
-            }
-        }
-        giveError(text, of: row)
     }
 }

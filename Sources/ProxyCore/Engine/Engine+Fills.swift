@@ -90,8 +90,10 @@ extension Engine {
     private func begin(_ wish: FillWish) -> Bool {
         let all = copies(of: wish.hash, pool: wish.pool)
         var targets: UInt8 = 0
+        // What is being filled gets the key with all the others.
+        let hasWhole = isReadable(node: all[Int(wish.source)])
         for index in all.indices where index != Int(wish.source) && isWritable(node: all[index]) {
-            targets |= wish.lacked & 1 << UInt8(index)
+            if !hasWhole || isReadable(node: all[index]) { targets |= wish.lacked & 1 << UInt8(index) }
         }
         let hash = WriteTable.hash(wish.hash, pool: wish.pool)
         guard targets != 0, hasRoom, queues.memoryInUse < highMark,

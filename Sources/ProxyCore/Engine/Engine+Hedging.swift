@@ -105,8 +105,8 @@ extension Engine {
 
     private func double(_ call: UInt32, _ index: Int) {
         let row = calls[call]
-        guard hasRoom, doubledReads < limits.rows / 8, !queues.isCrowded, let next = nextCopy(for: call),
-            hedgings.update(index, { $0.policy.takes() })
+        guard hasRoom, doubledReads < limits.rows / 8, !queues.isCrowded, isReadable(node: row.node),
+            let next = nextCopy(for: call), hedgings.update(index, { $0.policy.takes() })
         else { return }
         doubledReads += 1
         var twin = row

@@ -128,7 +128,7 @@ extension Engine {
         let node = node(for: head, in: bytes, pool: clients[id].pool)
         clients[id].bodyLeft = UInt64(head.bodyLength) + 2
         clients[id].collecting = none
-        guard nodes[node].isUp else {
+        guard nodes[node].isReachable else {
             answerDown(request, node: node)
             return Int(head.lineLength)
         }

@@ -132,8 +132,9 @@ extension Engine {
 
     private func blame(_ node: UInt32, _ cause: ErrorCause) {
         nodeStats[Int(node)].errors.count(cause)
-        guard cause.countsAgainstNode else { return }
-        nodes[node].isSuspect = true
+        guard cause.countsAgainstNode || cause == .unproven else { return }
+        if cause.countsAgainstNode { nodes[node].isSuspect = true }
+        distrust(node)
         work.reports.push(NodeReport(node: node, failure: cause, time: now))
     }
 
@@ -163,7 +164,7 @@ extension Engine {
             return
         }
         if askNextCopy(call, cause) { return }
-        if cause == .connectionLost, canRepeat(call) {
+        if cause == .connectionLost || cause == .unproven, canRepeat(call) {
             sendAgain(call)
             return
         }
@@ -200,10 +201,12 @@ extension Engine {
         }
     }
 
+    /// No other copy that may be read is left for a get of one key; one of several goes on to those that there are.
     private func canRepeat(_ call: UInt32) -> Bool {
-        calls[call].flags.contains(.repeatable) && calls[call].commandChunk != none
+        let (node, request) = (nodes[calls[call].node], requests[calls[call].request])
+        return calls[call].flags.contains(.repeatable) && calls[call].commandChunk != none
             && calls[call].flags.isDisjoint(with: [.repeated, .started])
-            && nodes[calls[call].node].isUp && requests[calls[call].request].client != none
+            && (node.isFull || node.isReachable && !request.flags.contains(.pieced)) && request.client != none
     }
 
     /// A server that was restarted, or tired of an idle connection, answers a read with the end of the connection. The
@@ -240,6 +243,7 @@ extension Engine {
         runRepairs()
         sendHedges()
         noticeGivenUp()
+        giveUpMisses()
         var next = wakeup
         var index = 0
         while index < liveLinks.count {
@@ -263,6 +267,7 @@ extension Engine {
         }
         // Calls have their own time; the attempt to connect goes on for those behind.
         if let first = firstCall(of: link), now >= calls[first].sent + nodes[node].timeout { blame(node, .timeout) }
+        guard links[link].state != .closed else { return .max }
         while links[link].first != none, now >= calls[links[link].first].sent + nodes[node].timeout {
             let call = links[link].first
             take(call, from: link)

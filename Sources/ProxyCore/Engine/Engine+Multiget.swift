@@ -38,7 +38,7 @@ extension Engine {
     ) -> UInt32 {
         var node =
             isElsewhere ? readNode(for: key, in: bytes, pool: pool) : node(for: key, in: bytes, pool: pool)
-        if !nodes[node].isUp { node = standIn(for: node, key, in: bytes, pool: pool) }
+        if !nodes[node].isFull { node = standIn(for: node, key, in: bytes, pool: pool) }
         var piece = Piece()
         piece.keyLength = UInt8(truncatingIfNeeded: key.count)
         let slot = pieces.take(piece)
@@ -98,7 +98,7 @@ extension Engine {
     private func startLine(
         to node: UInt32, from piece: UInt32, of request: UInt32, _ verb: Verb, _ argument: RawSpan
     ) -> Bool {
-        guard nodes[node].isUp else {
+        guard nodes[node].isReachable else {
             // A shard that is gone loses its own keys only.
             nodeStats[Int(node)].errors.count(.nodeDown)
             return false

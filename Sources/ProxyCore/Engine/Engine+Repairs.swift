@@ -26,6 +26,9 @@ extension Engine {
     private static var choosingVersion: UInt32 { 1 << 16 | 6 << 8 | 27 }
 
     /// The write is over: its key is repaired if its copies may differ.
+    ///
+    /// Where markers are kept, a copy that missed the write is revoked and filled anew, and none of the others differs for
+    /// that; it only is no good source. Where none are kept, the repair waits for it.
     /// - Parameter doubted: copies that may have got an older value meanwhile.
     func considerRepair(_ fan: Fan, overlapped: Bool, doubted: UInt8) {
         let all = copies(of: fan.hash, pool: fan.pool)
@@ -36,7 +39,13 @@ extension Engine {
             if !isWritten { missed |= 1 << UInt8(index) }
         }
         let isChanged = fan.effect != .nothing || fan.goesToAll || fan.isDeciding
-        guard overlapped || fan.needsRepair || missed != 0 && isChanged else { return }
+        var (doubted, deleted) = (doubted, UInt8(0))
+        if keepsMarkers(all.primary) {
+            deleted = wronglyDeleted(by: fan, all)
+            doubted |= missed | deleted
+            missed = 0
+        }
+        guard overlapped || fan.needsRepair || missed != 0 && isChanged || deleted != 0 else { return }
         let reason: RepairReason = missed != 0 ? .copyFailed : overlapped ? .overlap : .disagree
         let key = fan.head.key
         queues.withBytes(of: fan.line) { line in
@@ -56,13 +65,20 @@ extension Engine {
 
     private func begin(_ repair: Repair) {
         let all = copies(of: ringHash(of: repair), pool: repair.pool)
-        var live: UInt8 = 0
-        for index in all.indices where isWritable(node: all[index]) { live |= 1 << UInt8(index) }
+        var (live, whole) = (UInt8(0), UInt8(0))
+        for index in all.indices {
+            if isWritable(node: all[index]) { live |= 1 << UInt8(index) }
+            if isReadable(node: all[index]) { whole |= 1 << UInt8(index) }
+        }
+        // That one is being filled is known.
+        if repair.isCheck { live = whole }
         if repair.isSuspicion, hasBeenDown(all) {
             poolStats.update(Int(repair.pool)) { repairs.abandon(repair.slot, counted: &$0.repairs) }
             return
         }
-        let order = repair.order(live: live)
+        // What is being filled is corrected and corrects none, unless there is nothing better.
+        let late = whole == 0 ? 0 : live & ~whole
+        let order = repair.order(live: live, late: late)
         guard order.count > 1 else {
             retry(repair, .nodeDown)
             return
@@ -75,8 +91,10 @@ extension Engine {
             Request(client: none, verb: .metaGet, flags: .repairing, pool: repair.pool, started: now))
         let run = runs.take(
             RepairRun(
-                repair: repair, plan: RepairPlan(copies: order.count, isCheck: repair.isCheck), copies: all,
-                order: order, own: own))
+                repair: repair,
+                plan: RepairPlan(
+                    copies: order.count, sources: order.count - late.nonzeroBitCount, isCheck: repair.isCheck),
+                copies: all, order: order, own: own))
         liveRuns.push(run)
         requests[own].fan = run
         requests[own].pending = 1  // the run itself
@@ -259,7 +277,7 @@ extension Engine {
 
     /// When `tick` has something to do although nothing is late; `.max` is never.
     public var wakeup: UInt64 {
-        let repair = runs.count >= Self.repairLimit ? .max : repairs.nextDue ?? .max
+        let repair = min(nextMissDeadline, runs.count >= Self.repairLimit ? .max : repairs.nextDue ?? .max)
         return hedgings.isEmpty ? repair : min(repair, nextHedge)
     }
 

@@ -164,11 +164,12 @@ extension Engine {
     /// The first reply of a connection: the node's version. Only now does anything else go to it: a frozen server takes
     /// connections and bytes, and would act on them much later.
     private func takeGreeting(_ bytes: RawSpan, of id: UInt32) -> Int {
+        if links[id].flags.contains(.proving) { return takeProof(bytes, of: id) }
         switch ReplyParser.parse(bytes, for: .version) {
         case .needMore: return 0
         case .line(.version, let length):
             nodes[links[id].node].version = versionNumber(bytes.extracting(0..<length))
-            becomeReady(link: id)
+            if !askForProof(on: id) { becomeReady(link: id) }
             return length
         default:
             fail(link: id, .protocolError)

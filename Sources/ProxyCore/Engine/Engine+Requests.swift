@@ -162,7 +162,7 @@ extension Engine {
         for request: UInt32, verb: Verb, to node: UInt32, _ flags: Call.Flags = [], _ rawKeyLength: UInt8 = 0
     ) -> UInt32? {
         let row = nodes[node]
-        guard row.isUp else {
+        guard row.isReachable else {
             answerDown(request, node: node)
             return nil
         }
@@ -232,14 +232,14 @@ extension Engine {
         }
     }
 
-    /// As nearly always: the node is up and connected. False, with nothing done, where something is not as usual.
+    /// As nearly always: the node is full and connected. False, with nothing done, where something is not as usual.
     @inline(__always)
     func pass(
         _ bytes: RawSpan, _ head: RequestHead, to node: UInt32, for request: UInt32, _ flags: Call.Flags, rank: Int,
         keep: Bool
     ) -> Bool {
-        let (isUp, link) = (nodes[node].isUp, nodes[node].link)
-        guard isUp, link != none, !queues.isCrowded, links[link].state == .ready,
+        let (isFull, link) = (nodes[node].isFull, nodes[node].link)
+        guard isFull, link != none, !queues.isCrowded, links[link].state == .ready,
             links[link].open.room >= bytes.byteCount
         else { return false }
         var call = Call(

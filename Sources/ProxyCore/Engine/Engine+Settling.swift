@@ -48,7 +48,7 @@ extension Engine {
             free(request: request)
             return
         }
-        if row.flags.contains(.pieced) { closePieces(of: request) }
+        if row.flags.contains(.pieced), !closePieces(of: request) { return }
         poolStats[Int(row.pool)].latency.record(nanoseconds: now &- row.started)
         if clients[row.client].first == request { advance(row.client) }
     }
@@ -105,14 +105,21 @@ extension Engine {
         advance(client)
     }
 
-    /// The pieces are all there: what is left of them goes to the reply, and the line that ends it.
-    private func closePieces(of request: UInt32) {
-        if requests[request].report != .none {
+    /// The pieces are all there: what is left of them goes to the reply, and the line that ends it. False if the reply
+    /// has to wait.
+    private func closePieces(of request: UInt32) -> Bool {
+        guard requests[request].report == .none else {
+            endFlush(request)
+            guard requests[request].pending == 0 else {
+                requests[request].flags.remove(.done)
+                return false
+            }
             writeReport(request)
-            return
+            return true
         }
         collectPieces(of: request)
         add(.end, to: request)
+        return true
     }
 
     // MARK: - Answers of our own

@@ -53,7 +53,7 @@ extension Engine {
         requests[request].pending = 1  // this function, so that no early failure ends the request
         for node in nodes(ofPool: requests[request].pool) {
             let piece = newPiece(of: request)
-            guard nodes[node].isUp else {
+            guard nodes[node].isReachable else {
                 requests[request].flags.insert(.failed)
                 continue
             }
@@ -72,15 +72,14 @@ extension Engine {
         return UInt32(range.lowerBound)..<UInt32(range.upperBound)
     }
 
-    /// All nodes have answered, or will not. May allocate: nobody asks for reports a thousand times a second.
+    /// All nodes have answered, or will not; and who missed a flush is known. May allocate: nobody asks for reports a thousand times a second.
     func writeReport(_ request: UInt32) {
         let answers = takeAnswers(of: request)
         let report = requests[request].report
-        endFlush(request)
         switch report {
-        case .none: break
-        case .flush, .reset:
-            let done: ReplyText = report == .flush ? .ok : .resetDone
+        case .none, .flush: break
+        case .flushed, .reset:
+            let done: ReplyText = report == .flushed ? .ok : .resetDone
             let isDone = !requests[request].flags.contains(.failed) && answers.allSatisfy { Self.isText($0, done) }
             if !requests[request].flags.contains(.quiet) { add(isDone ? done : .nodeFailed, to: request) }
         case .stats(let topic): add(bytes: Self.merged(answers.filter { !$0.isEmpty }, topic), to: request)
@@ -91,7 +90,8 @@ extension Engine {
     func endFlush(_ request: UInt32) {
         guard requests[request].report == .flush else { return }
         writes.endFlush()
-        requests[request].report = .none
+        requests[request].report = .flushed
+        noteMisses(ofFlush: request)
     }
 
     private func takeAnswers(of request: UInt32) -> [[UInt8]] {
@@ -145,13 +145,21 @@ extension Engine {
         let pool = requests[request].pool
         let range = nodes(ofPool: pool)
         let views = range.map {
-            NodeView(name: topology.nodes[Int($0)].settings.label, state: nodes[$0].isUp ? .up : .down)
+            NodeView(name: topology.nodes[Int($0)].settings.label, state: state(of: $0))
         }
         let view = PoolView(name: topology.pools[Int(pool)].settings.name, nodes: views)
         let own = stats.dropFirst(Int(range.lowerBound)).prefix(range.count)
         add(bytes: view.nodeStatsText(Array(own)), to: request)
         requests[request].pending = 0
         settle(request)
+    }
+
+    private func state(of node: UInt32) -> Telemetry.NodeState {
+        switch nodes[node].access {
+        case .none: .down
+        case .syncing: .syncing
+        case .full: .up
+        }
     }
 
     // MARK: - Versions

@@ -86,6 +86,13 @@ public final class Engine {
     /// By pool; and when it is looked at again.
     let givenUp = Stack<GivenUp>()
     var nextNotice: UInt64 = 0
+    /// By node; the writes that wait; and when the first of them has waited for too long.
+    let misses = Stack<NodeMisses>()
+    let missWaits: Table<MissWait>
+    var nextMissDeadline = UInt64.max
+    /// By pool: until when what is known of its nodes is good; and the earliest of those times that are still to come.
+    let trusts = Stack<UInt64>()
+    var nextMistrust = UInt64.max
 
     /// Nodes touched by the multi-key get that is being taken apart.
     let building = Stack<UInt32>()
@@ -141,6 +148,8 @@ public final class Engine {
         calls = Table(limit: 2 * limits.rows + (Copies.capacity + 1) * clientLimit + 1024)
         pieces = Table(limit: limits.rows)
         fans = Table(limit: limits.rows + 1)
+        // No write waits for more nodes than its key has copies, no flush for more than it has pieces.
+        missWaits = Table(limit: 2 * limits.rows + 1024)
         links = Table(limit: 4 * topology.nodes.count + clientLimit + 1024)
         for pool in topology.pools {
             unsafe pools.push(Unmanaged.passUnretained(pool))
@@ -151,6 +160,7 @@ public final class Engine {
             }
             clientCounts.push(0)
             givenUp.push(GivenUp())
+            trusts.push(.max)
             checks.push(CheckState(due: pool.checkInterval > 0 ? 0 : .max))
         }
         for node in topology.nodes {
@@ -158,8 +168,9 @@ public final class Engine {
             nodeStats.push(NodeStats())
             _ = nodes.take(
                 NodeRow(
-                    pool: UInt16(node.pool), isUp: node.isUp, hasBeenDown: !node.isUp, timeout: settings.timeout,
-                    connectTimeout: settings.connectTimeout))
+                    pool: UInt16(node.pool), access: node.verdict.access, verdict: node.verdict,
+                    hasBeenDown: !node.isUp, timeout: settings.timeout, connectTimeout: settings.connectTimeout))
+            misses.push(NodeMisses())
         }
         planChecks()
     }
@@ -168,6 +179,7 @@ public final class Engine {
     public func beginTurn(at time: UInt64) {
         now = time
         isCheckDue = time >= nextCheck
+        if time >= nextMistrust { mistrust() }
     }
 
     /// Calls are under way, so that time matters.
@@ -193,20 +205,10 @@ public final class Engine {
     public func adopt(_ next: Topology) {
         precondition(next.nodes.count == topology.nodes.count && next.pools.count == topology.pools.count)
         for index in next.pools.indices { unsafe pools[index] = Unmanaged.passUnretained(next.pools[index]) }
-        for index in next.nodes.indices {
-            let slot = UInt32(index)
-            let wasUp = nodes[slot].isUp
-            nodes[slot].isUp = next.nodes[index].isUp
-            if !nodes[slot].isUp { nodes[slot].hasBeenDown = true }
-            if wasUp, !next.nodes[index].isUp { drop(node: slot) }
-        }
+        // All before anything follows from one of them.
+        for index in next.nodes.indices { nodes[UInt32(index)].verdict = next.nodes[index].verdict }
+        for node in 0..<UInt32(next.nodes.count) { judge(node) }
         topology = next
-    }
-
-    /// A verdict of down: what waits for the node now would only wait for its time to run out.
-    private func drop(node: UInt32) {
-        let link = nodes[node].link
-        if link != none { fail(link: link, .nodeDown) }
     }
 }
 

@@ -16,14 +16,30 @@ struct Fan: BitwiseCopyable {
     /// The request that the calls belong to, until the last of them is over: the client's, which outlives its answer for
     /// that; for a piece one of its own.
     let own: UInt32
-    /// The nodes of the copies that take writes, by rank.
+    /// The nodes of the copies that take writes, by rank: first those that decide, then those that are being filled.
     let nodes: Copies
+    /// How many of them decide.
+    let survivors: UInt8
     var progress: CopyProgress
     let pool: UInt16
     /// No copy of the key is left out because its node takes no writes.
     let asksAll: Bool
     /// All copies are sent the command at once.
     var goesToAll = false
+    /// So are they, none is left out, none is being filled, and none has failed: nearly always.
+    var isUsual = false
+    /// A survivor has changed something, or may have; it has stored the value that the request holds.
+    var isTaken = false
+    var hasStored = false
+    /// The copies asked now get a delete of the key instead of the command.
+    var isDeleting = false
+    /// The copies, of all, for which it is known that the other nodes are to be told of a miss; for how many of them it
+    /// waits; and whether one of the answers was that nobody keeps it.
+    var noted: UInt8 = 0
+    var waits: UInt8 = 0
+    var isUnkept = false
+    /// The copies, by rank, that have failed and cannot have got the command.
+    var unsent: UInt8 = 0
     /// The acting primary has not decided yet.
     var isDeciding = true
     /// The copies may differ when it is over.

@@ -222,7 +222,7 @@ struct LineBuild: BitwiseCopyable {
 struct Link: BitwiseCopyable {
     enum State: UInt8, BitwiseCopyable {
         case closed
-        /// Connecting, or connected and asked for its version: nothing else is sent yet.
+        /// Connecting, or connected and asked for its version, and its ready marker: nothing else is sent yet.
         case opening
         case ready
     }
@@ -236,6 +236,8 @@ struct Link: BitwiseCopyable {
         static let paused = Flags(rawValue: 1 << 2)
         /// Its socket is connected, and counted.
         static let connected = Flags(rawValue: 1 << 3)
+        /// Asked for its node's ready marker: see `Engine+States`.
+        static let proving = Flags(rawValue: 1 << 4)
     }
 
     var state: State
@@ -255,7 +257,16 @@ struct Link: BitwiseCopyable {
 /// A node as this worker sees it.
 struct NodeRow: BitwiseCopyable {
     var pool: UInt16
-    var isUp = true
+    /// What may be done with it now: see `Engine+States`.
+    var access: NodeAccess
+    /// Some of the writes under way follow the rules for a node that is being filled, though it is full.
+    var isFresh = false
+    /// What the control thread says of it.
+    var verdict: NodeVerdict
+    /// When this worker last saw it fail; 0 is never.
+    var distrustedAt: UInt64 = 0
+    /// Writes under way that go to it last, as it is being filled.
+    var staged: UInt32 = 0
     /// At any time since the start.
     var hasBeenDown = false
     /// A failure was reported and no success since.
@@ -270,4 +281,8 @@ struct NodeRow: BitwiseCopyable {
     var version: UInt32 = 0
     var timeout: UInt64
     var connectTimeout: UInt64
+
+    @inline(__always)
+    var isFull: Bool { access == .full }
+    var isReachable: Bool { access != .none }
 }

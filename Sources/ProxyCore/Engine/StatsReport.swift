@@ -5,6 +5,8 @@ enum StatsReport: BitwiseCopyable, Equatable {
     case none
     /// OK when all said OK.
     case flush
+    /// A flush that all nodes have answered, or will not.
+    case flushed
     /// RESET when all said RESET.
     case reset
     /// Merged, name by name.

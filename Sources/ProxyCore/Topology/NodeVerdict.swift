@@ -18,6 +18,8 @@ public struct NodeVerdict: BitwiseCopyable, Equatable, Sendable {
     public var token: UInt64
     /// Every other node that answers keeps a revocation of it: a write that leaves it out needs no further one.
     public var isCovered: Bool
+    /// The pool keeps markers. Where it keeps none, no node is distrusted, and nobody is told of a missed write.
+    public var isMarked = true
 
     public init(_ access: NodeAccess, provenAt: UInt64 = .max, isCovered: Bool = true, token: UInt64 = 0) {
         self.access = access
@@ -27,5 +29,8 @@ public struct NodeVerdict: BitwiseCopyable, Equatable, Sendable {
     }
 
     /// Where no markers are kept.
-    public init(isUp: Bool) { self.init(isUp ? .full : .none) }
+    public init(isUp: Bool) {
+        self.init(isUp ? .full : .none)
+        isMarked = false
+    }
 }

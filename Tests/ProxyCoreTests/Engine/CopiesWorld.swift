@@ -50,6 +50,20 @@ extension World {
         engine.adopt(topology.with { $0 == node ? isUp : topology.nodes[$0].isUp })
     }
 
+    /// The same where markers are kept; the other nodes' verdicts stay.
+    func judge(node: Int, _ verdict: NodeVerdict) {
+        let topology = engine.topology
+        engine.adopt(topology.with { $0 == node ? verdict : topology.nodes[$0].verdict })
+    }
+
+    /// All nodes are full, and proven just now.
+    func proveAll(tokens: Bool = false) {
+        engine.adopt(
+            engine.topology.with {
+                NodeVerdict(.full, provenAt: now, isCovered: false, token: tokens ? UInt64($0 + 1) : 0)
+            })
+    }
+
     /// Turns with time passing, until what waits for a moment has had it.
     func settle() {
         for _ in 0..<100 {

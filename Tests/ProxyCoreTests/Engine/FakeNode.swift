@@ -27,6 +27,8 @@ struct FakeNode {
     /// The last that was given out. Nodes that begin apart give out numbers of their own.
     var cas: UInt64 = 6
 
+    mutating func forget() { seen = [] }
+
     /// Works off the whole commands at the start of `input` and returns the replies.
     /// - Parameter most: commands at once.
     mutating func answer(_ input: inout [UInt8], most: Int = .max) -> [UInt8] {

@@ -48,6 +48,11 @@ final class World {
     private(set) var linksOpened = 0
     private(set) var reports: [NodeReport] = []
     private(set) var notices: [PoolNotice] = []
+    /// Questions about missed writes that are not answered, and all that ever were.
+    private(set) var misses: [MissedWrite] = []
+    private(set) var missed: [MissedWrite] = []
+    /// They are answered in the turn after.
+    var answersMisses = true
     /// Requests for all workers' figures that are not answered.
     private(set) var figures: [UInt32] = []
     var now: UInt64 = 1_000_000_000
@@ -123,6 +128,13 @@ final class World {
         figures = []
     }
 
+    /// Answers the questions about missed writes.
+    func publish(isKept: Bool = true) {
+        let answered = misses
+        misses = []
+        for miss in answered { engine.published(node: miss.node, round: miss.round, isKept: isKept) }
+    }
+
     /// Bytes that the node says on its own, on the connection that was opened last.
     func inject(_ text: String, fromNode node: Int) {
         guard let id = links.filter({ $0.value.node == node }).keys.max() else { return }
@@ -156,6 +168,10 @@ final class World {
         engine.beginTurn(at: now)
         engine.unixTime = 0  // as the nodes' clocks
         var moved = false
+        if answersMisses, !misses.isEmpty {
+            publish()
+            moved = true
+        }
         for id in clients.keys.sorted() where receive(fromClient: id) { moved = true }
         for id in links.keys.sorted() where deliver(onLink: id) { moved = true }
         for id in links.keys.sorted() where receive(fromLink: id) { moved = true }
@@ -217,6 +233,11 @@ final class World {
             while let request = engine.work.figures.pop() { figures.append(request) }
             while let report = engine.work.reports.pop() { reports.append(report) }
             while let notice = engine.work.notices.pop() { notices.append(notice) }
+            while let miss = engine.work.misses.pop() {
+                misses.append(miss)
+                missed.append(miss)
+                moved = true
+            }
         } while !engine.work.isEmpty || relieve()
         engine.endTurn()
         return moved

@@ -1,0 +1,161 @@
+import Bytes
+import DroverTesting
+import Telemetry
+import Testing
+
+@testable import ProxyCore
+
+/// What goes to which copy while nodes are away or being filled.
+struct SyncingTests {
+    private let world: World
+    private let client: UInt32
+
+    init() {
+        world = World(nodes: 3, change: { ($0.replicas, $0.checks) = (3, 0) })
+        world.proveAll()
+        client = world.connect()
+    }
+
+    private var homes: [Int] { world.copies(of: "k") }
+
+    /// What was sent for the key to its copy of this rank since the last call.
+    private func seen(_ rank: Int) -> [String] {
+        defer { world.nodes[homes[rank]].forget() }
+        return world.nodes[homes[rank]].seen.filter { $0 != "version" }
+    }
+
+    private func begin(with value: String? = "5") {
+        world.judge(node: homes[0], NodeVerdict(.syncing))
+        guard let value else { return }
+        for node in homes { world.nodes[node].items["k"] = FakeNode.Item(flags: "0", data: Array(value.utf8)) }
+    }
+
+    @Test(arguments: [
+        ("set k 7 0 1\r\nx\r\n", "STORED\r\n", "set k 7 0 1"),
+        ("ms k 1 F7 T60 k O1\r\nx\r\n", "HD kk O1\r\n", "ms k 1 F7 T60"),
+        ("delete k\r\n", "DELETED\r\n", "md k"),
+        ("md k q\r\nmn\r\n", "MN\r\n", "md k"),
+        ("incr k 2\r\n", "7\r\n", "md k"),
+        ("append k 0 0 1\r\nx\r\n", "STORED\r\n", "md k"),
+        ("replace k 0 0 1\r\nx\r\n", "STORED\r\n", "md k"),
+        ("touch k 60\r\n", "TOUCHED\r\n", "md k"),
+        ("gat 60 k\r\n", "VALUE k 0 1\r\n5\r\nEND\r\n", "md k"),
+        ("mg k T60\r\n", "HD\r\n", "md k"),
+        ("ma k\r\n", "HD\r\n", "md k"),
+        ("md k I\r\n", "HD\r\n", "md k"),
+    ])
+    func theCopyThatIsBeingFilledIsToldLast(_ command: String, reply: String, told: String) {
+        begin()
+        world.send(command, from: client)
+        for _ in 0..<100 where seenNothing(by: 1) || seenNothing(by: 2) { world.turn() }
+        #expect(seen(0) == [], "before the others have answered")
+        world.run()
+        #expect(seen(0) == [told])
+        #expect(world.take(client) == reply)
+        world.expectRest()
+    }
+
+    private func seenNothing(by rank: Int) -> Bool { world.nodes[homes[rank]].seen.allSatisfy { $0 == "version" } }
+
+    @Test(arguments: [
+        ("add k 0 0 1\r\nx\r\n", "NOT_STORED\r\n"), ("append l 0 0 1\r\nx\r\n", "NOT_STORED\r\n"),
+        ("incr l 1\r\n", "NOT_FOUND\r\n"), ("ms k 1 ME\r\nx\r\n", "NS\r\n"), ("mg l T30\r\n", "EN\r\n"),
+    ])
+    func whatTheFirstCopyRefusesIsSentToNoOther(_ command: String, reply: String) {
+        begin()
+        for rank in 0..<3 { _ = seen(rank) }
+        #expect(world.ask(command, from: client) == reply)
+        let told = world.nodes.flatMap(\.seen).filter { $0 != "version" }
+        #expect(told.count == 1, "\(told)")
+    }
+
+    @Test func aSetThatNobodyStoresIsADelete() {
+        begin()
+        world.send("set k 0 0 1\r\nx\r\n", from: client)
+        for rank in 1...2 { world.nodes[homes[rank]].isFrozen = true }
+        world.run()
+        for rank in 1...2 { world.breakLinks(to: homes[rank]) }
+        world.run()
+        #expect(world.take(client) == "SERVER_ERROR node connection failed\r\n")
+        #expect(seen(0) == ["md k"])
+        world.expectRest()
+    }
+
+    @Test func whereNoCopyIsFullAllDecide() {
+        for node in homes { world.judge(node: node, NodeVerdict(.syncing)) }
+        #expect(world.ask("set k 0 0 1\r\n5\r\nincr k 2\r\n", from: client) == "STORED\r\n7\r\n")
+        for rank in 0..<3 { #expect(seen(rank) == ["set k 0 0 1", "incr k 2"]) }
+        #expect(world.ask("get k\r\n", from: client) == "VALUE k 0 1\r\n7\r\nEND\r\n")
+        #expect(world.engine.poolStats[0].copies.unprovenReads == 1)
+    }
+
+    /// With an answer that waits for one copy only, those that are being filled follow.
+    @Test(arguments: PoolSettings.Acks.allCases) func answersWaitForAsManyCopiesAsTheyHaveTo(acks: PoolSettings.Acks) {
+        let world = World(nodes: 3, change: { ($0.replicas, $0.checks, $0.acks) = (3, 0, acks) })
+        world.proveAll()
+        let client = world.connect()
+        let homes = world.copies(of: "k")
+        for node in homes.dropFirst() { world.judge(node: node, NodeVerdict(.syncing)) }
+        world.nodes[homes[1]].isFrozen = true
+        world.nodes[homes[2]].isFrozen = true
+        #expect(world.ask("set k 0 0 1\r\nx\r\n", from: client) == (acks == .one ? "STORED\r\n" : ""))
+        world.nodes[homes[2]].isFrozen = false
+        world.run()
+        #expect(world.take(client) == (acks == .quorum ? "STORED\r\n" : ""))
+        world.nodes[homes[1]].isFrozen = false
+        world.run()
+        #expect(world.take(client) == (acks == .all ? "STORED\r\n" : ""))
+        for node in homes { #expect(world.nodes[node].items["k"]?.data == [0x78]) }
+        world.expectRest()
+    }
+
+    // MARK: - The end of a filling
+
+    /// Writes under way when the node becomes full are over before it decides any.
+    @Test func aNodeThatHasJustBecomeFullDecidesLast() {
+        begin()
+        world.nodes[homes[1]].isFrozen = true
+        world.send("incr k 1\r\n", from: client)
+        world.run()
+        world.judge(node: homes[0], NodeVerdict(.full, provenAt: world.now + 1, isCovered: false))
+        let other = world.connect()
+        world.send("set k 0 0 2\r\n10\r\n", from: other)
+        world.run()
+        #expect(seen(0) == [], "it is not to decide yet")
+        world.nodes[homes[1]].isFrozen = false
+        world.run()
+        #expect(world.take(client) + world.take(other) == "6\r\nSTORED\r\n")
+        #expect(world.engine.nodes[UInt32(homes[0])].isFull)
+        world.settle()
+        for node in homes { #expect(world.nodes[node].items["k"]?.data == Array("10".utf8)) }
+        world.expectRest()
+    }
+
+    /// What it lost to a write that was under way comes back from the others.
+    @Test func aKeyThatAFullNodeLostIsRepaired() {
+        begin()
+        world.nodes[homes[1]].isFrozen = true
+        world.send("incr k 1\r\n", from: client)
+        world.run()
+        world.judge(node: homes[0], NodeVerdict(.full, provenAt: world.now + 1, isCovered: false))
+        world.nodes[homes[1]].isFrozen = false
+        world.settle()
+        #expect(world.take(client) == "6\r\n")
+        for node in homes { #expect(world.nodes[node].items["k"]?.data == Array("6".utf8)) }
+        world.expectRest()
+    }
+
+    // MARK: - Repairs
+
+    /// What is being filled is corrected and corrects none.
+    @Test func repairsTakeTheirSourceFromFullCopies() {
+        world.judge(node: homes[0], NodeVerdict(.syncing))
+        world.nodes[homes[0]].items["k"] = FakeNode.Item(flags: "0", data: [0x6f])
+        world.nodes[homes[1]].items["k"] = FakeNode.Item(flags: "0", data: [0x35])
+        // That the third lacks it asks for the repair.
+        #expect(world.ask("touch k 0\r\n", from: client) == "TOUCHED\r\n")
+        world.settle()
+        for node in homes { #expect(world.nodes[node].items["k"]?.data == [0x35]) }
+        world.expectRest()
+    }
+}
