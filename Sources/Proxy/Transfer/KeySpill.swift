@@ -45,6 +45,7 @@ final class KeySpill {
     func add(_ key: RawSpan, _ item: DumpedItem, recency: Int) {
         if open[recency].count + SpillRecord.limit > Self.blockSize { put(recency) }
         if open[recency].isEmpty {
+            open[recency].reserveCapacity(Self.blockSize)
             for place in 0..<4 { open[recency].append(UInt8(truncatingIfNeeded: last[recency] >> UInt32(8 * place))) }
         }
         SpillRecord.append(key, item, keepsItem: keepsItem, to: &open[recency])
