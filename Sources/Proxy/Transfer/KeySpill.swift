@@ -104,7 +104,7 @@ final class KeySpill {
                 block = []
                 if read(last[readClass]) { return true }
             } else if !block.isEmpty {
-                let before = unsafe UInt32(truncatingIfNeeded: block.span.bytes.word(at: 0))
+                let before = (0..<4).reduce(UInt32(0)) { $0 | UInt32(block[$1]) << UInt32(8 * $1) }
                 if read(before) { return true }
             }
             guard failure == nil else { return false }
