@@ -45,6 +45,7 @@ final class KeySpill {
     func add(_ key: RawSpan, _ item: DumpedItem, recency: Int) {
         if open[recency].count + SpillRecord.limit > Self.blockSize { put(recency) }
         if open[recency].isEmpty {
+            open[recency].reserveCapacity(Self.blockSize)
             for place in 0..<4 { open[recency].append(UInt8(truncatingIfNeeded: last[recency] >> UInt32(8 * place))) }
         }
         SpillRecord.append(key, item, keepsItem: keepsItem, to: &open[recency])
@@ -103,16 +104,13 @@ final class KeySpill {
                 block = []
                 if read(last[readClass]) { return true }
             } else if !block.isEmpty {
-                if read(Self.blockBefore(block)) { return true }
+                let before = (0..<4).reduce(UInt32(0)) { $0 | UInt32(block[$1]) << UInt32(8 * $1) }
+                if read(before) { return true }
             }
             guard failure == nil else { return false }
             (readClass, hasReadOpen, block, position) = (readClass + 1, false, [], 0)
         }
         return false
-    }
-
-    private static func blockBefore(_ block: [UInt8]) -> UInt32 {
-        unsafe UInt32(truncatingIfNeeded: block.span.bytes.word(at: 0))
     }
 
     private func read(_ number: UInt32) -> Bool {

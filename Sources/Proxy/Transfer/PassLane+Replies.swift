@@ -90,13 +90,13 @@ extension PassLane {
     }
 
     private func received(_ reply: ItemReply, _ index: UInt32, _ link: ItemLink, now: UInt64) {
-        if reply == .failed { fail(.refused(link.node)) }
         let compares = rows.update(Int(index)) { $0.step.received(reply) }
         if compares {
             let row = rows[Int(index)]
             let isEqual = queues.isEqual(row.source, dropping: 0, to: row.target)
             rows.update(Int(index)) { $0.step.compared(isEqual: isEqual) }
         }
+        if reply == .failed || rows[Int(index)].step.hasFailed { fail(.refused(link.node)) }
         advance(index, now: now)
     }
 }

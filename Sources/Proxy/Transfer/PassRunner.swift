@@ -34,12 +34,15 @@ final class PassRunner {
     private var changed = 0
     private var isPaused = false
     private var isCancelled = false
-    private var halvings: UInt8 = 0
+    /// How slow clients want it to be.
+    private var pace: TransferRate
     private var nextProgress: UInt64
     private(set) var end: PassEnd?
 
-    init(_ order: PassOrder, serial: UInt64, queues: ByteQueues, now: UInt64) {
+    /// - Parameter pace: of the passes before.
+    init(_ order: PassOrder, serial: UInt64, queues: ByteQueues, pace: TransferRate, now: UInt64) {
         self.order = order
+        self.pace = pace
         self.serial = serial
         self.queues = queues
         sources = CopySources(of: order.pool, target: order.target, isFull: order.nodes.map(\.isFull))
@@ -58,8 +61,9 @@ final class PassRunner {
 
     func setPaused(_ isPaused: Bool) { self.isPaused = isPaused }
 
-    func look(isStrained: Bool) {
-        for lane in lanes { lane.rate.look(isStrained: isStrained) }
+    func keepPace(with pace: TransferRate) {
+        self.pace = pace
+        for lane in lanes { lane.rate.keepPace(with: pace) }
     }
 
     // MARK: Turns
@@ -102,7 +106,7 @@ final class PassRunner {
         for lane in lanes { all.add(lane.report) }
         return PassProgress(
             id: order.id, stage: isPaused ? .paused : stage == .listing ? .listing : .working, known: known,
-            done: lanes.reduce(0) { $0 + $1.done }, halvings: lanes.map { Int($0.rate.halvings) }.max() ?? 0,
+            done: lanes.reduce(0) { $0 + $1.done }, halvings: Int(pace.halvings),
             report: all)
     }
 
@@ -193,6 +197,7 @@ final class PassRunner {
                     depth: max(1, order.sync.depth / all.count), queues: queues,
                     token: serial + 2 + 2 * UInt64(lanes.count), on: loop))
         }
+        for lane in lanes { lane.rate.keepPace(with: pace) }
         (spills, strays) = ([:], [:])
     }
 

@@ -49,6 +49,8 @@ final class TransferLoop {
     private var passes: [PassRunner] = []
     private var lastSerial: UInt64 = 0
     private var isStopping = false
+    /// Kept from pass to pass: only its halvings count.
+    private var pace = TransferRate(rate: 1, bandwidth: 1)
 
     init(_ mailbox: Mailbox<ToTransfer>, _ tell: @escaping (FromTransfer) -> Void) {
         self.mailbox = mailbox
@@ -90,13 +92,15 @@ final class TransferLoop {
         switch message {
         case .start(let order):
             lastSerial += 1 << Self.passShift
-            let pass = PassRunner(order, serial: lastSerial, queues: queues, now: loop.now)
+            let pass = PassRunner(order, serial: lastSerial, queues: queues, pace: pace, now: loop.now)
             if isStopping { pass.cancel() }
             passes.append(pass)
         case .cancel(let id): passes.first { $0.order.id == id }?.cancel()
         case .pause(let id): passes.first { $0.order.id == id }?.setPaused(true)
         case .resume(let id): passes.first { $0.order.id == id }?.setPaused(false)
-        case .look(let isStrained): for pass in passes { pass.look(isStrained: isStrained) }
+        case .look(let isStrained):
+            pace.look(isStrained: isStrained)
+            for pass in passes { pass.keepPace(with: pace) }
         case .stop:
             isStopping = true
             for pass in passes { pass.cancel() }

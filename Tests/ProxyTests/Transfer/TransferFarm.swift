@@ -14,8 +14,6 @@ final class TransferFarm {
     let lookup: KeyLookup
     let told = Mailbox<FromTransfer>()
     let thread: TransferThread
-    /// What was told besides the ends.
-    private(set) var progress: [PassProgress] = []
     private var lastID: UInt64 = 0
 
     /// - Parameter options: by place; the last one for all others.
@@ -48,7 +46,10 @@ final class TransferFarm {
         thread = TransferThread { told.send($0) }
     }
 
-    deinit { thread.stop() }
+    /// The thread has been stopped.
+    var isStopped = false
+
+    deinit { if !isStopped { thread.stop() } }
 
     /// By place.
     func copies(of key: [UInt8]) -> [Int] { lookup.copies(of: key) }
@@ -74,17 +75,35 @@ final class TransferFarm {
     }
 
     func end(of order: PassOrder, seconds: Double = 60) throws -> PassEnd {
+        try Self.end(of: order.id, told, seconds: seconds)
+    }
+
+    static func end(of id: UInt64, _ told: Mailbox<FromTransfer>, seconds: Double) throws -> PassEnd {
+        let end = try wait(told, seconds: seconds) {
+            if case .ended(let end) = $0, end.id == id { end } else { nil }
+        }
+        guard let end else { throw TestFailure("pass \(id) has not ended after \(seconds) s") }
+        return end
+    }
+
+    /// The next word about the pass's progress for which `isEnough` holds.
+    func progress(seconds: Double = 30, until isEnough: (PassProgress) -> Bool) throws -> PassProgress {
+        let progress = try Self.wait(told, seconds: seconds) {
+            if case .progress(let step) = $0, isEnough(step) { step } else { nil }
+        }
+        guard let progress else { throw TestFailure("not so far after \(seconds) s") }
+        return progress
+    }
+
+    private static func wait<Value>(
+        _ told: Mailbox<FromTransfer>, seconds: Double, _ body: (FromTransfer) -> Value?
+    ) throws -> Value? {
         let deadline = Deadline(seconds: seconds)
         while !deadline.hasPassed {
             guard told.wait(milliseconds: 100) else { continue }
-            for message in told.takeAll() {
-                switch message {
-                case .progress(let step): progress.append(step)
-                case .ended(let end): if end.id == order.id { return end }
-                }
-            }
+            for message in told.takeAll() { if let value = body(message) { return value } }
         }
-        throw TestFailure("pass \(order.id) has not ended after \(seconds) s")
+        return nil
     }
 
     // MARK: Items
