@@ -17,7 +17,8 @@ struct AdminQuery {
     init(_ text: String, known: [String]) throws(Refusal) {
         for part in text.split(separator: "&") {
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = PercentCoding.decode(pair[0]), let value = PercentCoding.decode(pair.dropFirst().first ?? "")
+            guard let name = PercentCoding.decode(pair[0]),
+                let value = PercentCoding.decode(pair.dropFirst().first ?? "")
             else { throw Refusal(reason: "the query is not percent-encoded UTF-8") }
             guard known.contains(name) else {
                 let all = known.isEmpty ? "nothing is" : "\(known.joined(separator: " and ")) are"

@@ -59,7 +59,8 @@ public enum HTTPCall {
         let deadline = now() + milliseconds
         let socket = try connect(to: address, deadline)
         defer { socket.close() }
-        let lines = ["\(method) \(target) HTTP/1.1", "Host: drover", "Connection: close", "Content-Length: 0"] + headers
+        let lines =
+            ["\(method) \(target) HTTP/1.1", "Host: drover", "Connection: close", "Content-Length: 0"] + headers
         try send(Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8), on: socket, deadline)
         let bytes = try receive(from: socket, limit: limit, deadline)
         guard let reply = HTTPReply(bytes) else { throw .malformed }
@@ -100,7 +101,9 @@ public enum HTTPCall {
         var block = [UInt8](repeating: 0, count: 16 << 10)
         while true {
             try wait(for: POLLIN, on: socket, deadline)
-            let count = unsafe block.withUnsafeMutableBytes { unsafe recv(socket.descriptor, $0.baseAddress, $0.count, 0) }
+            let count = unsafe block.withUnsafeMutableBytes {
+                unsafe recv(socket.descriptor, $0.baseAddress, $0.count, 0)
+            }
             if count == 0 { return bytes }
             if count < 0 {
                 guard errno == EINTR || errno == EAGAIN else { throw .unreachable(errno) }

@@ -3,7 +3,9 @@ extension AdminView {
     func addJobs(to text: inout MetricText) {
         var current: [(labels: MetricText.Labels, job: JobView)] = []
         for job in jobs.reversed() where !job.isOver {
-            let isKnown = current.contains { $0.job.pool == job.pool && $0.job.node == job.node && $0.job.kind == job.kind }
+            let isKnown = current.contains {
+                $0.job.pool == job.pool && $0.job.node == job.node && $0.job.kind == job.kind
+            }
             // A label without a value is one that is not there.
             if !isKnown { current.append(([("pool", job.pool), ("node", job.node ?? ""), ("kind", job.kind)], job)) }
         }

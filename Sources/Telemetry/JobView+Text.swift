@@ -11,7 +11,8 @@ extension JobView {
         case .running: phase.isEmpty ? "running" : phase.visible
         case .paused: phase.isEmpty ? "paused" : "paused, \(phase.visible)"
         case .done:
-            "done in \(NumberText.duration(seconds))" + (outcome.isEmpty || outcome == "done" ? "" : ": \(outcome.visible)")
+            "done in \(NumberText.duration(seconds))"
+                + (outcome.isEmpty || outcome == "done" ? "" : ": \(outcome.visible)")
         case .ended:
             "ended after \(NumberText.duration(seconds))" + (outcome.isEmpty ? "" : ": \(outcome.visible)")
         }

@@ -68,7 +68,9 @@ private struct JSONReader {
         guard text.utf8.count - digits.utf8.count < 2, let first = digits.utf8.first, Self.isDigit(first),
             digits.utf8.last.map(Self.isDigit) == true
         else { return nil }
-        if digits.utf8.count > 1, first == UInt8(ascii: "0"), Self.isDigit(digits.utf8.dropFirst().first ?? 0) { return nil }
+        if digits.utf8.count > 1, first == UInt8(ascii: "0"), Self.isDigit(digits.utf8.dropFirst().first ?? 0) {
+            return nil
+        }
         if let whole = Int(text) { return .integer(whole) }
         guard let number = Double(text), number.isFinite else { return nil }
         return .number(number)
@@ -77,8 +79,9 @@ private struct JSONReader {
     private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
     private static func isOfNumber(_ byte: UInt8) -> Bool {
-        isDigit(byte) || [UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")]
-            .contains(byte)
+        isDigit(byte)
+            || [UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")]
+                .contains(byte)
     }
 
     private mutating func string() -> String? {

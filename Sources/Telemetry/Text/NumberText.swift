@@ -25,12 +25,12 @@ enum NumberText {
         return "\(sign)\(scaled / scale)." + String(repeating: "0", count: places - rest.utf8.count) + rest
     }
 
-    /// "66.7 %" of a share of 1. Rounded down: what is nearly all is not shown as all.
+    /// "66.7 %" of a share of 1. What is nearly all is not shown as all.
     static func percent(_ share: Double) -> String {
         guard share.isFinite else { return "? %" }
-        // 0.57 is a little less than that in binary, and still 57 %.
-        let tenths = Int((min(max(share, 0), 10) * 1000 + 1e-9).rounded(.down))
-        return tenths % 10 == 0 ? "\(tenths / 10) %" : "\(tenths / 10).\(tenths % 10) %"
+        let tenths = Int((min(max(share, 0), 10) * 1000).rounded())
+        let shown = tenths == 1000 && share < 1 ? 999 : tenths
+        return shown % 10 == 0 ? "\(shown / 10) %" : "\(shown / 10).\(shown % 10) %"
     }
 
     /// "0.4 s", "27 s", "3 min 12 s", "2 h 5 min", "3 d 4 h".
