@@ -209,7 +209,8 @@ extension MarkerLink {
     func send(_ command: MarkerCommand, names: [String], _ answered: @escaping (MarkerReply) -> Void) {
         ask(command.bytes(names: names), command.verb) { answer in
             guard let answer else { return answered(.failed) }
-            answered(unsafe MarkerReply(answer.code, to: command.action, line: answer.line.span.bytes, value: answer.value))
+            answered(
+                unsafe MarkerReply(answer.code, to: command.action, line: answer.line.span.bytes, value: answer.value))
         }
     }
 }

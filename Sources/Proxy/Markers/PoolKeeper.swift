@@ -127,7 +127,9 @@ final class PoolKeeper {
         read(.ready, on: place) { poll.reading.ready = unsafe MarkerText.token(in: $0.span.bytes) }
         read(.filling, on: place) { poll.reading.filling = unsafe Filling(text: $0.span.bytes) }
         for other in names.indices where other != place {
-            read(.standing(of: other), on: place) { poll.reading.standings[other] = unsafe Standing(text: $0.span.bytes) }
+            read(.standing(of: other), on: place) {
+                poll.reading.standings[other] = unsafe Standing(text: $0.span.bytes)
+            }
         }
         links[place].ask(MarkerItem.tickCommand, .metaArithmetic) { [unowned self] answer in
             guard let answer else { return }
