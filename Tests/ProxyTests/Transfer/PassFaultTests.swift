@@ -109,8 +109,8 @@ struct PassFaultTests {
 
     /// Another's dump stands still: the pass gives up and says why, and does not stop one thread of the node after
     /// another.
-    @Test(arguments: versions) func anothersDumpThatStandsStill(version: MemcachedServer.Version) throws {
-        let farm = try TransferFarm(version, count: 2)
+    @Test func anothersDumpThatStandsStill() throws {
+        let farm = try TransferFarm(.newer, count: 2)
         try farm.store((0..<30_000).map { TestItem("\($0):" + String(repeating: "k", count: 200), "") }, except: [0])
         let other = try RawClient(farm.servers[1].address, receiveBuffer: 4096)
         try other.send("lru_crawler metadump all\r\n")
