@@ -21,7 +21,7 @@ extension FillingRun {
                     metadata: metadata.merging(["reason": "\(problem.text(label: label))"]) { $1 })
             }
             plan.report = job.report
-            plan.passed(changed: end.changed, isWhole: end.isWhole, now: keeper.now)
+            plan.passed(changed: end.changed, of: end.total, isWhole: end.isWhole, now: keeper.now)
             work()
         }
     }

@@ -79,6 +79,8 @@ struct PassEnd: Sendable {
     var id: UInt64
     /// For `FillingPlan.passed`.
     var changed: Int
+    /// Items that the dumps have brought.
+    var total: Int
     var isWhole: Bool { problem == nil }
     var report: TransferReport
     /// Why it is not whole.

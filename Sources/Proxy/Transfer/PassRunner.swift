@@ -27,6 +27,8 @@ final class PassRunner {
     private var strays: [Int: KeySpill] = [:]
     private var lanes: [PassLane] = []
 
+    /// What the target has already: it need not be fetched to find that out.
+    private var present: KeyFilter
     private var known = 0
     private var sampled = 0
     /// What is counted before the lanes are there, and when they are gone.
@@ -46,11 +48,12 @@ final class PassRunner {
         self.serial = serial
         self.queues = queues
         sources = CopySources(of: order.pool, target: order.target, isFull: order.nodes.map(\.isFull))
+        present = KeyFilter(seed: order.id)
         nextProgress = now.addingSaturated(Self.progressInterval)
         let others = order.nodes.indices.filter { $0 != order.target && order.nodes[$0].isFull }
         switch order.pass {
         case .clean: unasked = [(order.target, false)]
-        case .copy: unasked = others.reversed().map { ($0, true) } + [(order.target, nil)]
+        case .copy: unasked = others.reversed().map { ($0, true) } + [(order.target, false)]
         case .verify: unasked = others.reversed().map { ($0, true) } + [(order.target, false)]
         }
     }
@@ -123,7 +126,7 @@ final class PassRunner {
         lanes = []
         spills = [:]
         strays = [:]
-        end = PassEnd(id: order.id, changed: changed, report: report, problem: problem)
+        end = PassEnd(id: order.id, changed: changed, total: known + report.present, report: report, problem: problem)
     }
 
     // MARK: Listing
@@ -155,6 +158,13 @@ final class PassRunner {
         case .node(let source):
             let isOfTarget = dump.node == order.target
             guard isOfTarget || source == dump.node else { return }
+            if case .copy = order.pass {
+                if isOfTarget { return present.insert(key) }
+                if present.contains(key) {
+                    report.present += 1
+                    return
+                }
+            }
             if order.pass == .verify {
                 sampled &+= 1
                 if sampled % order.sample != 0 { return }
@@ -180,6 +190,7 @@ final class PassRunner {
 
     private func startLanes(on loop: EventLoop) {
         stage = .working
+        present = KeyFilter(seed: order.id)
         let all = Set(spills.keys).union(strays.keys).sorted()
         for source in all {
             var work: [(spill: KeySpill, work: PassLane.Work)] = []

@@ -71,8 +71,10 @@ public struct FillingPlan: Sendable {
 
     /// Two flushes in one second would be one; and what is read in the second of a flush survives it.
     static let flushGap: UInt64 = 2_100_000_000
-    /// A pass that adds fewer is the last.
+    /// A pass that changes fewer, or a smaller share of what it looked at than one in `fewShare`, is the last: while
+    /// clients write, there is always something.
     static let fewItems = 10
+    static let fewShare = 500
     static let passLimit = 8
 
     public let target: Int

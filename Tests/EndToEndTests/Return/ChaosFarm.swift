@@ -60,20 +60,23 @@ final class ChaosFarm: Sendable {
         proxies.withValue { $0[proxy] = started }
     }
 
-    /// Whether the proxy reads from every node.
-    func isWhole(proxy: Int) throws -> Bool {
+    /// The nodes that the proxy reads from.
+    func readable(proxy: Int) throws -> Set<Int> {
         let page = try RawClient(admins[proxy], patience: 5)
         try page.send("GET /metrics HTTP/1.0\r\n\r\n")
-        let text = String(decoding: try page.readToEnd(), as: UTF8.self)
-        let up = text.split(whereSeparator: \.isNewline).count {
-            $0.hasPrefix("drover_node_state{") && $0.contains("state=\"up\"") && $0.hasSuffix(" 1")
-        }
-        return up == nodes.count
+        let lines = String(decoding: try page.readToEnd(), as: UTF8.self).split(whereSeparator: \.isNewline)
+        let states = lines.filter { $0.hasPrefix("drover_node_state{") && $0.hasSuffix("state=\"up\"} 1") }
+        return Set(nodes.indices.filter { node in states.contains { $0.contains("node=\"n\(node)\"") } })
+    }
+
+    /// Whether both proxies read from every node but this one.
+    func areOthersWhole(besides node: Int) -> Bool {
+        (0..<2).allSatisfy { ((try? readable(proxy: $0)) ?? []).union([node]).count == nodes.count }
     }
 
     func awaitWhole(seconds: Double) -> Bool {
         Deadline(seconds: seconds).waits {
-            (0..<2).allSatisfy { (try? isWhole(proxy: $0)) == true }
+            (0..<2).allSatisfy { (try? readable(proxy: $0))?.count == nodes.count }
         }
     }
 
