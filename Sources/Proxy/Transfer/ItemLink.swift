@@ -25,8 +25,10 @@ final class ItemLink {
     private var awaited: [UInt32]
     private var first = 0
     private(set) var awaitedCount = 0
-    /// Of a value that is being read, its CR LF included; what its header said; and whether the CR was there.
+    /// Of a value that is being read, its CR LF included; whether anybody needs it; what its header said; and whether
+    /// the CR was there.
     var valueLeft = 0
+    var keepsValue = true
     var found = StoredItem.missing
     var hasCR = false
     /// By when the node has to be heard of.

@@ -51,6 +51,7 @@ extension PassLane {
             }
             link.found = item
             link.valueLeft = Int(head.dataLength) + 2
+            link.keepsValue = Int(head.dataLength) <= itemSizeMax
             if link === source {
                 rows[Int(index)].size = Int(head.dataLength)
                 rate.takeBytes(Int(head.dataLength), now: now)
@@ -67,12 +68,7 @@ extension PassLane {
         let index = link.nextItem
         let count = min(link.valueLeft, bytes.byteCount)
         let part = bytes.extracting(0..<count)
-        let isKept = rows.update(Int(index)) { row in
-            link === source
-                ? queues.append(part, to: &row.source, through: &values)
-                : queues.append(part, to: &row.target, through: &values)
-        }
-        if !isKept { fail(.memory) }
+        if link.keepsValue, !keep(part, index, link) { fail(.memory) }
         link.valueLeft -= count
         // The last two bytes have to be CR LF.
         let isEnd = link.valueLeft == 0 && part.byte(at: count - 1) == ASCII.newline
@@ -87,6 +83,14 @@ extension PassLane {
         link.answered()
         received(.item(link.found), index, link, now: now)
         return count
+    }
+
+    private func keep(_ part: RawSpan, _ index: UInt32, _ link: ItemLink) -> Bool {
+        rows.update(Int(index)) { row in
+            link === source
+                ? queues.append(part, to: &row.source, through: &values)
+                : queues.append(part, to: &row.target, through: &values)
+        }
     }
 
     private func received(_ reply: ItemReply, _ index: UInt32, _ link: ItemLink, now: UInt64) {

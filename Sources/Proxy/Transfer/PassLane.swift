@@ -29,7 +29,7 @@ final class PassLane {
         var expectedSize = 0
     }
 
-    /// Bytes of values that may be under way, by what the dumps say, before the next item has to wait.
+    /// Bytes of values that a pass may have under way, by what the dumps say, before the next item has to wait.
     static let valueLimit = 8 << 20
 
     let order: PassOrder
@@ -42,7 +42,9 @@ final class PassLane {
     let queues: ByteQueues
     let rows = Stack<Row>()
     private let free = Stack<UInt32>()
+    /// The lane's share.
     private let depth: Int
+    private let valueLimit: Int
     private var keys = OpenChunk()
     /// The chunk that values are written into.
     var values = OpenChunk()
@@ -60,17 +62,20 @@ final class PassLane {
     ///   - source: by place.
     ///   - facts: of the target.
     ///   - clock: seconds that the target's clock is ahead of the monotonic one.
+    ///   - lanes: among which depth and memory are shared.
     ///   - token: of the watch of the source's connection; the target's is the next.
     init(
         from source: Int, _ order: PassOrder, spills: [(spill: KeySpill, work: Work)], facts: NodeFacts, clock: Int64,
-        depth: Int, queues: ByteQueues, token: UInt64, on loop: EventLoop
+        lanes: Int, queues: ByteQueues, token: UInt64, on loop: EventLoop
     ) {
         self.order = order
         self.facts = facts
         self.clock = clock
         self.spills = spills
         self.queues = queues
+        let depth = max(1, order.sync.depth / lanes)
         self.depth = depth
+        valueLimit = Self.valueLimit / lanes
         rate = TransferRate(order.sync)
         let settings = order.pool.settings
         func link(_ node: Int, _ token: UInt64) -> ItemLink {
@@ -119,7 +124,7 @@ final class PassLane {
 
     // MARK: Items
 
-    private var hasRoom: Bool { underWay < depth && expectedBytes < Self.valueLimit }
+    private var hasRoom: Bool { underWay < depth && expectedBytes < valueLimit }
 
     /// Takes as many items as rate and depth allow.
     func begin(now: UInt64) {
@@ -162,19 +167,25 @@ final class PassLane {
         var row = Row(step: step)
         row.expectedSize = Int(record.item.size)
         if WireKey.isPlain(key) {
-            if !queues.keep(key, in: &row.key, through: &keys) { fail(.memory) }
-        } else {
-            guard Base64.encodedLength(key.byteCount) <= DumpLine.keyLimit else { return nil }
-            row.isBase64 = true
-            let text = Base64.encode(key)
-            if !(unsafe queues.keep(text.span.bytes, in: &row.key, through: &keys)) { fail(.memory) }
+            return queues.keep(key, in: &row.key, through: &keys) ? row : outOfMemory()
         }
-        return row
+        guard Base64.encodedLength(key.byteCount) <= DumpLine.keyLimit else { return nil }
+        row.isBase64 = true
+        let text = Base64.encode(key)
+        return unsafe queues.keep(text.span.bytes, in: &row.key, through: &keys) ? row : outOfMemory()
+    }
+
+    private func outOfMemory() -> Row? {
+        fail(.memory)
+        return nil
     }
 
     private func room(keyLength: Int) -> Int {
-        CopyStep.room(itemSizeMax: facts.itemSizeMax ?? 1 << 20, keyLength: keyLength)
+        CopyStep.room(itemSizeMax: itemSizeMax, keyLength: keyLength)
     }
+
+    /// The target's. A value that is larger need not be kept.
+    var itemSizeMax: Int { facts.itemSizeMax ?? 1 << 20 }
 
     /// The target's.
     private func unixTime(_ now: UInt64) -> Int64 { Int64(now / 1_000_000_000) + clock }

@@ -194,7 +194,7 @@ final class PassRunner {
             lanes.append(
                 PassLane(
                     from: source, order, spills: work, facts: facts, clock: clock,
-                    depth: max(1, order.sync.depth / all.count), queues: queues,
+                    lanes: all.count, queues: queues,
                     token: serial + 2 + 2 * UInt64(lanes.count), on: loop))
         }
         for lane in lanes { lane.rate.keepPace(with: pace) }

@@ -86,6 +86,7 @@ final class TransferLoop {
         guard passes.contains(where: { $0.end != nil }) else { return }
         for pass in passes { if let end = pass.end { tell(.ended(end)) } }
         passes.removeAll { $0.end != nil }
+        assert(!passes.isEmpty || queues.memoryInUse == 0, "a pass has left values behind")
     }
 
     private func receive(_ message: ToTransfer) {

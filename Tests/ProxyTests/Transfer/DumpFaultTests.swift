@@ -14,8 +14,9 @@ struct DumpFaultTests {
         _ pass: FillingPlan.Pass = .copy(number: 1), source: ScriptedNode, target: ScriptedNode? = nil,
         timeout: UInt64 = 5_000_000_000
     ) throws -> PassEnd {
-        let told = Mailbox<FromTransfer>()
-        let thread = TransferThread { told.send($0) }
+        let told = Ear()
+        let mailbox = told.mailbox
+        let thread = TransferThread { mailbox.send($0) }
         defer { thread.stop() }
         let target = target ?? ScriptedNode(ScriptedNode.facts { $0.hasPrefix("ms ") ? "" : "HD c9\r\n" })
         let nodes = [target, source]

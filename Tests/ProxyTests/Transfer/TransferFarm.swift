@@ -12,7 +12,7 @@ final class TransferFarm {
     let settings: PoolSettings
     let pool: Pool
     let lookup: KeyLookup
-    let told = Mailbox<FromTransfer>()
+    let told = Ear()
     let thread: TransferThread
     private var lastID: UInt64 = 0
 
@@ -42,8 +42,8 @@ final class TransferFarm {
         self.settings = settings
         pool = Topology([settings]).pools[0]
         lookup = KeyLookup(settings)
-        let told = told
-        thread = TransferThread { told.send($0) }
+        let mailbox = told.mailbox
+        thread = TransferThread { mailbox.send($0) }
     }
 
     /// The thread has been stopped.
@@ -78,8 +78,15 @@ final class TransferFarm {
         try Self.end(of: order.id, told, seconds: seconds)
     }
 
-    static func end(of id: UInt64, _ told: Mailbox<FromTransfer>, seconds: Double) throws -> PassEnd {
-        let end = try wait(told, seconds: seconds) {
+    /// Of any pass.
+    func nextEnd(seconds: Double = 60) throws -> PassEnd {
+        let end = told.wait(seconds: seconds) { if case .ended(let end) = $0 { end } else { nil } }
+        guard let end else { throw TestFailure("no pass has ended after \(seconds) s") }
+        return end
+    }
+
+    static func end(of id: UInt64, _ told: Ear, seconds: Double) throws -> PassEnd {
+        let end = told.wait(seconds: seconds) {
             if case .ended(let end) = $0, end.id == id { end } else { nil }
         }
         guard let end else { throw TestFailure("pass \(id) has not ended after \(seconds) s") }
@@ -88,22 +95,11 @@ final class TransferFarm {
 
     /// The next word about the pass's progress for which `isEnough` holds.
     func progress(seconds: Double = 30, until isEnough: (PassProgress) -> Bool) throws -> PassProgress {
-        let progress = try Self.wait(told, seconds: seconds) {
+        let progress = told.wait(seconds: seconds) {
             if case .progress(let step) = $0, isEnough(step) { step } else { nil }
         }
         guard let progress else { throw TestFailure("not so far after \(seconds) s") }
         return progress
-    }
-
-    private static func wait<Value>(
-        _ told: Mailbox<FromTransfer>, seconds: Double, _ body: (FromTransfer) -> Value?
-    ) throws -> Value? {
-        let deadline = Deadline(seconds: seconds)
-        while !deadline.hasPassed {
-            guard told.wait(milliseconds: 100) else { continue }
-            for message in told.takeAll() { if let value = body(message) { return value } }
-        }
-        return nil
     }
 
     // MARK: Items
@@ -118,6 +114,22 @@ final class TransferFarm {
 
     /// The items that ought to be on a node.
     func items(_ items: [TestItem], of place: Int) -> [TestItem] { items.filter { copies(of: $0.key).contains(place) } }
+}
+
+/// Hears what a transfer thread tells, one word at a time.
+final class Ear {
+    let mailbox = Mailbox<FromTransfer>()
+    private var unheard: ArraySlice<FromTransfer> = []
+
+    /// The first word that `body` makes something of; those before it are forgotten.
+    func wait<Value>(seconds: Double, _ body: (FromTransfer) -> Value?) -> Value? {
+        let deadline = Deadline(seconds: seconds)
+        while true {
+            while let word = unheard.popFirst() { if let value = body(word) { return value } }
+            if deadline.hasPassed { return nil }
+            if mailbox.wait(milliseconds: 100) { unheard = mailbox.takeAll()[...] }
+        }
+    }
 }
 
 /// An item as a client stores it.
