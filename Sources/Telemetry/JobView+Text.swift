@@ -49,8 +49,8 @@ extension JobView {
         let head = "\(title): \(standing)"
         guard !isOver else { return String(head.prefix(room)) }
         let tail = figures.joined(separator: "  ")
-        // Two brackets, and two blanks on each side.
-        let bar = min(40, room - head.count - tail.count - 6)
+        // Two brackets, and two blanks on each side. A bar that were as long as it can be would jump as figures come.
+        let bar = min(20, room - head.count - tail.count - 6)
         guard let share, bar >= 8 else {
             return String((tail.isEmpty ? head : "\(head)  \(tail)").prefix(room))
         }
