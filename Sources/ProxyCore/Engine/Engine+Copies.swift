@@ -243,7 +243,7 @@ extension Engine {
         }
     }
 
-    private func mayAskElsewhere(_ row: Call) -> Bool {
+    func mayAskElsewhere(_ row: Call) -> Bool {
         let (client, pool) = (requests[row.request].client, requests[row.request].pool)
         return client != none && !clients[client].flags.contains(.broken) && hasCopies(pool: pool)
     }

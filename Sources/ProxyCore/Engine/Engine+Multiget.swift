@@ -154,6 +154,7 @@ extension Engine {
             $0.keys = line.keys
             return ($0.link, Int($0.commandOffset))
         }
+        if !hedgings.isEmpty { watch(line: line.call) }
         links.update(link) {
             queues.advance(&$0.open, to: end)
             if $0.state == .ready {
