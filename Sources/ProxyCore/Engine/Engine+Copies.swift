@@ -233,6 +233,19 @@ extension Engine {
         return asked.count
     }
 
+    /// The same for what the answer has passed over, where the rest of it is held up.
+    func askForMissedSoFar(_ call: UInt32) {
+        let row = calls[call]
+        guard mayAskElsewhere(row), hasRoom else {
+            giveUpMissed(of: call)
+            return
+        }
+        calls[call].missed = none
+        let asked = askElsewhere(for: inOrder(row.missed), row, isMiss: true)
+        calls[call].keys &-= asked.count
+        endLines()
+    }
+
     /// No other copy is asked for what the node does not have.
     func giveUpMissed(of call: UInt32) {
         var slot = calls[call].missed

@@ -8,6 +8,10 @@ import Testing
 /// `read: fastest` and gets of several keys: what one node is slow to answer is asked of the next copies.
 @Suite struct LineHedgingTests {
     private let keys: [String]
+    /// Nodes of each key's copies.
+    private let copies: [String: [Int]]
+    /// Keys that go to one node, and then to one other.
+    private let pair: [String]
     private let world: World
     private let client: UInt32
     /// Nodes of the first and the second copy of those that `pair` gives.
@@ -25,14 +29,13 @@ import Testing
             })
         self.world = world
         keys = (0..<60).map { "fast\($0 * 7919)" }
+        copies = world.copies(of: keys)
+        pair = keys.filter { [copies, first, second] in copies[$0]!.prefix(2) == [first, second] }
         client = world.connect()
         for key in keys { #expect(world.ask("set \(key) 3 0 5\r\nhello\r\n", from: client) == "STORED\r\n") }
         // The second copy can be told from the first.
         for key in pair { world.nodes[second].items[key]?.data = Array("HELLO".utf8) }
     }
-
-    /// Keys that go to one node, and then to one other.
-    private var pair: [String] { keys.filter { world.copies(of: $0).prefix(2) == [first, second] } }
 
     private var stats: PoolStats { world.engine.poolStats[0] }
 
@@ -70,7 +73,7 @@ import Testing
         ask(keys)
         wait(milliseconds: 9)
         // What comes before the first key of the slow node is there; nothing was asked twice.
-        let slow = keys.filter { world.copies(of: $0)[0] == first }
+        let slow = keys.filter { copies[$0]![0] == first }
         let early = values(keys.prefix { !slow.contains($0) })
         #expect(world.take(client) == early && stats.copies.hedges == 0)
         wait(milliseconds: 2)
@@ -150,7 +153,7 @@ import Testing
 
     /// None of it has left where something else comes before it.
     @Test func aValueThatNobodySawIsTakenFromTheOther() {
-        let other = keys.first { world.copies(of: $0)[0] == 2 }!
+        let other = keys.first { copies[$0]![0] == 2 }!
         freeze(first, second, 2)
         ask([other] + pair)
         world.inject(values([pair[0]]) + "VALUE \(pair[1]) 3 5\r\nhe", fromNode: first)
@@ -286,7 +289,7 @@ import Testing
     /// With a third copy it answers, with two the keys are lost; in whatever order the two failed.
     @Test(arguments: [2, 3], [[0, 1], [1, 0]]) func bothFail(replicas: Int, order: [Int]) {
         let test = LineHedgingTests(replicas: replicas) { _ in }
-        let third = test.keys.first { test.world.copies(of: $0)[0] == 2 }!
+        let third = test.keys.first { test.copies[$0]![0] == 2 }!
         test.freeze(first, second)
         test.ask(test.pair + [third])
         test.wait(milliseconds: 11)
@@ -363,7 +366,8 @@ import Testing
         freeze(first)
         ask(long)
         wait(milliseconds: 11)
-        let slow = long.filter { world.copies(of: $0)[0] == first }
+        let homes = world.copies(of: long)
+        let slow = long.filter { homes[$0]![0] == first }
         #expect(slow.count > 90 && stats.copies.hedges == slow.count)
         #expect(world.take(client) == values(long) + "END\r\n")
         thaw(first)
