@@ -21,9 +21,9 @@ import Testing
 
     init() { self.init { _ in } }
 
-    private init(replicas: Int = 2, _ change: @escaping (inout PoolSettings) -> Void) {
+    private init(replicas: Int = 2, rows: Int = 1 << 14, _ change: @escaping (inout PoolSettings) -> Void) {
         let world = World(
-            nodes: 3,
+            nodes: 3, rows: rows,
             change: { pool in
                 (pool.replicas, pool.read, pool.hedge, pool.checks) = (replicas, .fastest, 10_000, 0)
                 change(&pool)
@@ -386,6 +386,19 @@ import Testing
         test.thaw(0, 1, 2)
         let answer = test.world.take(test.client)
         #expect(answer.count { $0 == "\r\n" } == 20 * 121)
+        test.expectRest()
+    }
+
+    /// A quarter of what there can be at once is left to those who ask once.
+    @Test func whatIsDoubledAtOnceIsBounded() {
+        let test = LineHedgingTests(rows: 120) { _ in }
+        test.freeze(0, 1, 2)
+        test.ask(test.keys)
+        test.wait(milliseconds: 11)
+        #expect((1...30).contains(test.stats.copies.hedges))
+        test.thaw(2)
+        test.thaw(0, 1)
+        #expect(test.world.take(test.client).count { $0 == "\r\n" } == 121)
         test.expectRest()
     }
 
