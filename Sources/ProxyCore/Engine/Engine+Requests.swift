@@ -6,21 +6,31 @@ internal import Telemetry
 /// From a command line to a call on a node's connection.
 extension Engine {
     /// Takes up a valid command at the start of `bytes`. Returns how many bytes it used.
+    @inline(__always)
     func begin(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
-        let pool = clients[id].pool
-        let hasCopies = clients[id].flags.contains(.copies)
-        if hasCopies, head.verb == .metaGet, awaitsRepair(head, bytes, from: id) { return 0 }
-        poolStats[Int(pool)].requests.count(head.verb.rawValue)
-        if hasCopies, head.verb != .get || clients[id].flags.contains(.readsElsewhere) {
-            if head.keyCount > 1, head.verb == .gat || head.verb == .gats {
-                return beginTouching(head, bytes, from: id)
-            }
-            if head.isWrite { return beginCopied(head, bytes, from: id) }
-            if head.showsCAS, head.keyCount == 1 { return beginTagged(head, bytes, from: id) }
-            if head.quiet.isEmpty, head.keyCount == 1, head.isRead, clients[id].flags.contains(.readsElsewhere) {
-                return beginRead(head, bytes, from: id)
-            }
+        if clients[id].flags.contains(.copies) { return beginAmongCopies(head, bytes, from: id) }
+        poolStats[Int(clients[id].pool)].requests.count(head.verb.rawValue)
+        return beginAlone(head, bytes, from: id)
+    }
+
+    /// Where a key has more than one copy.
+    @inline(never)
+    private func beginAmongCopies(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
+        if head.verb == .metaGet, awaitsRepair(head, bytes, from: id) { return 0 }
+        poolStats[Int(clients[id].pool)].requests.count(head.verb.rawValue)
+        let readsElsewhere = clients[id].flags.contains(.readsElsewhere)
+        guard head.verb != .get || readsElsewhere else { return beginAlone(head, bytes, from: id) }
+        if head.keyCount > 1, head.verb == .gat || head.verb == .gats { return beginTouching(head, bytes, from: id) }
+        if head.isWrite { return beginCopied(head, bytes, from: id) }
+        if head.showsCAS, head.keyCount == 1 { return beginTagged(head, bytes, from: id) }
+        if head.quiet.isEmpty, head.keyCount == 1, head.isRead, readsElsewhere {
+            return beginRead(head, bytes, from: id)
         }
+        return beginAlone(head, bytes, from: id)
+    }
+
+    /// What one node answers, or all of them. Nothing is inlined here, so that no registers are saved on the way.
+    private func beginAlone(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         switch head.verb {
         case .get, .gets, .gat, .gats:
             if head.keyCount > 1 { return beginMultiget(head, bytes, from: id) }
@@ -30,13 +40,12 @@ extension Engine {
         case .metaGet, .metaDelete, .metaArithmetic, .metaDebug, .delete, .incr, .decr, .touch:
             return beginSingle(head, bytes, from: id)
         case .metaNoop, .version, .verbosity, .stats, .flushAll, .quit:
-            beginUnkeyed(head, bytes, from: id)
-            return Int(head.lineLength)
+            return beginUnkeyed(head, bytes, from: id)
         }
     }
 
     /// One key, no data block: the line goes to the key's node as it came, but for what would keep the node silent.
-    @inline(__always)
+    @inline(never)
     private func beginSingle(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let used = Int(head.lineLength)
         let pool = clients[id].pool
@@ -98,6 +107,7 @@ extension Engine {
 
     /// A key and a data block. A block that is here goes on at once; else it is collected, and no node hears of the
     /// command before all of it is here; a large one goes by itself (see `Engine+Large`).
+    @inline(never)
     private func beginStore(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let line = Int(head.lineLength)
         let block = Int(head.bodyLength) + 2
