@@ -74,6 +74,7 @@ extension Engine {
         return links[id].output
     }
 
+    @inline(__always)
     func markDirty(link id: UInt32) {
         guard !links[id].flags.contains(.dirty) else { return }
         links[id].flags.insert(.dirty)
