@@ -62,7 +62,8 @@ let package = Package(
         .executableTarget(
             name: "drover",
             dependencies: [
-                "Proxy", "ProxyConfig", "ProxyCore", "Distribution", "Admin", "Loadgen", "Sockets", "CPlatform",
+                "Proxy", "ProxyConfig", "ProxyCore", "Distribution", "Telemetry", "Admin", "Loadgen", "Sockets",
+                "CPlatform",
                 logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -83,8 +84,11 @@ let package = Package(
         .testTarget(
             name: "ProxyConfigTests", dependencies: ["ProxyConfig", "ProxyCore", "Distribution", "MemcacheProtocol"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CPlatform"]),
-        .testTarget(name: "AdminTests", dependencies: ["Admin", "Reactor", "Telemetry", "DroverTesting"]),
-        .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Bytes"]),
+        .testTarget(
+            name: "ProxyTests",
+            dependencies: ["Proxy", "ProxyCore", "Bytes", "MemcacheProtocol", "Reactor", "Sockets", "DroverTesting"]),
+        .testTarget(name: "AdminTests", dependencies: ["Admin", "Proxy", "Reactor", "Telemetry", "DroverTesting"]),
+        .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Bytes", "DroverTesting"]),
         .testTarget(
             name: "LoadgenTests",
             dependencies: [

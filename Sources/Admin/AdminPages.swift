@@ -1,49 +1,105 @@
+internal import Proxy
 internal import Reactor
 internal import Telemetry
 
 /// What is found where.
-enum AdminPages {
-    private static let plain = "text/plain; charset=utf-8"
+struct AdminPages {
+    /// Asked only by pages that show it.
+    let view: () -> AdminView
+    let obey: (JobCommand) -> JobAnswer
 
-    /// - Parameter view: asked only by pages that show it.
-    static func answer(_ request: HTTPRequest, _ view: () -> AdminView) -> HTTPResponse {
-        let page: (() -> AdminView) -> HTTPResponse
-        switch request.path {
-        case "/": page = index
-        case "/metrics": page = metrics
-        case "/healthz": page = health
-        default: return text(404, "not found\n")
+    func answer(_ request: HTTPRequest) -> HTTPResponse {
+        guard PercentCoding.decode(request.path) != nil else {
+            return Self.refusal(400, "the path is not percent-encoded UTF-8")
         }
-        guard request.method == "GET" || request.method == "HEAD" else {
-            var response = text(405, "only GET\n")
-            response.allow = "GET, HEAD"
-            return response
+        guard let route = AdminRoute(request.path) else {
+            return request.path.hasPrefix("/api/")
+                ? Self.refusal(404, "there is nothing at \(request.path)") : Self.text(404, "not found\n")
         }
-        return page(view)
+        do {
+            if case .command(let command) = route { return try change(command, request) }
+            guard request.method == "GET" || request.method == "HEAD" else { return Self.onlyBy("GET, HEAD") }
+            return try page(route, request.query)
+        } catch {
+            return Self.refusal(400, error.reason)
+        }
     }
 
-    private static func text(_ status: Int, _ text: String) -> HTTPResponse {
-        HTTPResponse(status: status, contentType: plain, body: Array(text.utf8))
+    private func page(_ route: AdminRoute, _ query: String) throws(AdminQuery.Refusal) -> HTTPResponse {
+        switch route {
+        case .status:
+            let isText = try AdminQuery(query, known: ["format"]).isText()
+            return isText ? Self.text(200, view().text) : Self.json(200, view().json)
+        case .job(let id):
+            let isText = try AdminQuery(query, known: ["format"]).isText()
+            guard let job = view().jobs.first(where: { $0.id == id }) else {
+                return Self.refusal(404, "there is no job \(id), or it ended long ago")
+            }
+            return isText ? Self.text(200, job.text) : Self.json(200, job.json)
+        case .metrics:
+            let kind = "text/plain; version=0.0.4; charset=utf-8"
+            return HTTPResponse(status: 200, contentType: kind, body: view().metricText())
+        case .health: return health()
+        case .index, .command: return index()
+        }
     }
 
-    private static func index(_ view: () -> AdminView) -> HTTPResponse {
-        text(
+    // MARK: What changes something
+
+    private func change(_ command: JobCommand, _ request: HTTPRequest) throws(AdminQuery.Refusal) -> HTTPResponse {
+        guard request.method == "POST" else { return Self.onlyBy("POST") }
+        guard Self.isMeant(request) else {
+            return Self.refusal(403, "send the header X-Drover: 1, and not from a web page")
+        }
+        var asked = command
+        var (known, success) = ([String](), 200)
+        switch command {
+        case .verify: (known, success) = (["repair", "sample"], 202)
+        case .sync: success = 202
+        case .pause, .resume, .cancel: break
+        }
+        let query = try AdminQuery(request.query, known: known)
+        if case .verify(let pool, _, _) = command {
+            asked = .verify(pool: pool, repair: try query.flag("repair"), sample: try query.sample())
+        }
+        switch obey(asked) {
+        case .job(let id): return Self.json(success, ["job": .integer(id)])
+        case .unknown(let what): return Self.refusal(404, what)
+        case .refused(let why): return Self.refusal(409, why)
+        }
+    }
+
+    /// There is no password, so a browser on this machine must not be made to ask for anything by a page of another
+    /// site: a form cannot set a header, and a script that sets one is asked to show permission first, which nobody
+    /// gives. One that has made its own name point here needs none, but the browser adds an `Origin`.
+    private static func isMeant(_ request: HTTPRequest) -> Bool {
+        request.headers["x-drover"] == "1" && request.headers["origin"] == nil
+    }
+
+    // MARK: Pages
+
+    private func index() -> HTTPResponse {
+        Self.text(
             200,
             """
             drover \(view().version)
 
-            /metrics   counters, gauges and latencies, for Prometheus
-            /healthz   200 while every pool has a node to read from, else 503
+            /metrics                           counters, gauges and latencies, for Prometheus
+            /healthz                           200 while every pool has a node to read from, else 503
+            /api/status                        pools, nodes, traffic, jobs as JSON; ?format=text for people
+            /api/jobs/JOB                      one job, the same two ways
+
+            With POST and the header X-Drover: 1, answered with the job's number:
+
+            /api/pools/POOL/nodes/NODE/sync    fill a node anew from the other copies
+            /api/pools/POOL/verify             compare all copies; ?repair=1 corrects, ?sample=N takes one key in N
+            /api/jobs/JOB/pause, resume, cancel
 
             """)
     }
 
-    private static func metrics(_ view: () -> AdminView) -> HTTPResponse {
-        HTTPResponse(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: view().metricText())
-    }
-
     /// One line a pool. A pool that no node can be read from serves nobody, so the whole proxy is not well.
-    private static func health(_ view: () -> AdminView) -> HTTPResponse {
+    private func health() -> HTTPResponse {
         var lines = ""
         var isWell = true
         for pool in view().pools {
@@ -52,6 +108,26 @@ enum AdminPages {
             lines +=
                 "\(pool.name): \(readable == 0 ? "failing" : "ok"), \(readable) of \(pool.nodes.count) nodes readable\n"
         }
-        return text(isWell ? 200 : 503, lines.isEmpty ? "ok\n" : lines)
+        return Self.text(isWell ? 200 : 503, lines.isEmpty ? "ok\n" : lines)
+    }
+
+    // MARK: Kinds of answers
+
+    private static func text(_ status: Int, _ text: String) -> HTTPResponse {
+        HTTPResponse(status: status, contentType: "text/plain; charset=utf-8", body: Array(text.utf8))
+    }
+
+    private static func json(_ status: Int, _ value: JSONValue) -> HTTPResponse {
+        HTTPResponse(status: status, contentType: "application/json", body: Array((value.text + "\n").utf8))
+    }
+
+    private static func refusal(_ status: Int, _ reason: String) -> HTTPResponse {
+        json(status, ["error": .string(reason)])
+    }
+
+    private static func onlyBy(_ methods: String) -> HTTPResponse {
+        var response = text(405, "only \(methods)\n")
+        response.allow = methods
+        return response
     }
 }

@@ -11,7 +11,8 @@ extension AdminServer {
         do {
             try self.init(
                 on: control.loop, host: host == "localhost" ? "127.0.0.1" : host, port: port,
-                view: { [unowned control] in control.view(version: version) })
+                view: { [unowned control] in control.view(version: version) },
+                obey: { [unowned control] in control.obey($0) })
         } catch {
             throw StartError(description: "admin: cannot listen on \(endpoint): \(error)")
         }

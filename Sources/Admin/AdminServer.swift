@@ -1,8 +1,9 @@
+public import Proxy
 public import Reactor
 public import Telemetry
 
-/// The HTTP side of a running proxy, for operators and their tools. It reads one `AdminView` a request, in a turn of
-/// the loop it is on.
+/// The HTTP side of a running proxy, for operators and their tools. It reads one `AdminView` a request, and hands on
+/// what is to be done, in a turn of the loop it is on.
 public final class AdminServer {
     private let server: HTTPServer
 
@@ -11,8 +12,10 @@ public final class AdminServer {
 
     /// - Parameter host: an IPv4 or IPv6 literal.
     public init(
-        on loop: EventLoop, host: String, port: UInt16, view: @escaping () -> AdminView
+        on loop: EventLoop, host: String, port: UInt16, view: @escaping () -> AdminView,
+        obey: @escaping (JobCommand) -> JobAnswer
     ) throws(HTTPServerError) {
-        server = try HTTPServer(on: loop, host: host, port: port) { AdminPages.answer($0, view) }
+        let pages = AdminPages(view: view, obey: obey)
+        server = try HTTPServer(on: loop, host: host, port: port) { pages.answer($0) }
     }
 }

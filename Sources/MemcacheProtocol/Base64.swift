@@ -1,4 +1,4 @@
-import Bytes
+internal import Bytes
 
 /// memcached's own reading of base64, which is looser than the standard: other characters are skipped, padding may
 /// come early, and what follows it is ignored.
@@ -34,6 +34,28 @@ public enum Base64 {
             filled = 0
         }
         return length
+    }
+
+    /// Bytes of the text that stands for so many.
+    public static func encodedLength(_ count: Int) -> Int { (count + 2) / 3 * 4 }
+
+    /// The standard's text, with padding.
+    public static func encode(_ bytes: RawSpan) -> [UInt8] {
+        let alphabet: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        let letters = unsafe RawSpan(_unsafeStart: alphabet.utf8Start, byteCount: 64)
+        var text: [UInt8] = []
+        text.reserveCapacity(encodedLength(bytes.byteCount))
+        var index = 0
+        while index < bytes.byteCount {
+            let count = min(3, bytes.byteCount - index)
+            var group: UInt32 = 0
+            for place in 0..<3 { group = group << 8 | (place < count ? UInt32(bytes.byte(at: index + place)) : 0) }
+            for place in 0..<4 {
+                text.append(place <= count ? letters.byte(at: Int(group >> UInt32(18 - 6 * place) & 63)) : pad)
+            }
+            index += 3
+        }
+        return text
     }
 
     private static let skipped: UInt8 = 0x80

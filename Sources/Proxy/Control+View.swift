@@ -45,9 +45,9 @@ extension Control {
                 PoolView(
                     name: pool.settings.name, copies: pool.copyCount,
                     nodes: topology.nodes[pool.nodes].map {
-                        NodeView(name: $0.settings.label, state: $0.isUp ? .up : .down)
+                        NodeView(name: $0.settings.label, state: NodeState($0.verdict.access))
                     }, available: reach.available, readable: reach.readable, writable: reach.writable)
-            }, totals: WorkerSnapshot.merged(snapshots))
+            }, totals: WorkerSnapshot.merged(snapshots), jobs: jobViews)
     }
 
     /// The second field of /proc/self/statm, in bytes.
@@ -59,5 +59,15 @@ extension Control {
         let fields = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self).split(
             separator: " ")
         return fields.count > 1 ? (UInt64(fields[1]) ?? 0) * UInt64(sysconf(Int32(_SC_PAGESIZE))) : 0
+    }
+}
+
+extension NodeState {
+    init(_ access: NodeAccess) {
+        switch access {
+        case .none: self = .down
+        case .syncing: self = .syncing
+        case .full: self = .up
+        }
     }
 }

@@ -28,6 +28,18 @@ public final class Control {
     /// By pool; of those with copies.
     var keepers: [PoolKeeper?] = []
     var probes = Probes()
+    /// Made when it is first needed.
+    var transfers: TransferThread?
+    /// Passes under way, by number: whose they are, and who hears of their end.
+    var passes: [UInt64: (job: Job, ended: (PassEnd) -> Void)] = [:]
+    var lastPass: UInt64 = 0
+    /// Those that run and the last that have ended.
+    var jobs: [Job] = []
+    var lastJob = 0
+    var foreground = ForegroundWatch()
+    var seenLatency = LatencyHistogram()
+    /// When to look next how clients fare.
+    var nextLook: UInt64 = .max
     lazy var resolver = Resolver(on: loop)
     /// When a node's name may be asked for again.
     var resolvableAt: [UInt64]
@@ -87,6 +99,7 @@ public final class Control {
             threads.append(LoopThread(name: "worker-\(number)") { Worker(plan).run() })
         }
         isStarted = true
+        if keepers.contains(where: { $0 != nil }) { nextLook = loop.now }
         snapshots = Array(repeating: WorkerSnapshot(), count: workerCount)
         for pool in settings.pools {
             for endpoint in pool.listen {
@@ -117,13 +130,14 @@ public final class Control {
             answerFigures()
         }
         for thread in threads { thread.join() }
+        transfers?.stop()
         logger.info("stopped", metadata: ["clients cut off": "\(cutOff)"])
         return cutOff == 0
     }
 
     /// Waits for something to do, until then at the latest, and does it.
     func turn(until time: UInt64) {
-        let next = min(time, nextProbeTime, keepers.reduce(.max) { min($0, $1?.nextTime ?? .max) })
+        let next = min(time, nextProbeTime, nextLook, keepers.reduce(.max) { min($0, $1?.nextTime ?? .max) })
         loop.turn(until: next == .max ? nil : next)
         for index in 0..<loop.readyCount {
             let (token, what) = loop.ready(at: index)
@@ -140,6 +154,7 @@ public final class Control {
         }
         if !isDraining { startDueProbes() }
         for keeper in keepers { keeper?.work() }
+        lookAtForeground()
     }
 
     private static let mail: UInt64 = 1
@@ -157,6 +172,7 @@ public final class Control {
         switch message {
         case .report(let report): judge(report)
         case .notice(let notice): tell(notice)
+        case .transfer(let message): hear(message)
         case .missed(let worker, let miss): publish(miss, for: worker)
         case .snapshot(let worker, let snapshot):
             snapshots[worker] = snapshot

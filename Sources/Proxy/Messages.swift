@@ -24,6 +24,7 @@ enum ToControl: Sendable {
     /// Clients wait until the other nodes know that one missed a write.
     case missed(worker: Int, MissedWrite)
     case snapshot(worker: Int, WorkerSnapshot)
+    case transfer(FromTransfer)
     /// A client asks what all workers have counted.
     case figures(worker: Int, request: UInt32)
     /// With the number of clients that had to be cut off.

@@ -48,6 +48,22 @@ extension SettingsReader {
         }
     }
 
+    /// What is filled or cleaned for one pool is so for all that the node holds: nobody could tell whose a key is.
+    mutating func checkSharedNodes() {
+        var first: [Endpoint: Int] = [:]
+        for (index, node) in nodes.enumerated() {
+            guard let earlier = first[node.endpoint].map({ nodes[$0] }) else {
+                first[node.endpoint] = index
+                continue
+            }
+            guard earlier.pool != node.pool, earlier.hasCopies || node.hasCopies else { continue }
+            log.error(
+                node.position,
+                "\(node.endpoint) is a node of pool \"\(earlier.pool)\" too, on line \(earlier.position.line); "
+                    + "a pool with copies needs nodes of its own")
+        }
+    }
+
     /// A pool whose node is its own listener would forward to itself for ever.
     private mutating func checkLoop(_ pool: PoolSettings, _ places: PoolPlaces) {
         for (node, place) in zip(pool.allNodes, places.nodes + places.standby) {

@@ -28,6 +28,9 @@ extension SettingsReader {
         failing(map, into: &pool)
         if let node = map["sync"] { sync(node, of: place, into: &pool.sync) }
         if let node = map["limits"] { limits(node, of: place, into: &pool.limits) }
+        for (node, place) in zip(pool.allNodes, places.nodes + places.standby) {
+            nodes.append((node.address, place, pool.name, pool.hasCopies))
+        }
         check(pool, places)
         warn(pool, places)
         return pool

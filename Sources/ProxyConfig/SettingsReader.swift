@@ -10,6 +10,9 @@ struct SettingsReader {
     /// Where each listener was written, for the checks across pools.
     var listeners: [(endpoint: Endpoint, position: TextPosition, owner: String)] = []
 
+    /// Where each node was written, for the same.
+    var nodes: [(endpoint: Endpoint, position: TextPosition, pool: String, hasCopies: Bool)] = []
+
     /// The zone that this proxy is in.
     var ownZone: String?
 
@@ -43,6 +46,7 @@ struct SettingsReader {
             log.error(root.position, "there is no pools: in the file; a config needs at least one pool")
         }
         checkListeners()
+        checkSharedNodes()
         return settings
     }
 

@@ -60,6 +60,9 @@ public final class EventLoop {
 
     // MARK: - Turning
 
+    /// Nanoseconds behind its deadline from which on a turn looks once more.
+    private static let late: UInt64 = 10_000_000
+
     /// Waits until something is ready or `deadline` (monotonic nanoseconds; nil waits on) has come. Afterwards
     /// `readyCount` entries are there to be read until the next turn.
     public func turn(until deadline: UInt64? = nil) {
@@ -67,6 +70,12 @@ public final class EventLoop {
         ready.clear()
         _ = unsafe event_base_loop(base, EVLOOP_ONCE)
         now = EventLoop.monotonicNow()
+        // A process that was stopped wakes up with nothing but its alarm, and would take peers for silent whose answers
+        // wait to be read.
+        if let deadline, now > deadline, now - deadline > Self.late {
+            _ = unsafe event_base_loop(base, EVLOOP_NONBLOCK | EVLOOP_ONCE)
+            now = EventLoop.monotonicNow()
+        }
         // libevent counts in its own clock's milliseconds and may be early: then the alarm has to be set again.
         if alarmAt != .max, !watches.isArmed(alarm) { alarmAt = .max }
     }

@@ -9,12 +9,17 @@ public struct HTTPRequest: Sendable, Equatable {
     public let path: String
     /// What follows the question mark; empty for none.
     public let query: String
+    /// By their names in small letters; of headers that came twice the first.
+    public let headers: [String: String]
     public let body: [UInt8]
 
-    public init(method: String, path: String, query: String = "", body: [UInt8] = []) {
+    public init(
+        method: String, path: String, query: String = "", headers: [String: String] = [:], body: [UInt8] = []
+    ) {
         self.method = method
         self.path = path
         self.query = query
+        self.headers = headers
         self.body = body
     }
 }
@@ -127,7 +132,19 @@ public final class HTTPServer {
         }
         return unsafe HTTPRequest(
             method: method, path: String(cString: path), query: query.map { unsafe String(cString: $0) } ?? "",
-            body: body)
+            headers: headers(of: request), body: body)
+    }
+
+    /// `Limits.headers` bounds them.
+    private static func headers(of request: OpaquePointer) -> [String: String] {
+        var headers: [String: String] = [:]
+        var next = unsafe evhttp_request_get_input_headers(request)?.pointee.tqh_first
+        while let header = unsafe next {
+            let name = unsafe String(cString: header.pointee.key).lowercased()
+            if headers[name] == nil { headers[name] = unsafe String(cString: header.pointee.value) }
+            unsafe next = unsafe header.pointee.next.tqe_next
+        }
+        return headers
     }
 
     private static func methodName(_ command: evhttp_cmd_type) -> String? {

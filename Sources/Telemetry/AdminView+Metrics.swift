@@ -5,6 +5,7 @@ extension AdminView {
         addProcess(to: &text)
         addPools(to: &text)
         addNodes(to: &text)
+        addJobs(to: &text)
         return text.bytes
     }
 

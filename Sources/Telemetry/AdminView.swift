@@ -70,10 +70,13 @@ public struct AdminView: Sendable {
     public var pools: [PoolView]
     /// All workers together: pools as in `pools`, nodes as in the pools, one pool after the other.
     public var totals: WorkerSnapshot
+    /// Those that run, and the last that have ended; the newest last.
+    public var jobs: [JobView]
 
     public init(
         version: String, startTime: UInt64, uptime: Double, workers: Int, residentBytes: UInt64, bufferLimit: Int,
-        verbs: [String], pools: [PoolView], totals: WorkerSnapshot
+        verbs: [String], pools: [PoolView], totals: WorkerSnapshot,
+        jobs: [JobView] = []
     ) {
         self.version = version
         self.startTime = startTime
@@ -84,6 +87,7 @@ public struct AdminView: Sendable {
         self.verbs = verbs
         self.pools = pools
         self.totals = totals
+        self.jobs = jobs
     }
 
     /// Each pool with its counters and its nodes with theirs; zeros where the snapshot is of an older configuration.

@@ -50,6 +50,14 @@ public struct LatencyHistogram: BitwiseCopyable, Sendable {
         nanoseconds &+= other.nanoseconds
     }
 
+    /// What was recorded since `earlier`, a copy of this one.
+    public func since(_ earlier: LatencyHistogram) -> LatencyHistogram {
+        var recent = self
+        for index in 0..<Self.bucketCount { recent.buckets[index] &-= earlier.buckets[index] }
+        recent.nanoseconds &-= earlier.nanoseconds
+        return recent
+    }
+
     /// The latency in nanoseconds that `part` (0...1) of all recorded ones do not exceed, rounded up to a bucket's
     /// upper edge; 0 when nothing was recorded.
     public func quantile(_ part: Double) -> UInt64 {

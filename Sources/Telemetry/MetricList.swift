@@ -57,9 +57,9 @@ public enum MetricList {
     static let refused = Metric(
         "client_connections_refused_total", .counter, .none, "Clients turned away because there were too many.")
     static let hedges = Metric(
-        "hedges_total", .counter, .none, "Reads that asked a second copy because the first was slow.")
+        "hedges_total", .counter, .none, "Keys asked of a second copy because the first was slow.")
     static let hedgesWon = Metric(
-        "hedges_won_total", .counter, .none, "Reads that the second copy answered first.")
+        "hedges_won_total", .counter, .none, "Keys that the second copy answered first.")
     static let backFills = Metric(
         "back_fills_total", .counter, .none, "Copies that lacked a key and got it back from another.")
     static let backFillsUndone = Metric(
@@ -105,6 +105,11 @@ public enum MetricList {
     static let nodeDuration = Metric(
         "node_request_duration_seconds", .histogram, .seconds, "From a request queued to the node's whole reply.")
 
+    // Jobs.
+    static let jobRunning = Metric("job_running", .gauge, .none, "1 while the job runs, 0 while it is paused.")
+    static let jobItemsDone = Metric("job_items_done", .gauge, .none, "Items of the pass under way that are done.")
+    static let jobItemsKnown = Metric("job_items_known", .gauge, .none, "Items of the pass under way, as far as known.")
+
     /// In the order in which they are shown.
     public static let all: [Metric] = [
         buildInfo, startTime, uptime, workers, resident, buffers, bufferLimit, turns, reads, writes,
@@ -114,6 +119,6 @@ public enum MetricList {
         repairsQueued, repairsDropped, repairsDone, repairsAbandoned, repairRetries, repairsWaiting,
         available, readable, writable, checks, consistency,
         nodeState, nodeRequests, nodeErrors, nodeInFlight, nodeConnections, nodeConnects, nodeRetries, nodeReceived,
-        nodeSent, nodeDuration,
+        nodeSent, nodeDuration, jobRunning, jobItemsDone, jobItemsKnown,
     ]
 }

@@ -25,9 +25,18 @@ struct Drover: ParsableCommand {
                   which node has the key
               drover check --from nutcracker.yml > drover.yml
                   come over from twemproxy; no key moves
+              drover status
+                  how the running proxy and its nodes are
+              drover sync main node2
+                  fill a node anew from the other copies
 
             \(DroverExit.help)
             """,
         version: "drover \(droverVersion)",
-        subcommands: [Serve.self, Dev.self, Check.self, Lookup.self, Bench.self])
+        subcommands: [Serve.self, Dev.self, Check.self, Lookup.self, Bench.self],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Running Proxy",
+                subcommands: [Status.self, Sync.self, Verify.self, Pause.self, Resume.self, Cancel.self])
+        ])
 }

@@ -21,8 +21,9 @@ struct ImportTests {
         "Admin": ["Telemetry", "ProxyCore", "Reactor", "Proxy", "Logging"],
         "Loadgen": ["Bytes", "Reactor", "Sockets", "CPlatform", "Glibc", "Histogram"],
         "drover": [
-            "Distribution", "ProxyCore", "Sockets", "ProxyConfig", "Proxy", "Admin", "Loadgen", "CPlatform", "Glibc",
-            "ArgumentParser", "Logging",
+            "Distribution", "Telemetry", "ProxyCore", "Sockets", "ProxyConfig", "Proxy", "Admin", "Loadgen",
+            "CPlatform",
+            "Glibc", "ArgumentParser", "Logging",
         ],
         // No Swift in them.
         "CLibevent": [], "CYaml": [], "CPlatform": [],

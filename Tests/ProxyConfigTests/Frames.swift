@@ -40,6 +40,16 @@ enum Frame {
         """
     }
 
+    /// To be put behind one of the others.
+    static func secondPool(nodes: [String]) -> String {
+        """
+          more:
+            listen: 127.0.0.1:11312
+            nodes: [\(nodes.joined(separator: ", "))]
+
+        """
+    }
+
     static func node(_ node: String) -> String {
         """
         pools:

@@ -91,5 +91,15 @@ extension Mistakes {
             ["5:15: replicas: 8 and the standby's make 9 copies; at most 8 can be"]
         ),
         (Frame.nodes(7, "replicas: 7\n    standby: [s:1]\n    min_live: 8"), []),
+        (Frame.nodes(2, "replicas: 2") + Frame.secondPool(nodes: ["m:1", "m:2"]), []),
+        (Frame.nodes(2, "replicas: 1") + Frame.secondPool(nodes: ["n2:1", "n1:1"]), []),
+        (
+            Frame.nodes(2, "replicas: 2") + Frame.secondPool(nodes: ["m:1", "n1:1"]),
+            ["8:19: n1:1 is a node of pool \"main\" too, on line 4; a pool with copies needs nodes of its own"]
+        ),
+        (
+            Frame.nodes(2, "standby: [s:1]") + Frame.secondPool(nodes: ["s:1"]),
+            ["8:13: s:1 is a node of pool \"main\" too, on line 5; a pool with copies needs nodes of its own"]
+        ),
     ]
 }

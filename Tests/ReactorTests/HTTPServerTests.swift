@@ -33,6 +33,18 @@ import Testing
         #expect(reply.contains("Allow: GET\r\n"))
     }
 
+    @Test func headersAreFoundByTheirNamesInSmallLetters() {
+        let reply = RunningServer.with(handler: { request in
+            let text = ["x-one", "x-two", "x-three"].map { request.headers[$0] ?? "-" }.joined(separator: "|")
+            return HTTPResponse(status: 200, contentType: "text/plain", body: Array(text.utf8))
+        }) {
+            HTTPClient.exchange(
+                port: $0,
+                Array("GET / HTTP/1.1\r\nConnection: close\r\nX-ONE: a b\r\nX-One: c\r\nx-two:\r\n\r\n".utf8))
+        }
+        #expect(reply.hasSuffix("\r\n\r\na b||-"))
+    }
+
     @Test func aBodyIsRead() {
         let reply = RunningServer.with(handler: Self.echo) {
             HTTPClient.exchange(

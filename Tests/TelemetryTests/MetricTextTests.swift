@@ -24,6 +24,11 @@ import Testing
         down.latency.record(nanoseconds: 1_000_000)
         var loop = LoopStats()
         loop.bufferBytes = 4096
+        var jobs = ["fill", "fill", "verify"].enumerated().map {
+            JobView(id: $0 + 1, kind: $1, pool: "main", node: $1 == "fill" ? "a" : nil, started: 0)
+        }
+        (jobs[0].state, jobs[0].known, jobs[1].done, jobs[1].known) = (.ended, 70, 30, 40)
+        (jobs[2].state, jobs[2].known) = (.paused, 5)
         return AdminView(
             version: "1.2", startTime: 1_700_000_000, uptime: 12.5, workers: 2, residentBytes: 9_000_000,
             bufferLimit: 1 << 20,
@@ -34,7 +39,8 @@ import Testing
                     writable: 0.5),
                 PoolView(name: "odd \"\\\n é", nodes: [NodeView(name: "[::1]:11211", state: .down)]),
             ],
-            totals: WorkerSnapshot(pools: [pool, PoolStats()], nodes: [NodeStats(), down], loop: loop))
+            totals: WorkerSnapshot(pools: [pool, PoolStats()], nodes: [NodeStats(), down], loop: loop),
+            jobs: jobs)
     }
 
     @Test func aStrictParserReadsItAll() throws {
@@ -82,6 +88,10 @@ import Testing
             ("drover_request_duration_seconds_bucket", ["pool": "main", "le": "+Inf"], 2),
             ("drover_request_duration_seconds_sum", ["pool": "main"], 60.0001),
             ("drover_node_request_duration_seconds_count", ["pool": odd, "node": "[::1]:11211"], 1),
+            ("drover_job_running", ["pool": "main", "node": "a", "kind": "fill"], 1),
+            ("drover_job_running", ["pool": "main", "node": "", "kind": "verify"], 0),
+            ("drover_job_items_done", ["pool": "main", "node": "a", "kind": "fill"], 30),
+            ("drover_job_items_known", ["pool": "main", "node": "a", "kind": "fill"], 40),
         ]
         for (name, labels, value) in expected {
             #expect(parsed.value(name, labels) == value, "\(name) \(labels)")
@@ -91,6 +101,16 @@ import Testing
         #expect(parsed.value("drover_pool_availability_ratio", ["pool": odd]) == nil)
         #expect(parsed.value("drover_pool_consistency_ratio", ["pool": odd]) == nil, "nothing was checked")
         #expect(parsed.value("drover_writes_acknowledged_total", ["pool": "main", "copies": "3"]) == nil)
+    }
+
+    /// A metric has one value for its labels, whatever number of jobs there are.
+    @Test func ofJobsAlikeTheNewestIsShown() throws {
+        var view = Self.view()
+        view.jobs = (1...3).map { JobView(id: $0, kind: "fill", pool: "main", node: "a", started: 0) }
+        for index in view.jobs.indices { view.jobs[index].done = index }
+        (view.jobs[2].state, view.jobs[2].done) = (.done, 9)
+        let parsed = try PrometheusParser(view.metricText())
+        #expect(parsed.value("drover_job_items_done", ["pool": "main", "node": "a", "kind": "fill"]) == 1)
     }
 
     @Test func aSnapshotOfAnOlderConfigurationIsZeros() throws {

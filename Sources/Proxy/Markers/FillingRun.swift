@@ -6,26 +6,35 @@ internal import ProxyCore
 /// over items are made by the transfer thread.
 final class FillingRun {
     var plan: FillingPlan
-    private unowned let keeper: PoolKeeper
-    private var isOver = false
+    unowned let keeper: PoolKeeper
+    let job: Job
+    private(set) var isOver = false
     /// The time of a wait that is under way.
     private var waitsUntil: UInt64?
-    private(set) var pass: RunningPass?
+    var isPassing = false
 
-    init(of target: Int, by keeper: PoolKeeper) {
+    init(of target: Int, by keeper: PoolKeeper, job: Job) {
         self.keeper = keeper
+        self.job = job
         var options = FillingPlan.Options(quietTime: keeper.markers.quietTime, verify: keeper.settings.sync.verify)
         // A dump of an older server may lack keys, and what it lacks would stay.
         options.mayFlush = keeper.links[target].version < 1_006_019
         plan = FillingPlan(
             of: target, markers: keeper.markers, token: Token(using: &keeper.control.generator), owner: keeper.owner,
             options: options, now: keeper.now)
+        job.phase = "markers"
+        job.cancelled = { [weak self] in
+            self?.keeper.heldOff.insert(target)
+            self?.disturb()
+        }
     }
+
+    var control: Control { keeper.control }
 
     var nextTime: UInt64 { min(waitsUntil ?? .max, isIdle ? plan.lease.renewalTime : .max) }
 
     /// No command on a marker is under way for the plan.
-    private var isIdle: Bool { waitsUntil != nil || pass != nil }
+    private var isIdle: Bool { waitsUntil != nil || isPassing }
 
     func work() {
         guard !isOver else { return }
@@ -59,7 +68,10 @@ final class FillingRun {
                 plan.flushed(answer?.code == .ok ? .done(cas: 0) : .failed)
                 proceed()
             }
-        case .wait(let until): waitsUntil = until
+        case .wait(let until):
+            waitsUntil = until
+            job.phase = "quiet time"
+            control.show(job)
         case .pass(let pass): begin(pass)
         case nil: if plan.outcome != nil { end() }
         }
@@ -82,6 +94,7 @@ final class FillingRun {
     private func end() {
         guard !isOver, let outcome = plan.outcome else { return }
         isOver = true
+        control.cancelPass(of: job)
         tell(outcome)
         if case .ended = outcome, let command = plan.farewell {
             keeper.links[command.node].send(command, names: keeper.names) { _ in }

@@ -112,7 +112,8 @@ final class MarkerLink {
 
     func flush() {
         guard state == .open, !outbox.isEmpty, writeWatch == .none else { return }
-        switch unsafe socket.send(outbox.span.bytes) {
+        let bytes = outbox
+        switch unsafe socket.send(bytes.span.bytes) {
         case .bytes(let count):
             outbox.removeFirst(count)
             if !outbox.isEmpty { awaitWritable() }
@@ -208,7 +209,8 @@ extension MarkerLink {
     func send(_ command: MarkerCommand, names: [String], _ answered: @escaping (MarkerReply) -> Void) {
         ask(command.bytes(names: names), command.verb) { answer in
             guard let answer else { return answered(.failed) }
-            answered(unsafe MarkerReply(answer.code, to: command.action, line: answer.line.span.bytes, value: answer.value))
+            answered(
+                unsafe MarkerReply(answer.code, to: command.action, line: answer.line.span.bytes, value: answer.value))
         }
     }
 }

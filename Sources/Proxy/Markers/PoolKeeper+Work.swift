@@ -18,10 +18,27 @@ extension PoolKeeper {
         if !adoptable.isEmpty {
             adoption = Adoption(of: adoptable, markers: markers, owner: owner, using: &control.generator)
             adopt()
-        } else if let target = markers.fillable(now: now) {
-            filling = FillingRun(of: target, by: self)
+        } else if let target = markers.fillable(now: now, besides: heldOff) {
+            filling = FillingRun(of: target, by: self, job: wanted.removeValue(forKey: target) ?? control.newJob("fill", pool: pool, place: target))
             filling?.work()
         }
+        verifying?.work()
+    }
+
+    /// Fills the node although nothing speaks against what it holds: an operator wants it. Nil while another is filled.
+    func sync(_ place: Int) -> Job? {
+        guard filling == nil, adoption == nil, wanted.isEmpty else { return nil }
+        let job = control.newJob("fill", pool: pool, place: place)
+        job.phase = "revoking"
+        control.show(job)
+        wanted[place] = job
+        heldOff.remove(place)
+        workDue = now
+        // Of no write in particular: nothing of what it holds is taken for granted.
+        revoke(place, sent: 0) { isKept in
+            if !isKept { job.phase = "waiting" }
+        }
+        return job
     }
 
     private func adopt() {

@@ -41,6 +41,11 @@ final class PoolKeeper {
     let owner: Token
     var adoption: Adoption?
     var filling: FillingRun?
+    /// Jobs of operators' that are to be fillings of these nodes.
+    var wanted: [Int: Job] = [:]
+    /// Nodes whose filling an operator has cancelled: they wait until they come back once more, or he says so.
+    var heldOff: Set<Int> = []
+    var verifying: VerifyRun?
     /// When an adoption or a filling may be begun.
     var workDue: UInt64 = 0
     /// What the workers were told last that the markers are good for.
@@ -122,7 +127,9 @@ final class PoolKeeper {
         read(.ready, on: place) { poll.reading.ready = unsafe MarkerText.token(in: $0.span.bytes) }
         read(.filling, on: place) { poll.reading.filling = unsafe Filling(text: $0.span.bytes) }
         for other in names.indices where other != place {
-            read(.standing(of: other), on: place) { poll.reading.standings[other] = unsafe Standing(text: $0.span.bytes) }
+            read(.standing(of: other), on: place) {
+                poll.reading.standings[other] = unsafe Standing(text: $0.span.bytes)
+            }
         }
         links[place].ask(MarkerItem.tickCommand, .metaArithmetic) { [unowned self] answer in
             guard let answer else { return }
@@ -169,6 +176,7 @@ final class PoolKeeper {
 
     /// The verdict on the node has changed.
     func judged(_ place: Int, isUp: Bool) {
+        heldOff.remove(place)
         if isUp {
             polling[place].reconnectAt = now
         } else {
@@ -187,6 +195,8 @@ final class PoolKeeper {
     func giveUpUnknown() {
         for place in links.indices { links[place].fail() }
     }
+
+    var fullNodes: [Bool] { names.indices.map { markers.access($0, now: now) == .full } }
 
     func verdict(on place: Int, isUp: Bool) -> NodeVerdict {
         guard isUp else { return NodeVerdict(.none, isCovered: markers.isCovered(place, now: now)) }

@@ -27,6 +27,15 @@ public struct StoredItem: BitwiseCopyable, Sendable, Equatable {
 
     private init() {}
 
+    /// What a node's dump says of an item.
+    ///
+    /// - Parameter unixTime: the node's, in seconds.
+    public init(_ dumped: DumpedItem, unixTime: Int64) {
+        kind = .fresh
+        cas = dumped.cas
+        ttl = dumped.expiry < 0 ? -1 : max(0, dumped.expiry - max(unixTime, 0))
+    }
+
     /// Reads the line of a hit: `HD f5 t-1 s3 c7` or `VA 3 f5 t-1 s3 c7`, in any order, with W, X and Z where they
     /// apply; its CR LF may be there. Nil if it is no such line or says less.
     public init?(line: RawSpan) {

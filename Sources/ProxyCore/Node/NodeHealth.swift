@@ -141,7 +141,7 @@ public struct NodeHealth: Sendable, Equatable {
 
 extension UInt64 {
     /// Times come from clocks and configs: the end of time is far enough.
-    func addingSaturated(_ other: UInt64) -> UInt64 {
+    public func addingSaturated(_ other: UInt64) -> UInt64 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum
     }

@@ -196,9 +196,11 @@ public struct PoolMarkers: Sendable {
     }
 
     /// The node to be filled next. One at a time: two that fill each other would prove nothing.
-    public func fillable(now: UInt64) -> Int? {
+    ///
+    /// - Parameter others: are not to be filled now.
+    public func fillable(now: UInt64, besides others: Set<Int> = []) -> Int? {
         guard adoptable(now: now).isEmpty else { return nil }
-        return nodes.indices.first { access($0, now: now) == .syncing }
+        return nodes.indices.first { access($0, now: now) == .syncing && !others.contains($0) }
     }
 
     /// What the others say of a node, for one that was away: it has no writes of its own that the node could have missed.

@@ -60,18 +60,20 @@ extension FillingPlan {
     /// A pass is over.
     ///
     /// - Parameters:
-    ///   - changed: items that a copy pass added, or a verify pass dropped.
+    ///   - changed: items that a copy pass added, or a verify pass dropped or found to be absent.
+    ///   - total: items that it looked at.
     ///   - isWhole: every step came to an end.
-    public mutating func passed(changed: Int, isWhole: Bool, now: UInt64) {
+    public mutating func passed(changed: Int, of total: Int = 0, isWhole: Bool, now: UInt64) {
         guard isSent, outcome == nil else { return }
         isSent = false
         defer { due = now }
         guard isWhole else { return end(.disturbed) }
+        let isLittle = changed < max(Self.fewItems, total / Self.fewShare)
         switch state {
         case .clean: state = .copy(1)
         case .copy(let number):
             report.count(.copy(number: number), time: now &- due)
-            if changed >= Self.fewItems, number < Self.passLimit {
+            if !isLittle, number < Self.passLimit {
                 state = .copy(number + 1)
             } else if options.verify == .none {
                 startPeers(.learn, now: now)
@@ -80,7 +82,8 @@ extension FillingPlan {
             }
         case .verify(let number):
             report.count(.verify, time: now &- due)
-            if changed > 0, number < Self.passLimit { state = .copy(number + 1) } else { startPeers(.learn, now: now) }
+            // What differed was dropped: it can only be a miss.
+            if !isLittle, number < Self.passLimit { state = .copy(number + 1) } else { startPeers(.learn, now: now) }
         default: break
         }
     }

@@ -71,13 +71,15 @@ public struct FillingPlan: Sendable {
 
     /// Two flushes in one second would be one; and what is read in the second of a flush survives it.
     static let flushGap: UInt64 = 2_100_000_000
-    /// A pass that adds fewer is the last.
+    /// A pass that changes fewer, or a smaller share of what it looked at than one in `fewShare`, is the last: while
+    /// clients write, there is always something.
     static let fewItems = 10
+    static let fewShare = 500
     static let passLimit = 8
 
     public let target: Int
     public let token: Token
-    let peers: [FillingPeer]
+    public let peers: [FillingPeer]
     /// The target's ready marker when it was found to need filling.
     let oldToken: Token?
     /// A point before the filling, of each other node.
@@ -95,7 +97,7 @@ public struct FillingPlan: Sendable {
     public var lease: Lease
     /// Whoever makes the passes counts their steps here; the times are the plan's.
     public var report = TransferReport()
-    let started: UInt64
+    public let started: UInt64
     /// When the command under way became due.
     var due: UInt64
     public internal(set) var outcome: Outcome?

@@ -74,7 +74,8 @@ public enum ItemReply: BitwiseCopyable, Sendable, Equatable {
     case done(cas: UInt64)
     /// NS or EX: there is something else.
     case refused
-    /// SERVER_ERROR object too large for cache. (The ms has deleted what was there, whoever had set it.)
+    /// SERVER_ERROR object too large for cache, or out of memory storing object. (The ms has deleted what was there,
+    /// whoever had set it.)
     case tooLarge
     /// No answer, or none that fits.
     case failed

@@ -12,9 +12,15 @@ extension ItemReply {
         case .value: self = StoredItem(line: line).map(ItemReply.item) ?? .failed
         case .en, .nf: self = .missing
         case .ns, .ex: self = .refused
-        case .serverError: self = line.isEqual(to: "SERVER_ERROR object too large", at: 0) ? .tooLarge : .failed
+        case .serverError: self = Self.hasNoRoom(line) ? .tooLarge : .failed
         default: self = .failed
         }
+    }
+
+    private static func hasNoRoom(_ line: RawSpan) -> Bool {
+        // The second where nothing of that size can be evicted just now.
+        line.isEqual(to: "SERVER_ERROR object too large", at: 0)
+            || line.isEqual(to: "SERVER_ERROR out of memory storing", at: 0)
     }
 }
 

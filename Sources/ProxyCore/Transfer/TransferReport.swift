@@ -60,6 +60,28 @@ public struct TransferReport: Equatable, Sendable {
         }
     }
 
+    /// What a pass of the same transfer did; times are not added.
+    public mutating func add(_ pass: TransferReport) {
+        copied += pass.copied
+        copiedBytes += pass.copiedBytes
+        present += pass.present
+        gone += pass.gone
+        for index in skipped.indices { skipped[index] += pass.skipped[index] }
+        takenBack += pass.takenBack
+        kept += pass.kept
+        dropped += pass.dropped
+        unproven += pass.unproven
+        verified += pass.verified
+        diverged += pass.diverged
+        absent += pass.absent
+    }
+
+    public func adding(_ pass: TransferReport) -> TransferReport {
+        var sum = self
+        sum.add(pass)
+        return sum
+    }
+
     /// A pass is over that took so long.
     public mutating func count(_ pass: FillingPlan.Pass, time: UInt64) {
         switch pass {

@@ -3,7 +3,8 @@
 ///
 ///     fetch from the source ──▶ fetch from the target ──▶ they differ: look at the source again ──▶ take back
 ///
-/// What is dropped is copied again by the next pass.
+/// What is dropped is copied again by the next pass. A stray, which was found on the target, begins with a look at the
+/// source and ends there when that has it.
 public struct VerifyStep: BitwiseCopyable, Sendable {
     public enum Outcome: BitwiseCopyable, Sendable, Equatable {
         case agreed
@@ -16,7 +17,7 @@ public struct VerifyStep: BitwiseCopyable, Sendable {
         case failed
     }
 
-    private enum State: UInt8, BitwiseCopyable { case source, target, compare, confirm, takeBack, giveBack }
+    private enum State: UInt8, BitwiseCopyable { case survey, source, target, compare, confirm, takeBack, giveBack }
 
     private var state = State.source
     private var isSent = false
@@ -26,12 +27,21 @@ public struct VerifyStep: BitwiseCopyable, Sendable {
     private var pending = Outcome.agreed
     public private(set) var outcome: Outcome?
 
-    public init() {}
+    private let takesBack: Bool
+
+    /// - Parameters:
+    ///   - isStray: the item was found on the target: what the source has as well is left to the step that begins there.
+    ///   - takesBack: what differs is dropped; else it is only told.
+    public init(isStray: Bool = false, takesBack: Bool = true) {
+        if isStray { state = .survey }
+        self.takesBack = takesBack
+    }
 
     public mutating func nextCommand() -> ItemCommand? {
         guard !isSent, outcome == nil, state != .compare else { return nil }
         isSent = true
         switch state {
+        case .survey: return ItemCommand(.look, .source)
         case .source: return ItemCommand(.fetch, .source)
         case .target: return ItemCommand(.fetch, .target)
         case .confirm: return ItemCommand(.look, .source)
@@ -55,13 +65,16 @@ public struct VerifyStep: BitwiseCopyable, Sendable {
         default: item = .missing
         }
         switch state {
-        case .source:
+        case .survey where item.kind == .fresh: outcome = .agreed
+        // What is not fresh there has no value to compare.
+        case .survey, .source:
             source = item
             state = .target
         case .target:
             target = item
             return targetSeen()
-        case .confirm: if item.isSame(as: source) { state = .takeBack } else { finish(.moved) }
+        case .confirm where !item.isSame(as: source): finish(.moved)
+        case .confirm: if takesBack { state = .takeBack } else { finish(.diverged) }
         case .takeBack: finish(reply == .refused ? .moved : .diverged)
         case .giveBack: outcome = pending
         case .compare: break

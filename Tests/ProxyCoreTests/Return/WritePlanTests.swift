@@ -90,26 +90,3 @@ struct WritePlanTests {
         #expect(plan.answer == nil && plan.nextCommand()?.copy == 0)
     }
 }
-
-struct NodeLifeTests {
-    @Test func theStatesOfTheDesign() {
-        func state(_ events: NodeLife.Event...) -> NodeState {
-            var life = NodeLife()
-            for event in events { life.apply(event) }
-            return life.state
-        }
-        #expect(state() == .new)
-        #expect(state(.full) == .up && state(.syncing) == .syncing)
-        #expect(state(.full, .lost) == .down && state(.full, .lost, .full) == .up)
-        #expect(state(.full, .lost, .syncing) == .syncing && state(.full, .lost, .syncing, .full) == .up)
-        #expect(state(.added, .syncing) == .joining && state(.added, .syncing, .full, .syncing) == .syncing)
-        #expect(state(.full, .draining) == .draining && state(.full, .draining, .lost) == .down)
-        #expect(state(.full, .draining, .lost, .full) == .draining)
-        #expect(state(.full, .draining, .drainingCancelled) == .up)
-    }
-
-    @Test func whoIsWrittenAndRead() {
-        #expect(NodeState.allCases.filter(\.isRead) == [.up, .draining])
-        #expect(NodeState.allCases.filter(\.takesWrites) == [.up, .syncing, .joining, .draining])
-    }
-}

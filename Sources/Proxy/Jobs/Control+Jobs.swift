@@ -1,0 +1,84 @@
+internal import Glibc
+internal import Logging
+internal import ProxyCore
+internal import Reactor
+internal import Telemetry
+
+/// Jobs: begun by what happens to nodes, or by an operator.
+extension Control {
+    /// Those that have ended and are still shown.
+    private static var historyLimit: Int { 32 }
+
+    func newJob(_ kind: String, pool: Int, place: Int?) -> Job {
+        lastJob += 1
+        return Job(id: lastJob, kind: kind, pool: pool, place: place, now: loop.now, unixTime: UInt64(time(nil)))
+    }
+
+    /// From now on operators see it. (Of several proxies all but one find at once that another does the work.)
+    func show(_ job: Job) {
+        guard !jobs.contains(where: { $0 === job }) else { return }
+        jobs.append(job)
+        let over = jobs.indices.filter { jobs[$0].isOver }
+        if over.count > Self.historyLimit { jobs.remove(at: over[0]) }
+    }
+
+    var jobViews: [JobView] {
+        jobs.map { job in
+            let pool = topology.pools[job.pool]
+            let node = job.place.map { topology.nodes[pool.firstNode + $0].settings.label }
+            return job.view(pool: pool.settings.name, node: node, now: loop.now)
+        }
+    }
+
+    // MARK: What operators ask for
+
+    public func obey(_ command: JobCommand) -> JobAnswer {
+        switch command {
+        case .sync(let pool, let node): with(pool) { sync($0, node) }
+        case .verify(let pool, let repair, let sample): with(pool) { verify($0, repair: repair, sample: sample) }
+        case .pause(let job): with(job) { setPaused(true, $0) }
+        case .resume(let job): with(job) { setPaused(false, $0) }
+        case .cancel(let job): with(job) { $0.cancelled() }
+        }
+    }
+
+    private func with(_ name: String, _ body: (PoolKeeper) -> JobAnswer) -> JobAnswer {
+        guard let index = topology.pools.firstIndex(where: { $0.settings.name == name }) else {
+            return .unknown("no pool \"\(name)\"; there are \(topology.pools.map(\.settings.name).joined(separator: ", "))")
+        }
+        guard let keeper = keepers[index] else {
+            return .refused("pool \(name) keeps one copy of each key: there is nothing to compare it with")
+        }
+        if isDraining { return .refused("the proxy is stopping") }
+        return body(keeper)
+    }
+
+    private func with(_ id: Int, _ body: (Job) -> Void) -> JobAnswer {
+        guard let job = jobs.first(where: { $0.id == id }) else { return .unknown("no job \(id)") }
+        guard !job.isOver else { return .refused("job \(id) is over") }
+        body(job)
+        return .job(id)
+    }
+
+    private func sync(_ keeper: PoolKeeper, _ name: String) -> JobAnswer {
+        let nodes = keeper.settings.allNodes
+        guard let place = nodes.firstIndex(where: { $0.label == name }) else {
+            let pool = keeper.settings.name
+            return .unknown("no node \"\(name)\" in pool \(pool); there are \(nodes.map(\.label).joined(separator: ", "))")
+        }
+        guard isUp(keeper.first + place) else { return .refused("\(name) is down; it is filled once it answers") }
+        return keeper.sync(place).map { .job($0.id) } ?? .refused("another node of the pool is being filled; try again later")
+    }
+
+    private func verify(_ keeper: PoolKeeper, repair: Bool, sample: Int) -> JobAnswer {
+        if let job = jobs.first(where: { !$0.isOver && $0.pool == keeper.pool }) {
+            return .refused("job \(job.id) is under way in pool \(keeper.settings.name); wait for it or cancel it")
+        }
+        let job = newJob("verify", pool: keeper.pool, place: nil)
+        show(job)
+        let run = VerifyRun(job, keeper, repairs: repair, sample: sample)
+        keeper.verifying = run
+        run.begin()
+        return .job(job.id)
+    }
+}

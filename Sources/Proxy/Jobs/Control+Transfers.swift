@@ -1,0 +1,82 @@
+internal import ProxyCore
+internal import Reactor
+internal import Telemetry
+
+/// The transfer thread and what it tells.
+extension Control {
+    /// Begins a pass over items for a job.
+    ///
+    /// - Parameter ended: told the end, on the control thread.
+    func start(
+        _ pass: FillingPlan.Pass, of job: Job, target: Int, isFull: (Int) -> Bool,
+        change: (inout PassOrder) -> Void = { _ in }, _ ended: @escaping (PassEnd) -> Void
+    ) {
+        let pool = topology.pools[job.pool]
+        lastPass += 1
+        var order = PassOrder(
+            id: lastPass, pass: pass, pool: pool, target: target,
+            nodes: pool.nodes.enumerated().map {
+                PassOrder.Node(address: addresses[$0.element], isFull: isFull($0.offset))
+            })
+        change(&order)
+        job.passBegan(lastPass, now: loop.now)
+        passes[lastPass] = (job, ended)
+        transferThread().start(order)
+        if job.isPaused { transferThread().pause(lastPass) }
+        watchForeground()
+    }
+
+    private func transferThread() -> TransferThread {
+        if let transfers { return transfers }
+        let mailbox = mailbox
+        let made = TransferThread { mailbox.send(.transfer($0)) }
+        transfers = made
+        return made
+    }
+
+    func hear(_ message: FromTransfer) {
+        switch message {
+        case .progress(let progress): passes[progress.id]?.job.take(progress, now: loop.now)
+        case .ended(let end):
+            guard let (job, ended) = passes.removeValue(forKey: end.id) else { return }
+            job.passEnded(end)
+            ended(end)
+        }
+    }
+
+    func cancelPass(of job: Job) { if let pass = job.pass { transfers?.cancel(pass) } }
+
+    func setPaused(_ isPaused: Bool, _ job: Job) {
+        job.setPaused(isPaused)
+        guard let pass = job.pass else { return }
+        if isPaused { transfers?.pause(pass) } else { transfers?.resume(pass) }
+    }
+
+    // MARK: Clients first
+
+    /// The pause between two looks at the clients, in nanoseconds.
+    private static var lookPause: UInt64 { 500_000_000 }
+
+    /// Looks at once how clients fare, before a pass weighs on them.
+    private func watchForeground() { if nextLook == .max { nextLook = loop.now } }
+
+    /// While passes run: whether clients suffer more than they did before, some times a second. The workers' figures
+    /// come by mail; these are of the time before.
+    func lookAtForeground() {
+        guard loop.now >= nextLook else { return }
+        nextLook = keepers.contains { $0 != nil } ? loop.now + Self.lookPause : .max
+        let totals = WorkerSnapshot.merged(snapshots)
+        var (latency, timeouts) = (LatencyHistogram(), UInt64(0))
+        for stats in totals.pools {
+            latency.merge(stats.latency)
+            timeouts &+= stats.errors[.timeout]
+        }
+        let recent = latency.since(seenLatency)
+        seenLatency = latency
+        // Fewer say nothing of one in a hundred.
+        let p99 = recent.count >= 200 ? recent.quantile(0.99) : nil
+        let isStrained = foreground.look(p99: p99, timeouts: timeouts, learns: passes.isEmpty)
+        if !passes.isEmpty { transfers?.look(isStrained: isStrained) }
+        for worker in workers { worker.send(.snapshot) }
+    }
+}

@@ -1,0 +1,242 @@
+internal import Bytes
+internal import MemcacheProtocol
+internal import ProxyCore
+internal import Reactor
+internal import Sockets
+
+/// The items of a pass that come from one source: their keys, two connections, and the rate at which that source may
+/// be asked.
+final class PassLane {
+    /// Which steps the keys of a spill are for.
+    enum Work { case copy, clean(watermark: UInt64), verify, stray }
+
+    /// One item under way.
+    struct Row: BitwiseCopyable {
+        var step: ItemStep
+        /// As spelled on the wire.
+        var key = ByteRun()
+        var isBase64 = false
+        /// A command has been sent.
+        var hasBegun = false
+        /// What is awaited.
+        var command = ItemCommand.Kind.look
+        /// Values that were fetched, with their CR LF; the source's goes on to the target.
+        var source = ByteQueue()
+        var target = ByteQueue()
+        /// Of the source's value.
+        var size = 0
+        /// What the dump said that it takes.
+        var expectedSize = 0
+    }
+
+    /// Bytes of values that a pass may have under way, by what the dumps say, before the next item has to wait.
+    static let valueLimit = 8 << 20
+
+    let order: PassOrder
+    /// What is to be known of the target.
+    private let facts: NodeFacts
+    private let clock: Int64
+    private var spills: [(spill: KeySpill, work: Work)]
+    let source: ItemLink
+    let target: ItemLink
+    let queues: ByteQueues
+    let rows = Stack<Row>()
+    private let free = Stack<UInt32>()
+    /// The lane's share.
+    private let depth: Int
+    private let valueLimit: Int
+    private var keys = OpenChunk()
+    /// The chunk that values are written into.
+    var values = OpenChunk()
+    private var expectedBytes = 0
+    /// Items that wait before they are looked at again, in order: until when, which, and their command.
+    private var settling: [(time: UInt64, index: UInt32, command: ItemCommand)] = []
+    private var firstSettling = 0
+    var rate: TransferRate
+    private(set) var report = TransferReport()
+    private(set) var changed = 0
+    private(set) var done = 0
+    private var failure: PassProblem?
+
+    /// - Parameters:
+    ///   - source: by place.
+    ///   - facts: of the target.
+    ///   - clock: seconds that the target's clock is ahead of the monotonic one.
+    ///   - lanes: among which depth and memory are shared.
+    ///   - token: of the watch of the source's connection; the target's is the next.
+    init(
+        from source: Int, _ order: PassOrder, spills: [(spill: KeySpill, work: Work)], facts: NodeFacts, clock: Int64,
+        lanes: Int, queues: ByteQueues, token: UInt64, on loop: EventLoop
+    ) {
+        self.order = order
+        self.facts = facts
+        self.clock = clock
+        self.spills = spills
+        self.queues = queues
+        let depth = max(1, order.sync.depth / lanes)
+        self.depth = depth
+        valueLimit = Self.valueLimit / lanes
+        rate = TransferRate(order.sync)
+        let settings = order.pool.settings
+        func link(_ node: Int, _ token: UInt64) -> ItemLink {
+            ItemLink(
+                to: node, at: order.nodes[node].address, timeout: settings.timeout,
+                connectTimeout: settings.connectTimeout, depth: depth, queues: queues, token: token, on: loop)
+        }
+        self.source = link(source, token)
+        target = link(order.target, token + 1)
+    }
+
+    func close(on loop: EventLoop) {
+        for index in 0..<rows.count { release(UInt32(index)) }
+        source.close(on: loop)
+        target.close(on: loop)
+        queues.close(&keys)
+        queues.close(&values)
+    }
+
+    var problem: PassProblem? { failure ?? source.problem ?? target.problem }
+    var underWay: Int { rows.count - free.count }
+    var isEmpty: Bool { spills.isEmpty && underWay == 0 }
+
+    func fail(_ problem: PassProblem) { if failure == nil { failure = problem } }
+
+    /// When `begin` or `expire` have to be called next.
+    func wakeup(mayBegin: Bool) -> UInt64 {
+        var silence = min(source.deadline, target.deadline)
+        if firstSettling < settling.count { silence = min(silence, settling[firstSettling].time) }
+        return mayBegin && hasRoom && !spills.isEmpty ? min(silence, rate.nextTime) : silence
+    }
+
+    func expire(now: UInt64) {
+        source.expire(now: now)
+        target.expire(now: now)
+        while firstSettling < settling.count, settling[firstSettling].time <= now, problem == nil {
+            let (_, index, command) = settling[firstSettling]
+            firstSettling += 1
+            send(command, of: index, now: now)
+        }
+        if firstSettling == settling.count {
+            settling.removeAll(keepingCapacity: true)
+            firstSettling = 0
+        }
+    }
+
+    // MARK: Items
+
+    private var hasRoom: Bool { underWay < depth && expectedBytes < valueLimit }
+
+    /// Takes as many items as rate and depth allow.
+    func begin(now: UInt64) {
+        while hasRoom, problem == nil, let (spill, work) = spills.last, rate.nextTime <= now {
+            switch spill.take({ record, bytes in makeRow(record, bytes, work, now: now) }) {
+            case nil:
+                if let code = spill.failure { fail(.spill(code)) }
+                spills.removeLast()
+            // No command can name the key.
+            case .some(nil): done += 1
+            case .some(let row?): begin(row, now: now)
+            }
+        }
+    }
+
+    private func begin(_ row: Row, now: UInt64) {
+        rate.takeItem(now: now)
+        expectedBytes += row.expectedSize
+        let index: UInt32
+        if let slot = free.pop() {
+            rows[Int(slot)] = row
+            index = slot
+        } else {
+            index = UInt32(rows.count)
+            rows.push(row)
+        }
+        advance(index, now: now)
+    }
+
+    private func makeRow(_ record: SpillRecord, _ bytes: RawSpan, _ work: Work, now: UInt64) -> Row? {
+        let key = bytes.extracting(record.key.start..<record.key.end)
+        let step: ItemStep
+        switch work {
+        case .copy: step = .copy(CopyStep(room: room(keyLength: key.byteCount)))
+        case .clean(let watermark):
+            step = .clean(CleanStep(target: StoredItem(record.item, unixTime: unixTime(now)), watermark: watermark))
+        case .verify: step = .verify(VerifyStep(takesBack: !order.reportsOnly))
+        case .stray: step = .stray(VerifyStep(isStray: true, takesBack: !order.reportsOnly))
+        }
+        var row = Row(step: step)
+        row.expectedSize = Int(record.item.size)
+        if WireKey.isPlain(key) {
+            return queues.keep(key, in: &row.key, through: &keys) ? row : outOfMemory()
+        }
+        guard Base64.encodedLength(key.byteCount) <= DumpLine.keyLimit else { return nil }
+        row.isBase64 = true
+        let text = Base64.encode(key)
+        return unsafe queues.keep(text.span.bytes, in: &row.key, through: &keys) ? row : outOfMemory()
+    }
+
+    private func outOfMemory() -> Row? {
+        fail(.memory)
+        return nil
+    }
+
+    private func room(keyLength: Int) -> Int {
+        CopyStep.room(itemSizeMax: itemSizeMax, keyLength: keyLength)
+    }
+
+    /// The target's. A value that is larger need not be kept.
+    var itemSizeMax: Int { facts.itemSizeMax ?? 1 << 20 }
+
+    /// The target's.
+    private func unixTime(_ now: UInt64) -> Int64 { Int64(now / 1_000_000_000) + clock }
+
+    /// Sends the item's next command, or has done with it.
+    func advance(_ index: UInt32, now: UInt64) {
+        guard let command = rows.update(Int(index), { $0.step.nextCommand() }) else { return finish(index) }
+        // Never the first command: a second look.
+        if order.settling > 0, command.kind == .look, rows[Int(index)].hasBegun {
+            settling.append((now + order.settling, index, command))
+        } else {
+            send(command, of: index, now: now)
+        }
+    }
+
+    private func send(_ command: ItemCommand, of index: UInt32, now: UInt64) {
+        rows[Int(index)].command = command.kind
+        rows[Int(index)].hasBegun = true
+        let (key, isBase64) = (rows[Int(index)].key, rows[Int(index)].isBase64)
+        let line = queues.withBytes(of: key) { command.line(key: $0, isBase64: isBase64, unixTime: unixTime(now)) }
+        var body = ByteQueue()
+        if command.kind == .add { swap(&body, &rows[Int(index)].source) }
+        let link = command.side == .source ? source : target
+        line.withBytes { link.add($0, body: &body, of: index, now: now) }
+    }
+
+    private func finish(_ index: UInt32) {
+        let row = rows[Int(index)]
+        if row.step.count(in: &report, bytes: row.size) { changed += 1 }
+        done += 1
+        expectedBytes -= row.expectedSize
+        release(index)
+        free.push(index)
+    }
+
+    private func release(_ index: UInt32) {
+        queues.release(rows[Int(index)].key)
+        rows[Int(index)].key = ByteRun()
+        queues.clear(&rows[Int(index)].source)
+        queues.clear(&rows[Int(index)].target)
+    }
+}
+
+/// How a key of a dump is spelled in a command.
+enum WireKey {
+    /// As it is; else in base64, which any memcached takes for any key.
+    static func isPlain(_ key: RawSpan) -> Bool {
+        for index in 0..<key.byteCount {
+            let byte = key.byte(at: index)
+            if byte <= ASCII.space || byte == 0x7f { return false }
+        }
+        return true
+    }
+}

@@ -1,0 +1,229 @@
+internal import Bytes
+internal import ProxyCore
+internal import Reactor
+
+/// One pass: the dumps that list its items, then a lane for each source.
+///
+///     target asked, dumped where needed ▶ sources dumped, one after the other ▶ lanes, all at once ▶ end
+final class PassRunner {
+    private static let memory = 4 << 20
+    private static let progressInterval: UInt64 = 500_000_000
+
+    let order: PassOrder
+    /// The upper bits of its watches' tokens.
+    let serial: UInt64
+    private let queues: ByteQueues
+    private let sources: CopySources
+
+    private enum Stage { case listing, working }
+    private var stage = Stage.listing
+    /// Nodes that are still to be asked, the next one last; the target is the first.
+    private var unasked: [(node: Int, servesReads: Bool?)] = []
+    private(set) var dump: KeyDump?
+    private var facts = NodeFacts()
+    private var clock: Int64 = 0
+    /// By source.
+    private var spills: [Int: KeySpill] = [:]
+    private var strays: [Int: KeySpill] = [:]
+    private var lanes: [PassLane] = []
+
+    /// What the target has already: it need not be fetched to find that out.
+    private var present: KeyFilter
+    private var known = 0
+    private var sampled = 0
+    /// What is counted before the lanes are there, and when they are gone.
+    private var report = TransferReport()
+    private var changed = 0
+    private var isPaused = false
+    private var isCancelled = false
+    /// How slow clients want it to be.
+    private var pace: TransferRate
+    private var nextProgress: UInt64
+    private(set) var end: PassEnd?
+
+    /// - Parameter pace: of the passes before.
+    init(_ order: PassOrder, serial: UInt64, queues: ByteQueues, pace: TransferRate, now: UInt64) {
+        self.order = order
+        self.pace = pace
+        self.serial = serial
+        self.queues = queues
+        sources = CopySources(of: order.pool, target: order.target, isFull: order.nodes.map(\.isFull))
+        present = KeyFilter(seed: order.id)
+        nextProgress = now.addingSaturated(Self.progressInterval)
+        let others = order.nodes.indices.filter { $0 != order.target && order.nodes[$0].isFull }
+        switch order.pass {
+        case .clean: unasked = [(order.target, false)]
+        case .copy: unasked = others.reversed().map { ($0, true) } + [(order.target, false)]
+        case .verify: unasked = others.reversed().map { ($0, true) } + [(order.target, false)]
+        }
+    }
+
+    // MARK: Told by the control thread
+
+    func cancel() { isCancelled = true }
+
+    func setPaused(_ isPaused: Bool) { self.isPaused = isPaused }
+
+    func keepPace(with pace: TransferRate) {
+        self.pace = pace
+        for lane in lanes { lane.rate.keepPace(with: pace) }
+    }
+
+    // MARK: Turns
+
+    /// It waits for a dump to be allowed.
+    var wantsDump: Bool { end == nil && stage == .listing && dump == nil }
+    var isDumping: Bool { dump != nil }
+
+    var wakeup: UInt64 {
+        guard end == nil else { return .max }
+        var time = min(nextProgress, dump?.wakeup ?? .max)
+        for lane in lanes { time = min(time, lane.wakeup(mayBegin: !isPaused && !isCancelled)) }
+        return time
+    }
+
+    /// - Parameter token: the lower bits of the watch's.
+    func ready(_ token: UInt64, _ what: Readiness, on loop: EventLoop) {
+        if token == 0 {
+            let now = loop.now
+            dump?.ready(on: loop) { item, key in take(item, key, now: now) }
+            return
+        }
+        let lane = Int((token - 2) / 2)
+        guard lane < lanes.count else { return }
+        lanes[lane].ready(token % 2 == 0 ? lanes[lane].source : lanes[lane].target, what, on: loop)
+    }
+
+    /// - Parameter mayDump: no other pass of this thread does.
+    func turn(with vector: borrowing SendVector, mayDump: Bool, on loop: EventLoop) {
+        guard end == nil else { return }
+        if stage == .listing { list(mayDump: mayDump, on: loop) }
+        if stage == .working { work(with: vector, on: loop) }
+    }
+
+    /// At most twice a second.
+    func takeProgress(now: UInt64) -> PassProgress? {
+        guard end == nil, now >= nextProgress else { return nil }
+        nextProgress = now.addingSaturated(Self.progressInterval)
+        var all = report
+        for lane in lanes { all.add(lane.report) }
+        return PassProgress(
+            id: order.id, stage: isPaused ? .paused : stage == .listing ? .listing : .working, known: known,
+            done: lanes.reduce(0) { $0 + $1.done }, halvings: Int(pace.halvings),
+            report: all)
+    }
+
+    /// Ends it as it is.
+    func finish(_ problem: PassProblem?, on loop: EventLoop) {
+        guard end == nil else { return }
+        dump?.close(on: loop)
+        dump = nil
+        for lane in lanes {
+            report.add(lane.report)
+            changed += lane.changed
+            lane.close(on: loop)
+        }
+        lanes = []
+        spills = [:]
+        strays = [:]
+        end = PassEnd(id: order.id, changed: changed, total: known + report.present, report: report, problem: problem)
+    }
+
+    // MARK: Listing
+
+    private func list(mayDump: Bool, on loop: EventLoop) {
+        if isCancelled { return finish(.cancelled, on: loop) }
+        if let dump {
+            dump.turn(on: loop)
+            guard dump.isOver else { return }
+            if let problem = dump.problem { return finish(problem, on: loop) }
+            if dump.node == order.target { (facts, clock) = (dump.facts, dump.clock) }
+            self.dump = nil
+        } else if !mayDump {
+            return
+        }
+        for spill in spills.values { if let code = spill.failure { return finish(.spill(code), on: loop) } }
+        guard let (node, servesReads) = unasked.popLast() else { return startLanes(on: loop) }
+        dump = KeyDump(
+            of: node, at: order.nodes[node].address, servesReads: servesReads, settings: order.pool.settings,
+            token: serial, on: loop)
+        if dump?.isOver == true { list(mayDump: true, on: loop) }
+    }
+
+    private func take(_ item: DumpedItem, _ key: RawSpan, now: UInt64) {
+        guard let dump else { return }
+        switch sources.source(of: key) {
+        case .none: break
+        case .unproven: if case .clean = order.pass { report.unproven += 1 }
+        case .node(let source):
+            let isOfTarget = dump.node == order.target
+            guard isOfTarget || source == dump.node else { return }
+            if case .copy = order.pass {
+                if isOfTarget { return present.insert(key) }
+                if present.contains(key) {
+                    report.present += 1
+                    return
+                }
+            }
+            if order.pass == .verify {
+                sampled &+= 1
+                if sampled % order.sample != 0 { return }
+            }
+            known += 1
+            let isStray = isOfTarget && order.pass == .verify
+            let spill = isStray ? Self.spill(&strays, source, self) : Self.spill(&spills, source, self)
+            let time = Int64(now / 1_000_000_000) + dump.clock
+            spill.add(
+                key, item, recency: order.sync.order == .hottest ? Recency.of(item, now: UInt64(max(0, time))) : 0)
+        }
+    }
+
+    private static func spill(_ spills: inout [Int: KeySpill], _ source: Int, _ runner: PassRunner) -> KeySpill {
+        if let spill = spills[source] { return spill }
+        let keepsItem = if case .clean = runner.order.pass { true } else { false }
+        let spill = KeySpill(keepsItem: keepsItem, memory: memory / max(1, runner.order.nodes.count - 1))
+        spills[source] = spill
+        return spill
+    }
+
+    // MARK: Working
+
+    private func startLanes(on loop: EventLoop) {
+        stage = .working
+        present = KeyFilter(seed: order.id)
+        let all = Set(spills.keys).union(strays.keys).sorted()
+        for source in all {
+            var work: [(spill: KeySpill, work: PassLane.Work)] = []
+            if let spill = spills[source] {
+                switch order.pass {
+                case .clean(let watermarks): work.append((spill, .clean(watermark: watermarks[source] ?? 0)))
+                case .copy: work.append((spill, .copy))
+                case .verify: work.append((spill, .verify))
+                }
+            }
+            if let spill = strays[source] { work.append((spill, .stray)) }
+            lanes.append(
+                PassLane(
+                    from: source, order, spills: work, facts: facts, clock: clock,
+                    lanes: all.count, queues: queues,
+                    token: serial + 2 + 2 * UInt64(lanes.count), on: loop))
+        }
+        for lane in lanes { lane.rate.keepPace(with: pace) }
+        (spills, strays) = ([:], [:])
+    }
+
+    private func work(with vector: borrowing SendVector, on loop: EventLoop) {
+        for lane in lanes {
+            lane.expire(now: loop.now)
+            if !isPaused, !isCancelled { lane.begin(now: loop.now) }
+            lane.source.write(with: vector, on: loop)
+            lane.target.write(with: vector, on: loop)
+            if let problem = lane.problem { return finish(problem, on: loop) }
+        }
+        if isCancelled {
+            if lanes.allSatisfy({ $0.underWay == 0 }) { finish(.cancelled, on: loop) }
+        } else if lanes.allSatisfy(\.isEmpty) {
+            finish(nil, on: loop)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+internal import Bytes
+internal import Distribution
+
+/// Which items of a pool a transfer to one node concerns, and from where each comes.
+public struct CopySources: Sendable {
+    public enum Source: BitwiseCopyable, Sendable, Equatable {
+        /// The node is to have no copy of it, or has the one that counts; or it is one of Drover's own.
+        case none
+        /// The node is to have a copy, and no other full one is there.
+        case unproven
+        /// The first full copy on another node, by its place in the pool.
+        case node(Int)
+    }
+
+    private let pool: Pool
+    private let target: Int
+    private let isFull: [Bool]
+
+    /// - Parameters:
+    ///   - target: by place in the pool.
+    ///   - isFull: likewise: the nodes that have all copies they ought to have. Where the target is one of them, its
+    ///     copies are compared, and the first full copy of a key is what counts.
+    public init(of pool: Pool, target: Int, isFull: [Bool]) {
+        precondition(isFull.count == pool.nodes.count && isFull.indices.contains(target))
+        self.pool = pool
+        self.target = target
+        self.isFull = isFull
+    }
+
+    /// - Parameter key: as clients know it.
+    public func source(of key: RawSpan) -> Source {
+        if MarkerItem.isReserved(key) { return .none }
+        let copies = pool.copies(of: pool.hashed(ByteRange(offset: 0, length: key.byteCount), in: key))
+        var (isMember, source) = (false, Source.unproven)
+        for index in copies.indices {
+            let place = Int(copies[index]) - pool.firstNode
+            if place == target {
+                if source == .unproven, isFull[place] { return .none }
+                isMember = true
+            } else if source == .unproven, isFull[place] {
+                source = .node(place)
+            }
+        }
+        return isMember ? source : .none
+    }
+}
