@@ -11,7 +11,7 @@ extension Engine {
     }
 
     private func keepAnswer(_ bytes: RawSpan, from rank: UInt8, _ fan: UInt32) {
-        guard fans[fan].client != none, rank <= fans[fan].held, rank < fans[fan].survivors else { return }
+        guard fans[fan].client != none, rank <= fans[fan].held else { return }
         if rank < fans[fan].held {
             queues.clear(&fans[fan].answer)
             fans[fan].held = rank
@@ -40,20 +40,15 @@ extension Engine {
             let (isDecided, isOver) = fans.update(fan) {
                 $0.progress.answer(Int(ended.rank))
                 if code.isError { $0.needsRepair = true }
-                return ($0.client != none && $0.progress.isDecided, $0.progress.isOver)
+                return ($0.client != none && $0.progress.isUsuallyDecided, $0.progress.isUsuallyOver)
             }
             if isDecided { giveAnswer(of: fan) }
             if isOver { end(fan) }
         } else {
-            if ended.rank < fans[fan].survivors {
-                let code = code == .mn ? endFence(ended.rank, of: fan) : holdLast(bytes, code, of: ended, fan)
-                fans[fan].progress.answer(Int(ended.rank))
-                hear(code, bytes, to: ended.verb, from: ended.rank, fan)
-            } else {
-                // Nobody is told what a copy says that decides nothing.
-                fans[fan].progress.answer(Int(ended.rank))
-                hear(code, bytes, to: ended.verb, from: ended.rank, fan)
-            }
+            // What a copy says that decides nothing is held only until one that decides has answered.
+            let code = code == .mn ? endFence(ended.rank, of: fan) : holdLast(bytes, code, of: ended, fan)
+            fans[fan].progress.answer(Int(ended.rank))
+            hear(code, bytes, to: ended.verb, from: ended.rank, fan)
             settle(fan: fan, own)
         }
         release(own: own)
