@@ -66,6 +66,13 @@ extension RawSpan {
         unsafe unsafeLoad(fromByteOffset: offset, as: UInt8.self)
     }
 
+    /// Whether CR LF stands at `offset`.
+    @inlinable @inline(__always)
+    public func hasNewline(at offset: Int) -> Bool {
+        guard byteCount &- offset >= 2 else { return false }
+        return unsafe UInt16(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self)) == 0x0a0d
+    }
+
     /// Eight bytes from `offset` on, the first in the lowest bits; bytes past the end read as zero.
     @inlinable
     public func word(at offset: Int) -> UInt64 {

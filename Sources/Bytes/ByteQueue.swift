@@ -87,7 +87,7 @@ public final class ByteQueues {
     @inlinable public var memoryInUse: Int { chunks.inUse * ChunkStore.chunkSize }
 
     /// Copies `bytes` to the end of the queue through `open`. False, with some of them missing, at the memory limit.
-    @inlinable
+    @inlinable @inline(__always)
     public func append(_ bytes: RawSpan, to queue: inout ByteQueue, through open: inout OpenChunk) -> Bool {
         let count = bytes.byteCount
         guard count > 0, count <= open.room, segments.count < Self.segmentLimit - 4096 else {

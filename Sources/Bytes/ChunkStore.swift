@@ -112,7 +112,7 @@ public final class ChunkStore {
     @inlinable
     public func isUnique(_ chunk: UInt32) -> Bool { chunks[chunk].count == 1 }
 
-    @usableFromInline
+    @usableFromInline @inline(never)
     func recycle(_ chunk: UInt32) {
         unsafe state.pointee.inUse -= 1
         if Int(unsafe state.pointee.freeCount) < spare {

@@ -41,10 +41,7 @@ extension ByteQueues {
             passRun(&gathering)
         } else {
             passRun(&gathering)
-            // A copy, here and below, so that the original can stay in registers.
-            var all = gathering
-            letGo(&all)
-            gathering = all
+            letGo(&gathering)
             gathering.held = chunk
             gathering.heldCount = 1
         }
@@ -64,6 +61,7 @@ extension ByteQueues {
                 at: Int(position))
             gathering.open.fill = position &+ count
         } else {
+            // A copy, so that the original can stay in registers.
             var all = gathering
             giveWhole(all.held, offset: all.offset, count: count, to: &all)
             gathering = all
@@ -105,7 +103,7 @@ extension ByteQueues {
         letGo(&gathering)
     }
 
-    @usableFromInline
+    @inlinable @inline(__always)
     func letGo(_ gathering: inout Gathering) {
         if gathering.heldCount > 0 { chunks.release(gathering.held, count: gathering.heldCount) }
         gathering.heldCount = 0

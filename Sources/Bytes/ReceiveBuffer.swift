@@ -39,9 +39,10 @@ public struct ReceiveBuffer: ~Copyable {
     /// Calls `read` with the free room; it says how many bytes it wrote there, or a value below 1 for none.
     @inlinable @inline(__always)
     public mutating func fill(_ read: (UnsafeMutableRawPointer, Int) -> Int) -> Int {
-        let count = unsafe read(memory + end, capacity - end)
-        precondition(count <= capacity - end)
-        if count > 0 { end += count }
+        let room = capacity &- end  // `end` lies within the capacity
+        let count = unsafe read(memory + end, room)
+        precondition(count <= room)
+        if count > 0 { end &+= count }
         return count
     }
 

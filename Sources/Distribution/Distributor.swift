@@ -18,7 +18,7 @@ public final class Distributor: Sendable {
     /// How many members there are.
     public let count: Int
 
-    let ring: KetamaRing
+    @usableFromInline let ring: KetamaRing
     let slots: WeightedSlots
     let rendezvous: Rendezvous
     let maglev: MaglevTable
@@ -44,7 +44,15 @@ public final class Distributor: Sendable {
     /// - Parameters:
     ///   - hash: of the key. The low 32 bits count with `ketama`, `modula`, `maglev` and `least-loaded`.
     ///   - random: a fresh random number, which `random` uses; the others ignore it.
+    @inlinable @inline(__always)
     public func pick(_ hash: UInt64, random: UInt64) -> Int {
+        // What most pools have is not worth a call.
+        if case .ketama = kind { return ring.member(at: ring.index(of: hash)) }
+        return pickAny(hash, random: random)
+    }
+
+    @usableFromInline
+    func pickAny(_ hash: UInt64, random: UInt64) -> Int {
         switch kind {
         case .ketama, .leastLoaded: ring.member(at: ring.index(of: hash))
         case .modula: slots.member(of: Int(UInt32(truncatingIfNeeded: hash)) % slots.count)

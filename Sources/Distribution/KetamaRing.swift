@@ -1,14 +1,15 @@
 /// The ring of Richard Jones's ketama (last.fm, 2007) with libmemcached's weighted points, which are twemproxy's too:
 /// 160 for each member on average, in proportion to the weights, four from each MD5 of `key-0`, `key-1` and so on. A
 /// hash belongs to the first point that is not below it.
+@usableFromInline
 struct KetamaRing: Sendable {
     /// Point in the upper half, member in the lower, ascending; then the first once more at the greatest point, so that
     /// a search always ends before the end.
-    private let points: [UInt64]
+    @usableFromInline let points: [UInt64]
     /// For each value of a hash's upper bits, the index of the first point that is not below it: one point on average
     /// is left to step over.
-    private let starts: [UInt32]
-    private let shift: UInt32
+    @usableFromInline let starts: [UInt32]
+    @usableFromInline let shift: UInt32
 
     init(_ members: [Member]) {
         var points: [UInt64] = []
@@ -43,7 +44,7 @@ struct KetamaRing: Sendable {
     var count: Int { points.count - 1 }
 
     /// The index of the hash's point; `count` stands for the first once more.
-    @inline(__always)
+    @inlinable @inline(__always)
     func index(of hash: UInt64) -> Int {
         let low = UInt32(truncatingIfNeeded: hash)
         let wanted = UInt64(low) &<< 32
@@ -53,7 +54,7 @@ struct KetamaRing: Sendable {
     }
 
     /// The member of the point at `index`, 0 to `count`.
-    @inline(__always)
+    @inlinable @inline(__always)
     func member(at index: Int) -> Int {
         Int(UInt32(truncatingIfNeeded: points[index]))
     }

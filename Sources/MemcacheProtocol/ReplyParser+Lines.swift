@@ -63,7 +63,7 @@ extension ReplyParser {
     @inlinable @inline(__always)
     public static func valueEnd(_ bytes: RawSpan, keyEnd: Int, _ word: UInt64) -> Int? {
         if let length = ASCII.usualLength(word) { return keyEnd &+ 10 &+ length }
-        return anyValueEnd(bytes, keyEnd: keyEnd)
+        return otherValueEnd(bytes, keyEnd: keyEnd, word)
     }
 
     /// The length of the whole answer to a get of one key that is so long, when all of it is here and it is a hit; nil
@@ -79,8 +79,21 @@ extension ReplyParser {
         return end &+ 5
     }
 
+    /// A value of less than 100 bytes, or of more than 999.
     @usableFromInline
-    static func anyValueEnd(_ bytes: RawSpan, keyEnd: Int) -> Int? {
+    static func otherValueEnd(_ bytes: RawSpan, keyEnd: Int, _ word: UInt64) -> Int? {
+        guard word & 0xff_ffff == 0x20_3020, keyEnd >= 0, bytes.byteCount &- keyEnd >= 11 else {
+            return anyValueEnd(bytes, keyEnd: keyEnd)
+        }
+        // The eight bytes behind ` 0 ` lie inside.
+        let (length, digits) = ASCII.decimal(unsafe bytes.word(known: keyEnd &+ 3))
+        let end = keyEnd &+ 3 &+ digits
+        guard digits > 0, bytes.hasNewline(at: end) else { return anyValueEnd(bytes, keyEnd: keyEnd) }
+        return end &+ 4 &+ Int(truncatingIfNeeded: length)
+    }
+
+    @inline(never)
+    private static func anyValueEnd(_ bytes: RawSpan, keyEnd: Int) -> Int? {
         var index = keyEnd
         guard let (data, _) = numbers(bytes, &index) else { return nil }
         return index &+ Int(truncatingIfNeeded: data) &+ 2

@@ -7,8 +7,7 @@ extension RequestParser {
     /// `get <key>\r\n`, whole, with a key that is neither too long nor reserved.
     @inline(__always)
     static func shortGet(_ bytes: RawSpan, limit: Int) -> RequestHead? {
-        let (keyEnd, behind) = shortKey(bytes, limit: limit)
-        guard keyEnd > 0, behind & 0xffff == 0x0a0d else { return nil }
+        guard let keyEnd = shortKey(bytes, limit: limit), bytes.hasNewline(at: keyEnd) else { return nil }
         var head = RequestHead(verb: .get, lineLength: UInt32(truncatingIfNeeded: keyEnd &+ 2))
         head.key = ByteRange(offset: 4, length: keyEnd &- 4)
         head.keyCount = 1
@@ -57,8 +56,8 @@ extension RequestParser {
     /// `set <key> <flags> <exptime> <length>[ noreply]\r\n`, whole, with single spaces and numbers of one to seven digits.
     @inline(__always)
     static func shortSet(_ bytes: RawSpan, limits: borrowing ProtocolLimits) -> RequestHead? {
-        let (keyEnd, behind) = shortKey(bytes, limit: limits.key)
-        guard keyEnd > 0 else { return nil }
+        guard let keyEnd = shortKey(bytes, limit: limits.key) else { return nil }
+        let behind = bytes.word(at: keyEnd)
         if behind & 0xffff == 0x3020, let length = ASCII.usualLength(bytes.word(at: keyEnd &+ 2)),
             length <= limits.value
         {
@@ -95,26 +94,22 @@ extension RequestParser {
         return head
     }
 
-    /// Where the key that starts at byte 4 ends, before the first control character or space, and at least five of
-    /// the bytes from there on; 0 if there is no such key here.
+    /// Where the key that starts at byte 4 ends, before the first control character or space; nil if there is no such
+    /// key here.
     @inline(__always)
-    private static func shortKey(_ bytes: RawSpan, limit: Int) -> (end: Int, behind: UInt64) {
+    private static func shortKey(_ bytes: RawSpan, limit: Int) -> Int? {
         var index = 4
         var word = bytes.word(at: index)
-        if word & 0xff == 0x5f { return (0, 0) }  // `_`: perhaps reserved
+        if word & 0xff == 0x5f { return nil }  // `_`: perhaps reserved
         var hits = ASCII.controlOrSpace(in: word)
         while hits == 0 {
             index &+= 8
-            if index > 4 &+ limit { return (0, 0) }
+            if index > 4 &+ limit { return nil }
             word = bytes.word(at: index)
             hits = ASCII.controlOrSpace(in: word)
         }
-        let inside = hits.trailingZeroBitCount &>> 3
-        index &+= inside
-        guard index > 4, index <= 4 &+ limit else { return (0, 0) }
-        // Past the end bytes read as zero, so comparing what is behind the key needs no check of its own.
-        let behind = inside > 3 ? bytes.word(at: index) : word &>> UInt64(truncatingIfNeeded: 8 &* inside)
-        return (index, behind)
+        index &+= hits.trailingZeroBitCount &>> 3
+        return index > 4 && index <= 4 &+ limit ? index : nil
     }
 
     /// A space and a number at `index`, which moves behind them.

@@ -40,21 +40,24 @@ struct ReadyList: ~Copyable {
         return unsafe state.pointee.entries[index]
     }
 
-    /// For libevent's callback, which has only a pointer.
-    static func append(_ state: UnsafeMutablePointer<State>?, token: UInt64, what: Int16) {
-        guard let state = unsafe state else { return }
-        if unsafe state.pointee.count == state.pointee.capacity { unsafe grow(state) }
-        unsafe state.pointee.entries[state.pointee.count] = Entry(token: token, what: what)
-        unsafe state.pointee.count &+= 1
+    /// For libevent's callback, which has only a pointer. It runs for every event: growing is a call at its very end, so
+    /// that the usual way has no registers to save.
+    @inline(__always)
+    static func append(_ entry: Entry, to state: UnsafeMutablePointer<State>) {
+        let count = unsafe state.pointee.count
+        guard unsafe count < state.pointee.capacity else { return unsafe appendGrowing(entry, to: state) }
+        unsafe state.pointee.entries[count] = entry
+        unsafe state.pointee.count = count &+ 1
     }
 
     @inline(never)
-    private static func grow(_ state: UnsafeMutablePointer<State>) {
+    private static func appendGrowing(_ entry: Entry, to state: UnsafeMutablePointer<State>) {
         let capacity = unsafe state.pointee.capacity * 2
         let entries = UnsafeMutablePointer<Entry>.allocate(capacity: capacity)
         unsafe entries.update(from: state.pointee.entries, count: state.pointee.count)
         unsafe state.pointee.entries.deallocate()
         unsafe state.pointee.entries = entries
         unsafe state.pointee.capacity = capacity
+        unsafe append(entry, to: state)
     }
 }

@@ -57,10 +57,12 @@ struct WatchStore: ~Copyable {
         let failed = unsafe event_assign(
             &entry.pointee.event, base, descriptor, what,
             { _, what, argument in
-                guard let entry = unsafe argument?.assumingMemoryBound(to: WatchStore.Entry.self) else { return }
+                guard let entry = unsafe argument?.assumingMemoryBound(to: WatchStore.Entry.self),
+                    let ready = unsafe entry.pointee.ready
+                else { return }
+                let token = unsafe entry.pointee.token
                 // The loop's own alarm is nobody's event: waking up is all it is for.
-                guard unsafe entry.pointee.token != .max else { return }
-                unsafe ReadyList.append(entry.pointee.ready, token: entry.pointee.token, what: what)
+                if token != .max { unsafe ReadyList.append(ReadyList.Entry(token: token, what: what), to: ready) }
             }, entry)
         precondition(failed == 0, "event_assign refused its arguments")
         let watch = Watch(index: index)

@@ -15,36 +15,28 @@ public struct Socket: BitwiseCopyable, Sendable, Equatable {
 
     /// recv(2) into the buffer's free room, which must not be empty.
     public func receive(into buffer: inout ReceiveBuffer) -> IOResult {
-        while true {
-            let count = unsafe buffer.fill { unsafe drover_receive(descriptor, $0, $1) }
-            if count > 0 { return .bytes(count) }
-            if count == 0 { return .closed }
-            if errno == EINTR { continue }
-            return Self.classify(errno)
-        }
+        let count = unsafe buffer.fill { unsafe drover_receive(descriptor, $0, $1) }
+        if count > 0 { return .bytes(count) }
+        return count == 0 ? .closed : Self.classify(Int32(truncatingIfNeeded: -count))
     }
 
     /// One write of as much of the queue as fits one vector. The bytes stay queued: the caller consumes what was taken.
     public func send(_ queue: ByteQueue, in queues: ByteQueues, with vector: borrowing SendVector) -> IOResult {
         // One piece is the usual case, and send(2) is cheaper than a vector of one.
-        let count = unsafe vector.withOnlyEntry(of: queue, in: queues) { unsafe drover_send(descriptor, $0, $1) }
-        if let count, count >= 0 { return .bytes(count) }
-        return sendMany(queue, in: queues, with: vector)
+        let sent = unsafe vector.withOnlyEntry(of: queue, in: queues) { unsafe drover_send(descriptor, $0, $1) }
+        guard let count = sent else { return sendMany(queue, in: queues, with: vector) }
+        return count >= 0 ? .bytes(count) : Self.classify(Int32(truncatingIfNeeded: -count))
     }
 
     @inline(never)
     private func sendMany(_ queue: ByteQueue, in queues: ByteQueues, with vector: borrowing SendVector) -> IOResult {
-        while true {
-            let count = unsafe vector.withEntries(of: queue, in: queues) { entries, filled in
-                var message = unsafe msghdr()
-                unsafe message.msg_iov = entries
-                unsafe message.msg_iovlen = filled
-                return unsafe sendmsg(descriptor, &message, sendFlags)
-            }
-            if count >= 0 { return .bytes(count) }
-            if errno == EINTR { continue }
-            return Self.classify(errno)
+        let count = unsafe vector.withEntries(of: queue, in: queues) { entries, filled in
+            var message = unsafe msghdr()
+            unsafe message.msg_iov = entries
+            unsafe message.msg_iovlen = filled
+            return unsafe sendmsg(descriptor, &message, sendFlags)
         }
+        return count >= 0 ? .bytes(count) : Self.classify(errno)
     }
 
     /// A peer that is gone is an EPIPE here, not a signal.
@@ -56,7 +48,8 @@ public struct Socket: BitwiseCopyable, Sendable, Equatable {
     }
 
     static func classify(_ code: Int32) -> IOResult {
-        if code == EAGAIN { return .wouldBlock }
+        // Interrupted: the file is still ready when it is asked for the next time.
+        if code == EAGAIN || code == EINTR { return .wouldBlock }
         // These can only be bugs of ours: a number that is no socket, or memory that is not there.
         precondition(code != EBADF && code != EFAULT && code != ENOTSOCK)
         return .failed(code)

@@ -21,25 +21,47 @@ enum FNV {
         xorFirst(key, offset32, prime32)
     }
 
+    @inline(__always)
     static func fnv1a64(_ key: RawSpan) -> UInt32 {
         xorFirst(key, offset64Low, prime64Low)
     }
 
     @inline(__always)
     private static func multiplyFirst(_ key: RawSpan, _ offset: UInt32, _ prime: UInt32) -> UInt32 {
-        var hash = offset
-        for at in 0..<key.byteCount {
-            hash = (hash &* prime) ^ key.signedByte(at)
-        }
-        return hash
+        fold(key, offset) { ($0 &* prime) ^ $1 }
     }
 
     @inline(__always)
     private static func xorFirst(_ key: RawSpan, _ offset: UInt32, _ prime: UInt32) -> UInt32 {
+        fold(key, offset) { ($0 ^ $1) &* prime }
+    }
+
+    /// Eight bytes at a time, then four, two and one: most keys are short, and of those the loop that the compiler
+    /// unrolls by itself would take up to three bytes one by one.
+    @inline(__always)
+    private static func fold(_ key: RawSpan, _ offset: UInt32, _ step: (UInt32, UInt32) -> UInt32) -> UInt32 {
         var hash = offset
-        for at in 0..<key.byteCount {
-            hash = (hash ^ key.signedByte(at)) &* prime
+        var at = 0
+        // No load is checked: below, as many bytes are left as are taken. Loops of so few rounds would not all be unrolled.
+        func one() {
+            hash = step(hash, unsafe key.signedByte(known: at))
+            at &+= 1
         }
+        func two() {
+            one()
+            one()
+        }
+        func four() {
+            two()
+            two()
+        }
+        while key.byteCount &- at >= 8 {
+            four()
+            four()
+        }
+        if key.byteCount & 4 != 0 { four() }
+        if key.byteCount & 2 != 0 { two() }
+        if key.byteCount & 1 != 0 { one() }
         return hash
     }
 }

@@ -57,6 +57,12 @@ extension RawSpan {
         UInt32(bitPattern: Int32(Int8(bitPattern: byte(offset))))
     }
 
+    /// `signedByte` without its check, for where a loop's own bound is one.
+    @unsafe @inline(__always)
+    func signedByte(known offset: Int) -> UInt32 {
+        unsafe UInt32(bitPattern: Int32(unsafeLoad(fromUncheckedByteOffset: offset, as: Int8.self)))
+    }
+
     @inline(__always)
     func word16(_ offset: Int) -> UInt32 {
         unsafe UInt32(UInt16(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self)))

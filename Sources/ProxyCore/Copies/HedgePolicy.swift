@@ -14,9 +14,9 @@ public struct HedgePolicy: BitwiseCopyable, Sendable {
     /// Nanoseconds.
     public private(set) var patience: UInt64
     private let longest: UInt64
-    /// Of 10,000 reads.
+    /// Of 10,000 keys.
     private let share: Int
-    /// In shares of a read; a doubled one costs `whole`.
+    /// In shares of a key; a doubled one costs `whole`.
     private var credit = 0
 
     /// - Parameters:
@@ -28,8 +28,11 @@ public struct HedgePolicy: BitwiseCopyable, Sendable {
         patience = min(Self.first, longest)
     }
 
-    /// A read begins.
-    public mutating func began() { credit = min(credit &+ share, Self.burst * Self.whole) }
+    /// A read begins: of one key, or of as many as one node is asked for at once.
+    public mutating func began(keys: Int = 1) {
+        let most = Self.burst * Self.whole * keys
+        if credit < most { credit = min(credit &+ keys &* share, most) }
+    }
 
     /// The copy that was asked first has answered, be it after another.
     public mutating func answered(after latency: UInt64) {
@@ -38,10 +41,10 @@ public struct HedgePolicy: BitwiseCopyable, Sendable {
         patience = min(max(next, Self.shortest), longest)
     }
 
-    /// Whether a read may be doubled; it then counts as such.
-    public mutating func takes() -> Bool {
-        guard credit >= Self.whole else { return false }
-        credit -= Self.whole
+    /// Whether a read of so many keys may be doubled; they then count as such.
+    public mutating func takes(keys: Int = 1) -> Bool {
+        guard credit >= keys * Self.whole else { return false }
+        credit -= keys * Self.whole
         return true
     }
 }

@@ -44,30 +44,39 @@ extension Engine {
         return all[rank]
     }
 
+    /// The copies that must not be read while there is another: they missed the key's last write, as far as this worker
+    /// knows.
+    private func outdated(_ hash: UInt64, pool: UInt16) -> UInt8 {
+        repairs.isEmpty ? 0 : repairs.missed(WriteTable.hash(hash, pool: pool))
+    }
+
     /// Reads may go to other copies than the primary.
     func readsElsewhere(pool: UInt16) -> Bool {
         unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.read != .primary }
     }
 
     /// The copy that a read goes to first; nil when none can be read.
-    func readRank(_ all: Copies, pool: UInt16) -> Int? {
+    func readRank(_ all: Copies, _ hash: UInt64, pool: UInt16) -> Int? {
+        let outdated = outdated(hash, pool: pool)
+        guard let first = readable(all, besides: outdated) else { return readable(all) }
         switch unsafe pools[Int(pool)]._withUnsafeGuaranteedRef({ $0.read }) {
-        case .primary, .fastest: return readable(all)
+        case .primary, .fastest: return first
         case .nearest:
-            return all.indices.first { isReadable(node: all[$0]) && topology.nodes[Int(all[$0])].isNear }
-                ?? readable(all)
+            return all.indices.first {
+                outdated & 1 << UInt8($0) == 0 && isReadable(node: all[$0]) && topology.nodes[Int(all[$0])].isNear
+            } ?? first
         case .spread:
             // Where none is, `standIn` finds another.
-            let live = all.filter { isReadable(node: $0) }
-            guard live.count > 1 else { return readable(all) }
-            return all.index(of: lessLoaded(of: live))
+            let live = all.filter { isReadable(node: $0) && outdated & all.bit(of: $0) == 0 }
+            return live.count > 1 ? all.index(of: lessLoaded(of: live)) : first
         }
     }
 
     /// Where a read of the key goes, whether that node is up or not.
     func readNode(for key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt32 {
-        let all = copies(of: hash(of: key, in: bytes, pool: pool), pool: pool)
-        return all[readRank(all, pool: pool) ?? 0]
+        let hash = hash(of: key, in: bytes, pool: pool)
+        let all = copies(of: hash, pool: pool)
+        return all[readRank(all, hash, pool: pool) ?? 0]
     }
 
     /// Of two drawn by chance, the one with less under way: the power of two choices.
@@ -217,6 +226,19 @@ extension Engine {
         return asked.count
     }
 
+    /// The same for what the answer has passed over, where the rest of it is held up.
+    func askForMissedSoFar(_ call: UInt32) {
+        let row = calls[call]
+        guard mayAskElsewhere(row), hasRoom else {
+            giveUpMissed(of: call)
+            return
+        }
+        calls[call].missed = none
+        let asked = askElsewhere(for: inOrder(row.missed), row, isMiss: true)
+        calls[call].keys &-= asked.count
+        endLines()
+    }
+
     /// No other copy is asked for what the node does not have.
     func giveUpMissed(of call: UInt32) {
         var slot = calls[call].missed
@@ -227,7 +249,7 @@ extension Engine {
         }
     }
 
-    private func mayAskElsewhere(_ row: Call) -> Bool {
+    func mayAskElsewhere(_ row: Call) -> Bool {
         let (client, pool) = (requests[row.request].client, requests[row.request].pool)
         return client != none && !clients[client].flags.contains(.broken) && hasCopies(pool: pool)
     }

@@ -231,6 +231,8 @@ extension Engine {
             keepRepairReply(bytes, of: call)
         } else if flags.contains(.filling) {
             keepFillReply(bytes, of: call)
+        } else if flags.contains(.hedging) {
+            keepHedged(bytes, of: call)
         }
     }
 
@@ -241,6 +243,8 @@ extension Engine {
             finishRepair(call, code, bytes, of: id)
         } else if flags.contains(.filling) {
             finishFill(call, code, bytes, of: id)
+        } else if flags.contains(.hedging) {
+            finishHedged(call, code, of: id)
         } else {
             finishDropped(call, code, of: id)
         }

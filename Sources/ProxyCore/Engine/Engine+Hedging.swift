@@ -18,11 +18,13 @@ struct HedgeWait: BitwiseCopyable {
     var next = none
     /// When the call was sent: a call that was not sent then is another.
     let sent: UInt64
+    /// From when on it is waited for.
+    let since: UInt64
 }
 
 /// Reads that ask a second copy where the first is slow. The two calls are twins: the first to answer takes the request,
 /// and the other one's answer is dropped when it comes. One that fails, or where misses are asked about elsewhere finds
-/// nothing, leaves the request to the other.
+/// nothing, leaves the request to the other. Of lines of keys see `LineHedge`.
 extension Engine {
     /// Reads that are watched at once.
     static var watchLimit: Int { 1 << 15 }
@@ -35,8 +37,25 @@ extension Engine {
         guard link != none, hedgeWaits.count < Self.watchLimit else { return }
         let call = links[link].last
         guard call != none, calls[call].request == request, calls[call].commandChunk != none else { return }
+        wait(for: call, index)
+    }
+
+    /// Watches a line that was just made of keys of a get of several.
+    @inline(never)
+    func watch(line call: UInt32) {
+        let row = calls[call]
+        let request = requests[row.request]
+        // Not what asks other copies after the first.
+        guard row.verb == .get, row.sent == request.started, !request.flags.contains(.hedging),
+            let index = hedging(pool: request.pool)
+        else { return }
+        hedgings.update(index) { $0.policy.began(keys: Int(row.keys)) }
+        if hedgeWaits.count < Self.watchLimit { wait(for: call, index) }
+    }
+
+    private func wait(for call: UInt32, _ index: Int) {
         calls[call].flags.insert(.watched)
-        let wait = hedgeWaits.take(HedgeWait(call: call, sent: now))
+        let wait = hedgeWaits.take(HedgeWait(call: call, sent: calls[call].sent, since: now))
         let last = hedgings.update(index) {
             let last = $0.last
             $0.last = wait
@@ -63,7 +82,7 @@ extension Engine {
         for index in 0..<hedgings.count {
             skipAnswered(index)
             let row = hedgings[index]
-            if row.first != none { next = min(next, hedgeWaits[row.first].sent &+ row.policy.patience) }
+            if row.first != none { next = min(next, hedgeWaits[row.first].since &+ row.policy.patience) }
         }
         return next
     }
@@ -74,10 +93,16 @@ extension Engine {
             while true {
                 skipAnswered(index)
                 let row = hedgings[index]
-                guard row.first != none, now >= hedgeWaits[row.first].sent &+ row.policy.patience else { break }
+                guard row.first != none, now >= hedgeWaits[row.first].since &+ row.policy.patience else { break }
                 let call = hedgeWaits[row.first].call
                 removeFirst(index)
-                double(call, index)
+                if !isLine(call) {
+                    double(call, index)
+                } else if isAnswering(call, row.policy.patience) {
+                    wait(for: call, index)
+                } else {
+                    double(line: call, index)
+                }
             }
         }
     }
@@ -87,10 +112,19 @@ extension Engine {
         while hedgings[index].first != none {
             let wait = hedgeWaits[hedgings[index].first]
             let call = calls[wait.call]
-            let isWaited = call.flags.contains(.watched) && call.flags.isDisjoint(with: .started)
-            if isWaited, call.sent == wait.sent { return }
+            // Of a line there is more to come.
+            if call.flags.contains(.watched), call.sent == wait.sent,
+                call.flags.isDisjoint(with: .started) || isLine(wait.call)
+            {
+                return
+            }
             removeFirst(index)
         }
+    }
+
+    /// Some of the line's answer has come, and not long ago.
+    private func isAnswering(_ call: UInt32, _ patience: UInt64) -> Bool {
+        calls[call].flags.contains(.started) && now < links[calls[call].link].progress &+ patience
     }
 
     private func removeFirst(_ index: Int) {
@@ -105,8 +139,8 @@ extension Engine {
 
     private func double(_ call: UInt32, _ index: Int) {
         let row = calls[call]
-        guard hasRoom, doubledReads < limits.rows / 8, !queues.isCrowded, isReadable(node: row.node),
-            let next = nextCopy(for: call), hedgings.update(index, { $0.policy.takes() })
+        guard mayDouble(row), isReadable(node: row.node), let next = nextCopy(for: call),
+            hedgings.update(index, { $0.policy.takes() })
         else { return }
         doubledReads += 1
         var twin = row
@@ -127,22 +161,49 @@ extension Engine {
         sendKept(slot)
     }
 
+    /// Neither too much is doubled already nor this.
+    func mayDouble(_ row: Call) -> Bool {
+        row.other == none && hasRoom && doubledReads < limits.rows / 8 && !queues.isCrowded
+    }
+
     // MARK: - Twins
 
     /// The call answers the request; the other's answer is not wanted any more.
     func win(_ call: UInt32) {
+        // What a line brings counts key by key.
+        guard !isLine(call) else { return }
         let (other, request) = (calls[call].other, calls[call].request)
-        let row = requests[request]
-        if calls[call].flags.contains(.hedge) { poolStats[Int(row.pool)].copies.hedgesWon &+= 1 }
+        if calls[call].flags.contains(.hedge) {
+            poolStats[Int(requests[request].pool)].copies.hedgesWon &+= 1
+        }
         calls[call].other = none
-        if calls[other].flags.contains(.blocking) { unblock(other) }
+        drop(other)
+        requests[request].pending &-= 1
+    }
+
+    /// What comes in answer to the call is nobody's any more.
+    func drop(_ call: UInt32) {
+        if calls[call].flags.contains(.blocking) { unblock(call) }
+        let row = requests[calls[call].request]
         let own = requests.take(Request(client: none, verb: row.verb, flags: .dropped, pool: row.pool, started: now))
         requests[own].pending = 1
-        requests[request].pending &-= 1
-        calls.update(other) {
+        calls.update(call) {
             $0.other = none
             $0.request = own
         }
+    }
+
+    /// One of two askings has been answered. False where that counts; where it is an error, the request is left to the
+    /// other.
+    func leavesToOther(_ call: UInt32, _ code: ReplyCode, of link: UInt32) -> Bool {
+        guard code.isError else {
+            if isLine(call) { giveUpHedge(of: call) } else { win(call) }
+            return false
+        }
+        countNode(calls[call], code)
+        take(call, from: link)
+        if isLine(call) { leaveToHedge(call, nil) } else { leave(call, lacks: false) }
+        return true
     }
 
     /// The call, which is not on its connection's line any more, leaves the request to the other.

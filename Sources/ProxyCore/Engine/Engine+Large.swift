@@ -74,6 +74,8 @@ extension Engine {
         links[id].flags.insert(.paused)
         pausedLinks.push(id)
         work.pausing.push(id)
+        // The client may be waiting for what the same call's answer has left out.
+        if calls[links[id].first].missed != none { askForMissedSoFar(links[id].first) }
     }
 
     /// Bytes of the call's reply that wait to be sent, in whatever queue they are.

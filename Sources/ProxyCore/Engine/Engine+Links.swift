@@ -74,6 +74,7 @@ extension Engine {
         return links[id].output
     }
 
+    @inline(__always)
     func markDirty(link id: UInt32) {
         guard !links[id].flags.contains(.dirty) else { return }
         links[id].flags.insert(.dirty)
@@ -159,7 +160,11 @@ extension Engine {
             failDropped(call)
             return
         }
-        if calls[call].other != none {
+        if requests[calls[call].request].flags.contains(.hedging) {
+            failHedged(call, cause)
+            return
+        }
+        if calls[call].other != none, !isLine(call) {
             leave(call, lacks: false)
             return
         }
@@ -178,19 +183,14 @@ extension Engine {
         } else if midValue, isPieced, calls[call].piece != none {
             queues.clear(&pieces[calls[call].piece].reply)
         }
-        if isPieced, askNextCopies(call, cause) {
-            release(call)
-            settleOne(request)
+        guard !isPieced else {
+            if calls[call].other == none { failLine(call, cause) } else { leaveToHedge(call, cause) }
             return
         }
         requests[request].flags.insert(.failed)
         poolStats[Int(requests[request].pool)].errors.count(cause)
         let hasValue = calls[call].flags.contains(.hit) && !midValue
         release(call)
-        guard !isPieced else {
-            settleOne(request)
-            return
-        }
         requests[request].pending = 0
         if hasValue, isHead {
             // The value has left already and was whole; only the END behind it is missing.
@@ -201,10 +201,21 @@ extension Engine {
         }
     }
 
+    /// One node's part of a reply that is put together will not come: other copies are asked, or it is missing.
+    func failLine(_ call: UInt32, _ cause: ErrorCause) {
+        let request = calls[call].request
+        if !askNextCopies(call, cause) {
+            requests[request].flags.insert(.failed)
+            poolStats[Int(requests[request].pool)].errors.count(cause)
+        }
+        release(call)
+        settleOne(request)
+    }
+
     /// No other copy that may be read is left for a get of one key; one of several goes on to those that there are.
     private func canRepeat(_ call: UInt32) -> Bool {
         let (node, request) = (nodes[calls[call].node], requests[calls[call].request])
-        return calls[call].flags.contains(.repeatable) && calls[call].commandChunk != none
+        return calls[call].flags.contains(.repeatable) && calls[call].commandChunk != none && calls[call].other == none
             && calls[call].flags.isDisjoint(with: [.repeated, .started])
             && (node.isFull || node.isReachable && !request.flags.contains(.pieced)) && request.client != none
     }

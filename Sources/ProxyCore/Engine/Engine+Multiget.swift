@@ -15,7 +15,7 @@ extension Engine {
             return Int(head.lineLength)
         }
         let pool = clients[id].pool
-        let isElsewhere = clients[id].flags.contains(.copies) && head.verb == .get && readsElsewhere(pool: pool)
+        let isElsewhere = clients[id].flags.contains(.copies) && head.verb == .get && readsElsewhere(id)
         var last = none
         for index in 0..<Int(head.keyCount) {
             let key = parser.key(at: index)
@@ -154,6 +154,7 @@ extension Engine {
             $0.keys = line.keys
             return ($0.link, Int($0.commandOffset))
         }
+        if !hedgings.isEmpty { watch(line: line.call) }
         links.update(link) {
             queues.advance(&$0.open, to: end)
             if $0.state == .ready {

@@ -267,15 +267,7 @@ extension Engine {
     private func finishAny(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
         var ended = calls[call]
         if ended.flags.contains(.watched) { noteWatched(ended) }
-        if ended.other != none {
-            guard !code.isError else {
-                countNode(ended, code)
-                take(call, from: id)
-                leave(call, lacks: false)
-                return
-            }
-            win(call)
-        }
+        if ended.other != none, leavesToOther(call, code, of: id) { return }
         guard requests[ended.request].flags.isDisjoint(with: .inner) else {
             finishInner(call, code, bytes, of: id)
             return

@@ -6,21 +6,31 @@ internal import Telemetry
 /// From a command line to a call on a node's connection.
 extension Engine {
     /// Takes up a valid command at the start of `bytes`. Returns how many bytes it used.
+    @inline(__always)
     func begin(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
-        let pool = clients[id].pool
-        let hasCopies = clients[id].flags.contains(.copies)
-        if hasCopies, head.verb == .metaGet, awaitsRepair(head, bytes, from: id) { return 0 }
-        poolStats[Int(pool)].requests.count(head.verb.rawValue)
-        if hasCopies, head.verb != .get || clients[id].flags.contains(.readsElsewhere) {
-            if head.keyCount > 1, head.verb == .gat || head.verb == .gats {
-                return beginTouching(head, bytes, from: id)
-            }
-            if head.isWrite { return beginCopied(head, bytes, from: id) }
-            if head.showsCAS, head.keyCount == 1 { return beginTagged(head, bytes, from: id) }
-            if head.quiet.isEmpty, head.keyCount == 1, head.isRead, clients[id].flags.contains(.readsElsewhere) {
-                return beginRead(head, bytes, from: id)
-            }
+        if clients[id].flags.contains(.copies) { return beginAmongCopies(head, bytes, from: id) }
+        poolStats[Int(clients[id].pool)].requests.count(head.verb.rawValue)
+        return beginAlone(head, bytes, from: id)
+    }
+
+    /// Where a key has more than one copy.
+    @inline(never)
+    private func beginAmongCopies(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
+        if head.verb == .metaGet, awaitsRepair(head, bytes, from: id) { return 0 }
+        poolStats[Int(clients[id].pool)].requests.count(head.verb.rawValue)
+        let readsElsewhere = readsElsewhere(id)
+        guard head.verb != .get || readsElsewhere else { return beginAlone(head, bytes, from: id) }
+        if head.keyCount > 1, head.verb == .gat || head.verb == .gats { return beginTouching(head, bytes, from: id) }
+        if head.isWrite { return beginCopied(head, bytes, from: id) }
+        if head.showsCAS, head.keyCount == 1 { return beginTagged(head, bytes, from: id) }
+        if head.quiet.isEmpty, head.keyCount == 1, head.isRead, readsElsewhere {
+            return beginRead(head, bytes, from: id)
         }
+        return beginAlone(head, bytes, from: id)
+    }
+
+    /// What one node answers, or all of them. Nothing is inlined here, so that no registers are saved on the way.
+    private func beginAlone(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         switch head.verb {
         case .get, .gets, .gat, .gats:
             if head.keyCount > 1 { return beginMultiget(head, bytes, from: id) }
@@ -30,13 +40,12 @@ extension Engine {
         case .metaGet, .metaDelete, .metaArithmetic, .metaDebug, .delete, .incr, .decr, .touch:
             return beginSingle(head, bytes, from: id)
         case .metaNoop, .version, .verbosity, .stats, .flushAll, .quit:
-            beginUnkeyed(head, bytes, from: id)
-            return Int(head.lineLength)
+            return beginUnkeyed(head, bytes, from: id)
         }
     }
 
     /// One key, no data block: the line goes to the key's node as it came, but for what would keep the node silent.
-    @inline(__always)
+    @inline(never)
     private func beginSingle(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let used = Int(head.lineLength)
         let pool = clients[id].pool
@@ -63,11 +72,17 @@ extension Engine {
         return Int(head.lineLength)
     }
 
+    /// The client's reads may go to other copies than the primary, or have to.
+    func readsElsewhere(_ id: UInt32) -> Bool {
+        clients[id].flags.contains(.readsElsewhere) || !repairs.isEmpty
+    }
+
     /// A read of one key where it need not be the primary that is asked.
     private func beginRead(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let request = newRequest(head, from: id)
-        let all = copies(of: hash(of: head, in: bytes, pool: clients[id].pool), pool: clients[id].pool)
-        let node = all[readRank(all, pool: clients[id].pool) ?? 0]
+        let hash = hash(of: head, in: bytes, pool: clients[id].pool)
+        let all = copies(of: hash, pool: clients[id].pool)
+        let node = all[readRank(all, hash, pool: clients[id].pool) ?? 0]
         pass(bytes.extracting(0..<Int(head.lineLength)), head, to: node, for: request, keep: true)
         if !hedgings.isEmpty { watch(request, at: node, pool: clients[id].pool) }
         return Int(head.lineLength)
@@ -98,6 +113,7 @@ extension Engine {
 
     /// A key and a data block. A block that is here goes on at once; else it is collected, and no node hears of the
     /// command before all of it is here; a large one goes by itself (see `Engine+Large`).
+    @inline(never)
     private func beginStore(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let line = Int(head.lineLength)
         let block = Int(head.bodyLength) + 2
@@ -343,52 +359,5 @@ extension Engine {
         if !queues.append(bytes, to: &calls[call].staged, through: &arena) {
             calls[call].flags.insert(.overflowed)
         }
-    }
-
-    /// The node that the pool's ring gives the command's key; a base64 key counts as its decoded bytes.
-    @inline(__always)
-    func node(for head: RequestHead, in bytes: RawSpan, pool: UInt16) -> UInt32 {
-        guard head.options.contains(.base64Key) else { return node(for: head.key, in: bytes, pool: pool) }
-        return nodeOfDecodedKey(pool: pool)
-    }
-
-    /// The node of the key that the parser decoded last.
-    func nodeOfDecodedKey(pool: UInt16) -> UInt32 {
-        let key = parser.decodedKey
-        return unsafe node(for: ByteRange(offset: 0, length: parser.decodedLength), in: key.span.bytes, pool: pool)
-    }
-
-    @inline(__always)
-    func node(for key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt32 {
-        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
-            $0.needsKeyOnly
-                ? $0.node(for: key, in: bytes, random: 0) : changingNode(of: $0, for: key, in: bytes)
-        }
-    }
-
-    /// Where loads or chance decide too.
-    @inline(never)
-    private func changingNode(of pool: Pool, for key: ByteRange, in bytes: RawSpan) -> UInt32 {
-        pool.isLeastLoaded
-            ? leastLoadedNode(of: pool, for: key, in: bytes) : pool.node(for: key, in: bytes, random: nextRandom())
-    }
-
-    /// Bounded-load ketama: the load is what this worker has in flight.
-    private func leastLoadedNode(of pool: Pool, for key: ByteRange, in bytes: RawSpan) -> UInt32 {
-        loads.removeAll()
-        for index in 0..<pool.members.count {
-            loads.push(Int32(clamping: nodeStats[Int(pool.members[index])].inFlight))
-        }
-        let hash = pool.hashed(key, in: bytes)
-        return pool.members[loads.withSpan { pool.distributor.pick(hash, loads: $0) }]
-    }
-
-    /// xorshift64: for choices where any spread will do.
-    @inline(__always)
-    func nextRandom() -> UInt64 {
-        random ^= random << 13
-        random ^= random >> 7
-        random ^= random << 17
-        return random
     }
 }

@@ -4,7 +4,8 @@ public import Telemetry
 
 /// Commands without a key: answered here, or asked of every node.
 extension Engine {
-    func beginUnkeyed(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) {
+    @inline(never)
+    func beginUnkeyed(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         switch head.verb {
         case .quit:
             clients[id].flags.insert(.ending)
@@ -15,6 +16,7 @@ extension Engine {
         case .flushAll: askAll(newRequest(head, from: id), .flush, head, bytes)
         default: beginStats(head, bytes, from: id)
         }
+        return Int(head.lineLength)
     }
 
     private func beginStats(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) {

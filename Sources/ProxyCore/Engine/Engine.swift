@@ -38,7 +38,8 @@ public final class Engine {
     /// Of each pool with `read: fastest`.
     let hedgings = Stack<Hedging>()
     let hedgeWaits: Table<HedgeWait>
-    /// Reads of which both calls are under way, or the one that is not wanted any more.
+    let lineHedges: Table<LineHedge>
+    /// Reads of which both askings are under way, or the one that is not wanted any more.
     var doubledReads = 0
     let repairs: RepairQueue
     /// Shared with the other workers.
@@ -131,6 +132,7 @@ public final class Engine {
         runs = Table(limit: Self.repairLimit)
         fills = Table(limit: Self.fillLimit)
         hedgeWaits = Table(limit: Self.watchLimit)
+        lineHedges = Table(limit: limits.rows / 8 + 1)
         unsafe pools = Stack()
         self.topology = topology
         self.limits = limits

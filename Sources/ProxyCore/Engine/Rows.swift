@@ -58,7 +58,7 @@ struct Client: BitwiseCopyable {
 /// One thing that a client asked for: the place in line that its reply will take.
 struct Request: BitwiseCopyable {
     struct Flags: OptionSet, BitwiseCopyable {
-        let rawValue: UInt8
+        let rawValue: UInt16
         static let done = Flags(rawValue: 1 << 0)
         /// `noreply` or `q`: some or all replies are kept from the client.
         static let quiet = Flags(rawValue: 1 << 1)
@@ -74,8 +74,10 @@ struct Request: BitwiseCopyable {
         static let filling = Flags(rawValue: 1 << 6)
         /// A read that another copy has answered first.
         static let dropped = Flags(rawValue: 1 << 7)
+        /// Asks other copies for keys of a slow line: see `LineHedge`.
+        static let hedging = Flags(rawValue: 1 << 8)
         /// Whose answers are not passed on as they come.
-        static let inner: Flags = [.fanned, .repairing, .filling, .dropped]
+        static let inner: Flags = [.fanned, .repairing, .filling, .dropped, .hedging]
     }
 
     /// None when the client has gone; the replies are then thrown away.
@@ -91,7 +93,7 @@ struct Request: BitwiseCopyable {
     /// Pieces in the order of the reply; the first that has not been passed on, and the last.
     var firstPiece = none
     var lastPiece = none
-    /// Of `fanned`, `repairing` and `filling`: which. None when it is over.
+    /// Of `fanned`, `repairing`, `filling` and `hedging`: which. None when it is over.
     var fan = none
     var started: UInt64
     var reply = ByteQueue()
@@ -157,7 +159,7 @@ struct Call: BitwiseCopyable {
     var staged = ByteQueue()
     /// The next piece that a reply of this call can be for.
     var piece = none
-    /// The other call for the same read: see `Engine+Hedging`.
+    /// The other call for the same read, see `Engine+Hedging`; of a line of keys, its `LineHedge`.
     var other = none
     /// Keys asked for, and values that have come, of a classic get.
     var keys: UInt32 = 1

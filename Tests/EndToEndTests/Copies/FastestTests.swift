@@ -43,6 +43,36 @@ struct FastestTests {
         #expect(try cluster.cluster.metric("drover_failovers_total") == 0)
     }
 
+    /// The same for a get of all of them: its keys come in their order, and what the node says when it is well again is
+    /// nobody's.
+    @Test(arguments: [
+        CopiesSetting(read: "fastest"), CopiesSetting(shape: .hybrid, read: "fastest", version: .debian),
+    ])
+    func aFrozenNodeDelaysNoGetOfSeveral(setting: CopiesSetting) throws {
+        let cluster = try CopiesCluster(setting, pool: ["timeout: 20s", "hedge: 100%"])
+        let client = try fill(cluster)
+        let request = "get \(keys.joined(separator: " "))\r\n"
+        let answer = keys.map { "VALUE \($0) 0 \($0.utf8.count)\r\n\($0)\r\n" }.joined() + "END\r\n"
+        for _ in 0..<20 { try #require(try client.roundTrip(request, through: "END\r\n") == answer) }
+        let copies = try cluster.copies(of: keys)
+        let frozen = keys.count { copies[$0]![0] == 0 }
+        try #require(frozen > 5)
+        NodeFault.freeze.strike(cluster.nodes[0])
+        var slowest = 0.0
+        for _ in 0..<30 {
+            let start = Deadline.now()
+            try #require(try client.roundTrip(request, through: "END\r\n") == answer)
+            slowest = max(slowest, Deadline.seconds(since: start))
+        }
+        #expect(slowest < 5, "\(slowest) s")
+        let won = try cluster.cluster.metric("drover_hedges_won_total") ?? 0
+        #expect(won >= Double(30 * frozen))
+        #expect(try cluster.cluster.metric("drover_hedges_total") ?? 0 >= won)
+        #expect(try cluster.cluster.metric("drover_failovers_total") == 0)
+        cluster.nodes[0].thaw()
+        for _ in 0..<20 { try #require(try client.roundTrip(request, through: "END\r\n") == answer) }
+    }
+
     /// However slow some reads are, no more than the share is doubled.
     @Test func theShareIsKept() throws {
         let cluster = try CopiesCluster(CopiesSetting(read: "fastest"), pool: ["timeout: 20s", "hedge: 10%"])
@@ -50,12 +80,15 @@ struct FastestTests {
         let readers = (0..<4).map { _ in
             TestThread {
                 let client = try cluster.client(patience: 30)
-                for _ in 0..<20 { for key in keys { try read(key, client) } }
+                for _ in 0..<20 {
+                    for key in keys { try read(key, client) }
+                    _ = try client.roundTrip("get \(keys.joined(separator: " "))\r\n", through: "END\r\n")
+                }
             }
         }
         for reader in readers { try reader.join() }
         let hedges = try cluster.cluster.metric("drover_hedges_total") ?? -1
-        #expect((0...480).contains(hedges), "\(hedges) of 4800")
+        #expect((0...960).contains(hedges), "\(hedges) of 9600")
         #expect(try cluster.cluster.metric("drover_hedges_won_total") ?? .infinity <= hedges)
     }
 }

@@ -46,21 +46,22 @@ struct HedgePolicyTests {
         #expect(HedgePolicy(share: 1, timeout: 0).patience == 50_000)
     }
 
-    @Test(arguments: [1, 500, 3333, 10_000])
-    func noMoreThanItsShareIsDoubled(share: Int) {
+    @Test(arguments: [1, 500, 3333, 10_000], [1, 50])
+    func noMoreThanItsShareIsDoubled(share: Int, keys: Int) {
         var random = SeededGenerator.fromEnvironment()
         var policy = HedgePolicy(share: share, timeout: Self.millisecond)
         var (reads, doubled) = (0, 0)
         for _ in 0..<50_000 {
+            let keys = keys * random.pick(1..<3)
             if random.once(in: 2) {
-                policy.began()
-                reads += 1
-            } else if policy.takes() {
-                doubled += 1
+                policy.began(keys: keys)
+                reads += keys
+            } else if policy.takes(keys: keys) {
+                doubled += keys
             }
             #expect(doubled * 10_000 <= reads * share)
         }
-        #expect(doubled * 10_000 >= reads * min(share, 9000) - 100_000, "\(doubled) of \(reads)")
+        #expect(doubled * 10_000 >= reads * min(share, 9000) - 200_000 * keys, "\(doubled) of \(reads)")
     }
 
     /// What was not used in a quiet hour is not all used at once.
@@ -69,6 +70,12 @@ struct HedgePolicyTests {
         for _ in 0..<1_000_000 { policy.began() }
         var doubled = 0
         while policy.takes() { doubled += 1 }
+        #expect(doubled == 64)
+        // Of longer lines more keys; and a read of one key takes none of that away.
+        for _ in 0..<1_000_000 { policy.began(keys: 50) }
+        policy.began()
+        doubled = 0
+        while policy.takes(keys: 50) { doubled += 1 }
         #expect(doubled == 64)
     }
 }

@@ -44,6 +44,11 @@ extension World {
     /// The places of the key's copies, the primary's first.
     func copies(of key: String) -> [Int] { KeyLookup(pool).copies(of: Array(key.utf8)) }
 
+    func copies(of keys: [String]) -> [String: [Int]] {
+        let lookup = KeyLookup(pool)
+        return Dictionary(uniqueKeysWithValues: keys.map { ($0, lookup.copies(of: Array($0.utf8))) })
+    }
+
     /// The verdict on a node.
     func judge(node: Int, isUp: Bool) {
         let topology = engine.topology

@@ -9,9 +9,9 @@ import Testing
 @Suite struct HedgingTests {
     private static let keys = (0..<30).map { "fast\($0 * 7919)" }
 
-    private func world(_ change: @escaping (inout PoolSettings) -> Void = { _ in }) -> World {
+    private func world(rows: Int = 1 << 14, _ change: @escaping (inout PoolSettings) -> Void = { _ in }) -> World {
         World(
-            nodes: 3,
+            nodes: 3, rows: rows,
             change: { pool in
                 pool.replicas = 2
                 pool.read = .fastest
@@ -96,6 +96,119 @@ import Testing
         world.expectRest()
     }
 
+    /// An error of the node is no answer while there is another to come.
+    @Test(arguments: [0, 1]) func anErrorLeavesItToTheOther(which: Int) {
+        let world = world()
+        let client = world.connect()
+        store(in: world, from: client)
+        let key = Self.keys[0]
+        let copies = world.copies(of: key)
+        for copy in copies { world.nodes[copy].isFrozen = true }
+        world.send("get \(key)\r\n", from: client)
+        world.run()
+        world.now += 11_000_000
+        world.run()
+        world.inject("SERVER_ERROR out of memory\r\n", fromNode: copies[which])
+        world.run()
+        #expect(world.take(client) == "")
+        world.nodes[copies[1 - which]].isFrozen = false
+        world.run()
+        #expect(world.take(client) == value(key))
+    }
+
+    /// Each copy is asked once, in whatever order the first two fail.
+    @Test(arguments: [[0, 1], [1, 0]]) func theThirdIsAskedThen(order: [Int]) {
+        let world = world { $0.replicas = 3 }
+        let client = world.connect()
+        store(in: world, from: client)
+        let key = Self.keys[0]
+        let copies = world.copies(of: key)
+        for copy in copies { world.nodes[copy].isFrozen = true }
+        world.send("get \(key)\r\n", from: client)
+        world.run()
+        world.now += 11_000_000
+        world.run()
+        for place in order { world.breakLinks(to: copies[place]) }
+        world.run()
+        #expect(world.nodes.map { $0.seen.count { $0.hasPrefix("get ") } } == [0, 0, 0])
+        world.nodes[copies[2]].isFrozen = false
+        world.run()
+        #expect(world.take(client) == value(key))
+        world.expectRest()
+    }
+
+    @Test func theSecondHasATimeOfItsOwn() {
+        let world = world()
+        let client = world.connect()
+        store(in: world, from: client)
+        let key = Self.keys[0]
+        let copies = world.copies(of: key)
+        for copy in copies { world.nodes[copy].isFrozen = true }
+        world.send("get \(key)\r\n", from: client)
+        world.run()
+        for wait in [11, 190] as [UInt64] {
+            world.now += wait * 1_000_000
+            world.run()
+        }
+        #expect(world.engine.nodeStats[copies[0]].errors.total == 1)
+        world.nodes[copies[1]].isFrozen = false
+        world.run()
+        #expect(world.take(client) == value(key))
+    }
+
+    /// The wait is that of reads lately, the losers' and the misses' included.
+    @Test func whatIsSlowIsLearned() {
+        let world = world { ($0.onMiss, $0.checks) = (.next, 0) }
+        let patience = { world.engine.hedgings[0].policy.patience }
+        let client = world.connect()
+        store(in: world, from: client)
+        for _ in 0..<10 { for key in Self.keys { #expect(world.ask("get \(key)\r\n", from: client) == value(key)) } }
+        #expect((2_000_000..<4_000_000).contains(patience()))
+        let key = Self.keys[0]
+        let copies = world.copies(of: key)
+        for isMiss in [false, true] {
+            world.nodes[copies[0]].items[key] = isMiss ? nil : world.nodes[copies[1]].items[key]
+            for copy in copies { world.nodes[copy].isFrozen = true }
+            world.send("get \(key)\r\n", from: client)
+            world.run()
+            world.now += 5_000_000
+            world.run()
+            let before = patience()
+            // What loses takes long, and so does what finds nothing.
+            if !isMiss { world.nodes[copies[1]].isFrozen = false }
+            world.run()
+            #expect(patience() == before)
+            world.nodes[copies[0]].isFrozen = false
+            world.run()
+            #expect(patience() > before)
+            world.nodes[copies[1]].isFrozen = false
+            world.run()
+            #expect(world.take(client) == value(key))
+        }
+        #expect(world.engine.poolStats[0].copies.hedges == 2)
+        world.expectRest()
+    }
+
+    /// Some of it may have left.
+    @Test func aValueThatIsComingIsWaitedFor() {
+        let world = world()
+        let client = world.connect()
+        store(in: world, from: client)
+        let key = Self.keys[0]
+        let first = world.copies(of: key)[0]
+        world.nodes[first].isFrozen = true
+        world.send("get \(key)\r\n", from: client)
+        world.run()
+        world.inject("VALUE \(key) 3 5\r\nhe", fromNode: first)
+        world.run()
+        world.now += 11_000_000
+        world.run()
+        #expect(world.engine.poolStats[0].copies.hedges == 0)
+        world.inject("llo\r\nEND\r\n", fromNode: first)
+        world.run()
+        #expect(world.take(client) == value(key))
+    }
+
     @Test func bothFail() {
         let world = world()
         let client = world.connect()
@@ -143,6 +256,24 @@ import Testing
         for node in 0..<3 { world.nodes[node].isFrozen = false }
         world.run()
         #expect(world.take(client) == String(repeating: Self.keys.map(value).joined(), count: 20))
+        world.expectRest()
+    }
+
+    /// Nor more than an eighth of what there can be at once, and none where that runs out.
+    @Test(arguments: [(rows: 160, hedges: 20), (rows: 40, hedges: 0)])
+    func whatIsDoubledAtOnceIsBounded(rows: Int, hedges: UInt64) {
+        let world = world(rows: rows)
+        let client = world.connect()
+        store(in: world, from: client)
+        for node in 0..<3 { world.nodes[node].isFrozen = true }
+        for key in Self.keys { world.send("get \(key)\r\n", from: client) }
+        world.run()
+        world.now += 11_000_000
+        world.run()
+        #expect(world.engine.poolStats[0].copies.hedges == hedges)
+        for node in 0..<3 { world.nodes[node].isFrozen = false }
+        world.run()
+        #expect(world.take(client) == Self.keys.map(value).joined())
         world.expectRest()
     }
 
