@@ -42,17 +42,26 @@ enum FNV {
     private static func fold(_ key: RawSpan, _ offset: UInt32, _ step: (UInt32, UInt32) -> UInt32) -> UInt32 {
         var hash = offset
         var at = 0
-        // No load is checked: here and below, as many bytes are left as are taken.
-        func take(_ count: Int) {
-            for _ in 0..<count {
-                hash = step(hash, unsafe key.signedByte(known: at))
-                at &+= 1
-            }
+        // No load is checked: below, as many bytes are left as are taken. Loops of so few rounds would not all be unrolled.
+        func one() {
+            hash = step(hash, unsafe key.signedByte(known: at))
+            at &+= 1
         }
-        while key.byteCount &- at >= 8 { take(8) }
-        if key.byteCount & 4 != 0 { take(4) }
-        if key.byteCount & 2 != 0 { take(2) }
-        if key.byteCount & 1 != 0 { take(1) }
+        func two() {
+            one()
+            one()
+        }
+        func four() {
+            two()
+            two()
+        }
+        while key.byteCount &- at >= 8 {
+            four()
+            four()
+        }
+        if key.byteCount & 4 != 0 { four() }
+        if key.byteCount & 2 != 0 { two() }
+        if key.byteCount & 1 != 0 { one() }
         return hash
     }
 }
