@@ -9,13 +9,13 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
     public private(set) var answers: UInt8 = 0
     /// Copies that must have answered before the client hears: see `PoolSettings.Acks`.
     private let needed: UInt8
-    /// Copies that are asked when all others have answered or failed, as bits: they decide nothing.
+    /// Copies that decide nothing, as bits: they are asked when all others have answered or failed, or before.
     public private(set) var late: UInt8
 
     /// The first copy is asked.
     /// - Parameters:
     ///   - needed: 1 or more; no more than answer can be waited for.
-    ///   - late: behind all others.
+    ///   - late: those that decide nothing, behind all others.
     public init(needed: Int, late: UInt8 = 0) {
         self.needed = UInt8(truncatingIfNeeded: needed)
         self.late = late
@@ -33,10 +33,13 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
 
     public mutating func fail(_ rank: Int) { failed |= Self.bit(rank) }
 
-    /// Asks the late ones, whose turn it is.
-    public mutating func askLate() { asked |= late }
+    /// Asks the late ones from this rank on, whose turn it is. The others that were not asked have nothing to do.
+    public mutating func askLate(from rank: Int) {
+        late &= asked | ~(Self.bit(rank) &- 1)
+        asked |= late
+    }
 
-    /// The late ones have nothing to do.
+    /// The late ones that were not asked have nothing to do.
     public mutating func dismissLate() { late &= asked }
 
     public func isAsked(_ rank: Int) -> Bool { asked & Self.bit(rank) != 0 }
@@ -49,7 +52,7 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
         return answered & lead != 0 && (answers >= needed || answered == left)
     }
 
-    /// All but the late ones have answered or failed, and those have not been asked.
+    /// All that were asked have answered or failed, and there are late ones that were not.
     public var isLateNext: Bool { asked & late != late && answered | failed == asked }
 
     /// No copy is left to answer.

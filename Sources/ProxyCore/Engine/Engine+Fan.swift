@@ -65,7 +65,7 @@ extension Engine {
         let (all, minLive, acks) = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
             ($0.copies(of: hash), $0.minLive, $0.acks)
         }
-        let (live, survivors) = writable(all)
+        let (live, survivors, together) = writable(all)
         guard live.count >= minLive, !live.isEmpty else {
             refuse(request, piece: piece, live.isEmpty ? .nodeDown : .tooFewCopies)
             return nil
@@ -79,11 +79,11 @@ extension Engine {
         let fan = fans.take(
             Fan(
                 client: request, piece: piece, own: own, nodes: live, survivors: UInt8(truncatingIfNeeded: survivors),
+                together: UInt8(truncatingIfNeeded: together),
                 progress: CopyProgress(
                     needed: acks.needed(copies: all.count, live: live.count),
                     late: UInt8(truncatingIfNeeded: (1 << live.count) - (1 << survivors))),
                 pool: pool, asksAll: live.count == all.count, hash: hash, head: head))
-        for rank in survivors..<live.count { beginStaged(live[rank]) }
         requests.update(own) {
             $0.flags.insert(.fanned)
             $0.fan = fan
@@ -127,7 +127,7 @@ extension Engine {
             $0.goesToAll = true
             $0.isUsual = $0.asksAll && $0.progress.late == 0
             $0.isDeciding = false
-            $0.progress.askFirst(Int($0.survivors))
+            $0.progress.askFirst(Int($0.together))
         }
     }
 

@@ -11,7 +11,7 @@ extension Engine {
     }
 
     private func keepAnswer(_ bytes: RawSpan, from rank: UInt8, _ fan: UInt32) {
-        guard fans[fan].client != none, rank <= fans[fan].held else { return }
+        guard fans[fan].client != none, rank <= fans[fan].held, rank < fans[fan].survivors else { return }
         if rank < fans[fan].held {
             queues.clear(&fans[fan].answer)
             fans[fan].held = rank
@@ -50,9 +50,9 @@ extension Engine {
                 fans[fan].progress.answer(Int(ended.rank))
                 hear(code, bytes, to: ended.verb, from: ended.rank, fan)
             } else {
-                // Nobody is told what a copy says that is being filled.
+                // Nobody is told what a copy says that decides nothing.
                 fans[fan].progress.answer(Int(ended.rank))
-                if code.isError { fans[fan].needsRepair = true }
+                hear(code, bytes, to: ended.verb, from: ended.rank, fan)
             }
             settle(fan: fan, own)
         }
@@ -109,12 +109,14 @@ extension Engine {
             isInParts
             ? queues.withStart(of: row.answer, limit: 1024) { copyReply(code, verb, $0) } ?? CopyReply(code)
             : copyReply(code, verb, bytes)
-        if row.goesToAll {
+        if row.goesToAll, rank < row.survivors {
             fans[fan].isTaken = true  // an item that is too large takes the old one with it
             if !code.isError { fans[fan].hasStored = true }
         }
         if row.isDeciding {
             decide(fan, reply)
+        } else if row.isDeleting {
+            if code.isError { fans[fan].needsRepair = true }
         } else if !row.effect.agrees(reply, with: row.decided, to: row.head.verb, row.head.options) {
             fans[fan].needsRepair = true
         }
@@ -134,7 +136,7 @@ extension Engine {
         switch effect {
         case .nothing: break
         case .repair: fans[fan].needsRepair = true
-        case .sameCommand, .sameValue: spread(fan, to: 0..<Int(row.survivors))
+        case .sameCommand, .sameValue: spread(fan, to: 0..<Int(row.together))
         }
     }
 

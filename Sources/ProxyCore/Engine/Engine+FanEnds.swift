@@ -97,7 +97,8 @@ extension Engine {
         let (overlapped, doubted) = writes.conclude(WriteTable.hash(row.hash, pool: row.pool))
         // Nearly always every copy was asked, answered, and agrees.
         let isWell =
-            row.asksAll && row.progress.failed == 0 && !row.needsRepair && !row.isDeleting && !overlapped
+            row.asksAll && row.progress.failed == 0 && !row.needsRepair && row.progress.late == 0
+            && !overlapped
         if !isWell { considerRepair(fans[fan], overlapped: overlapped, doubted: doubted) }
         free(fan: fan)
         release(own: row.own)
@@ -109,7 +110,6 @@ extension Engine {
         queues.release(row.line)
         if !row.block.isEmpty { queues.clear(&fans[fan].block) }
         if !row.answer.isEmpty { queues.clear(&fans[fan].answer) }
-        for rank in Int(row.survivors)..<row.nodes.count { endStaged(row.nodes[rank]) }
         fans.free(fan)
         requests[row.own].fan = none
     }

@@ -76,6 +76,7 @@ extension Engine {
             misses[Int(node)].sent = min(misses[Int(node)].sent, sent)
             add(MissWait(fan: fan, request: request, since: now), to: &misses[Int(node)].later, of: node)
         }
+        nodes[node].hasMissed = true
         distrust(node)
     }
 

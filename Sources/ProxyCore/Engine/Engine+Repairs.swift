@@ -39,13 +39,13 @@ extension Engine {
             if !isWritten { missed |= 1 << UInt8(index) }
         }
         let isChanged = fan.effect != .nothing || fan.goesToAll || fan.isDeciding
-        var (doubted, deleted) = (doubted, UInt8(0))
+        var (doubted, overtaken) = (doubted, UInt8(0))
         if keepsMarkers(all.primary) {
-            deleted = wronglyDeleted(by: fan, all)
-            doubted |= missed | deleted
+            overtaken = self.overtaken(by: fan, all)
+            doubted |= missed | overtaken
             missed = 0
         }
-        guard overlapped || fan.needsRepair || missed != 0 && isChanged || deleted != 0 else { return }
+        guard overlapped || fan.needsRepair || missed != 0 && isChanged || overtaken != 0 else { return }
         let reason: RepairReason = missed != 0 ? .copyFailed : overlapped ? .overlap : .disagree
         let key = fan.head.key
         queues.withBytes(of: fan.line) { line in

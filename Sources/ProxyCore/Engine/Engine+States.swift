@@ -18,13 +18,11 @@ extension Engine {
         let before = nodes[node].access
         let access = nodes.update(node) { row in
             let access = row.verdict.access
-            row.isFresh = false
             guard !isMistrusted(pool: row.pool) else { return NodeAccess.none }
             guard access == .full, row.verdict.isMarked else { return access }
             guard row.verdict.provenAt > row.distrustedAt, !misses[Int(node)].isUnderWay else { return .syncing }
-            // Writes under way that it is to get last go before those to come, which it decides.
-            row.isFresh = before == .syncing && row.staged > 0
-            return row.isFresh ? .syncing : .full
+            row.hasMissed = false
+            return .full
         }
         nodes[node].access = access
         if access == .none { nodes[node].hasBeenDown = true }
@@ -46,14 +44,6 @@ extension Engine {
         judge(node)
     }
 
-    /// A write that the node gets last, as it is being filled, begins or is over.
-    func beginStaged(_ node: UInt32) { nodes[node].staged &+= 1 }
-
-    func endStaged(_ node: UInt32) {
-        nodes[node].staged &-= 1
-        if nodes[node].staged == 0, nodes[node].isFresh { judge(node) }
-    }
-
     // MARK: - What follows
 
     @inline(__always)
@@ -62,12 +52,14 @@ extension Engine {
     /// Whether the node's contents may be shown to clients: it is known to have missed nothing.
     func isReadable(node: UInt32) -> Bool { nodes[node].isFull }
 
-    /// The first copy that can be read and is not among those tried. Where none is known to be whole, any that answers.
+    /// The first copy that can be read and is not among those tried. Where none is known to be whole, any that answers,
+    /// one that very likely is first.
     func readable(_ all: Copies, besides tried: UInt8 = 0) -> Int? {
-        let hasWhole = all.indices.contains { isReadable(node: all[$0]) }
-        return all.indices.first {
-            tried & 1 << UInt8($0) == 0 && (hasWhole ? isReadable(node: all[$0]) : nodes[all[$0]].isReachable)
+        for index in all.indices where isReadable(node: all[index]) {
+            return all.indices.first { tried & 1 << UInt8($0) == 0 && isReadable(node: all[$0]) }
         }
+        func isLeft(_ index: Int) -> Bool { tried & 1 << UInt8(index) == 0 && nodes[all[index]].isReachable }
+        return all.indices.first { isLeft($0) && nodes[all[$0]].isDoubted } ?? all.indices.first(where: isLeft)
     }
 
     /// A key is asked of this node.
@@ -117,7 +109,7 @@ extension Engine {
     /// The token that the connection's node must have to be read; 0 where it is not, or needs none.
     private func neededProof(on link: UInt32) -> UInt64 {
         let row = nodes[links[link].node]
-        return row.isFull || row.isFresh ? row.verdict.token : 0
+        return row.isFull ? row.verdict.token : 0
     }
 
     /// The answer to that. Another process than was proven, or one whose marker is gone, is not read.

@@ -2,32 +2,36 @@ internal import Bytes
 internal import Distribution
 internal import MemcacheProtocol
 
-/// Writes of a key with a copy that is being filled.
+/// Writes of a key with copies that are not full.
 ///
 ///     full copies          as if there were no others: all at once, or the acting primary and then its effect
+///     doubted copies       together with those, and decide nothing
 ///       │ all have answered or failed
 ///     syncing copies       a set as a set, if a full copy has stored it; else a delete of the key
 ///
 /// Survivors first, so that whoever fills the others, and looks at the survivor once more after each item, sees every
-/// change; a miss there, never a wrong value. `WritePlan` has the same rules, where they are proven.
+/// change; a miss there, never a wrong value. `WritePlan` has the same rules, where they are proven. A doubted copy is
+/// one that only this worker does not read for now: a delete there would be a loss as soon as it is proven anew.
+/// Where no copy is full, those that are doubted decide, and where there are none, all.
 extension Engine {
-    /// The copies that take writes, by rank, and how many of them decide. Where none is full, all do as well as they can.
+    /// The copies that take writes, by rank, how many of them decide, and how many are asked together with those.
     @inline(__always)
-    func writable(_ all: Copies) -> (copies: Copies, survivors: Int) {
+    func writable(_ all: Copies) -> (copies: Copies, survivors: Int, together: Int) {
         for index in all.indices where !nodes[all[index]].isFull { return arranged(all) }
-        return (all, all.count)
+        return (all, all.count, all.count)
     }
 
     @inline(never)
-    private func arranged(_ all: Copies) -> (copies: Copies, survivors: Int) {
-        let survivors = all.indices.count { nodes[all[$0]].isFull || nodes[all[$0]].isFresh }
+    private func arranged(_ all: Copies) -> (copies: Copies, survivors: Int, together: Int) {
         let live = all.arranged(3) { node in
             let row = nodes[node]
-            // Writes that began before it was full, and come to it last, would come behind what it decides itself.
-            if row.isFull || survivors == 0 && row.isReachable { return 0 }
-            return row.isFresh ? 1 : row.isReachable ? 2 : nil
+            return row.isFull ? 0 : row.isDoubted ? 1 : row.isReachable ? 2 : nil
         }
-        return (live, survivors == 0 ? live.count : survivors)
+        let full = live.indices.count { nodes[live[$0]].isFull }
+        let doubted = live.indices.count { nodes[live[$0]].isDoubted }
+        if full > 0 { return (live, full, full + doubted) }
+        let survivors = doubted > 0 ? doubted : live.count
+        return (live, survivors, survivors)
     }
 
     /// The copies that decide have answered or failed: those that are being filled are told.
@@ -45,9 +49,9 @@ extension Engine {
             } else {
                 $0.isDeleting = true
             }
-            $0.progress.askLate()
+            $0.progress.askLate(from: Int(row.together))
         }
-        for rank in Int(row.survivors)..<row.nodes.count where requests[own].fan == fan {
+        for rank in Int(row.together)..<row.nodes.count where requests[own].fan == fan {
             if isWritable(node: row.nodes[rank]) {
                 send(to: rank, of: fan)
             } else {
@@ -59,13 +63,15 @@ extension Engine {
         }
     }
 
-    /// The copies, of all, that were filled while the write was under way, and have lost its key to it.
-    func wronglyDeleted(by fan: Fan, _ all: Copies) -> UInt8 {
-        guard fan.isDeleting else { return 0 }
+    /// The copies, of all, that decided nothing and are full now: what came to them after they were may have come in
+    /// another order than to the others, and a delete is one that nobody makes good.
+    func overtaken(by fan: Fan, _ all: Copies) -> UInt8 {
         var mask: UInt8 = 0
         for index in all.indices {
-            guard let rank = fan.nodes.index(of: all[index]), rank >= fan.survivors else { continue }
-            if nodes[all[index]].isFresh || nodes[all[index]].isFull { mask |= 1 << UInt8(index) }
+            guard let rank = fan.nodes.index(of: all[index]), fan.progress.late & 1 << UInt8(rank) != 0 else {
+                continue
+            }
+            if nodes[all[index]].isFull { mask |= 1 << UInt8(index) }
         }
         return mask
     }

@@ -16,10 +16,11 @@ struct Fan: BitwiseCopyable {
     /// The request that the calls belong to, until the last of them is over: the client's, which outlives its answer for
     /// that; for a piece one of its own.
     let own: UInt32
-    /// The nodes of the copies that take writes, by rank: first those that decide, then those that are being filled.
+    /// The nodes of the copies that take writes, by rank: see `Engine+Syncing`.
     let nodes: Copies
-    /// How many of them decide.
+    /// How many of them decide, and how many are asked together with those.
     let survivors: UInt8
+    let together: UInt8
     var progress: CopyProgress
     let pool: UInt16
     /// No copy of the key is left out because its node takes no writes.

@@ -261,14 +261,12 @@ struct NodeRow: BitwiseCopyable {
     var pool: UInt16
     /// What may be done with it now: see `Engine+States`.
     var access: NodeAccess
-    /// Some of the writes under way follow the rules for a node that is being filled, though it is full.
-    var isFresh = false
     /// What the control thread says of it.
     var verdict: NodeVerdict
     /// When this worker last saw it fail; 0 is never.
     var distrustedAt: UInt64 = 0
-    /// Writes under way that go to it last, as it is being filled.
-    var staged: UInt32 = 0
+    /// It is known to have missed a write since it was proven.
+    var hasMissed = false
     /// At any time since the start.
     var hasBeenDown = false
     /// A failure was reported and no success since.
@@ -287,4 +285,6 @@ struct NodeRow: BitwiseCopyable {
     @inline(__always)
     var isFull: Bool { access == .full }
     var isReachable: Bool { access != .none }
+    /// Full, but for this worker's doubts: very likely it is what it was.
+    var isDoubted: Bool { access == .syncing && verdict.access == .full && !hasMissed }
 }

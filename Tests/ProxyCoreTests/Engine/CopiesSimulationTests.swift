@@ -44,13 +44,15 @@ struct CopiesSimulationTests {
             let reads = PoolSettings.Read.allCases
             let world = World(
                 shape, acks: acks, read: reads[round % reads.count], onMiss: round % 3 == 0 ? .miss : .next, seed: seed)
+            let keepsMarkers = round % 2 == 1
+            if keepsMarkers { Self.mark(world) }
             var clients = (0..<5).map { SimulatedClient(world, number: $0, seed: seed, marksSilence: true) }
             var faults = SeededGenerator(seed: seed)
             for step in 0..<80 {
                 let index = faults.pick(clients.indices)
                 clients[index].say(faults.pick(1..<4), to: world)
                 for _ in 0..<faults.pick(0..<4) { world.turn() }
-                Self.fault(&faults, world)
+                Self.fault(&faults, world, keepsMarkers)
                 // Who is closed in the middle of a value comes back as another.
                 if !world.isOpen(clients[index].id) {
                     clients[index].checkReplies(world, errors: true, "DROVER_SEED=\(seed)")
@@ -60,7 +62,11 @@ struct CopiesSimulationTests {
             world.refusing = []
             for node in world.nodes.indices {
                 world.nodes[node].isFrozen = false
-                world.judge(node: node, isUp: true)
+                if !keepsMarkers { world.judge(node: node, isUp: true) }
+            }
+            if keepsMarkers {
+                world.answersMisses = true
+                Self.mark(world)
             }
             for index in clients.indices { clients[index].finish(world) }
             world.settle()
@@ -101,9 +107,38 @@ struct CopiesSimulationTests {
         if rounds >= 10 { #expect(hedges > 0 && fills > 0, "\(hedges) hedges, \(fills) copies filled") }
     }
 
-    private static func fault(_ random: inout SeededGenerator, _ world: World) {
+    /// All nodes are full.
+    private static func mark(_ world: World) {
+        for node in world.nodes.indices {
+            let token = MarkerText.token(Token(UInt64(node + 1))!)
+            world.nodes[node].items["__drover:ready"] = FakeNode.Item(flags: "0", data: token)
+        }
+        world.now += 1
+        world.proveAll(tokens: true)
+        world.engine.trust(pool: 0, until: .max)
+    }
+
+    /// Whatever a control thread may say, at any time, right or wrong.
+    private static func say(_ random: inout SeededGenerator, _ world: World, of node: Int) {
+        switch random.pick(0..<6) {
+        case 0: world.answersMisses.toggle()
+        case 1: world.publish(isKept: random.once(in: 2))
+        case 2: world.engine.trust(pool: 0, until: world.now + UInt64(random.pick(0..<40_000_000)))
+        case 3: world.nodes[node].items["__drover:ready"] = nil
+        case 4: mark(world)
+        default:
+            let access = random.pick([NodeAccess.none, .syncing, .full])
+            let verdict = NodeVerdict(
+                access, provenAt: world.now + UInt64(random.pick(0..<2)), isCovered: random.once(in: 2),
+                token: access == .full ? UInt64(node + 1) : 0)
+            world.judge(node: node, verdict)
+        }
+    }
+
+    private static func fault(_ random: inout SeededGenerator, _ world: World, _ keepsMarkers: Bool) {
         let node = random.pick(world.nodes.indices)
         switch random.pick(0..<20) {
+        case 7...8 where keepsMarkers, 15...17 where keepsMarkers: say(&random, world, of: node)
         case 0...1: world.breakLinks(to: node)
         case 2: world.breakLinks(to: node, landing: true)
         case 3: world.refusing = random.once(in: 2) ? [node] : []

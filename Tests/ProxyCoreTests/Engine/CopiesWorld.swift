@@ -25,14 +25,15 @@ extension World {
     /// Over three nodes, and a standby where the shape has one; bytes come in pieces, and nodes answer late.
     convenience init(
         _ shape: CopiesShape, acks: PoolSettings.Acks, read: PoolSettings.Read = .primary,
-        onMiss: PoolSettings.OnMiss = .miss, checks: Int = PoolSettings.defaultChecks, seed: UInt64
+        onMiss: PoolSettings.OnMiss = .miss, checks: Int = PoolSettings.defaultChecks, timeout: UInt64 = 200_000_000,
+        seed: UInt64
     ) {
         self.init(
             nodes: 3, seed: seed,
             change: { pool in
                 shape.apply(&pool)
                 (pool.acks, pool.read, pool.onMiss, pool.checks) = (acks, read, onMiss, checks)
-                pool.hedge = 10_000
+                (pool.hedge, pool.timeout) = (10_000, timeout)
             })
         (mostBytes, slowness) = (3000, 4)
         // Node by node from another number on, close enough to meet.
@@ -150,5 +151,6 @@ struct SimulatedClient {
 
     private static let errors = [
         "SERVER_ERROR node timed out", "SERVER_ERROR node is down", "SERVER_ERROR node connection failed",
+        "SERVER_ERROR write not secured",
     ]
 }

@@ -111,23 +111,60 @@ struct SyncingTests {
 
     // MARK: - The end of a filling
 
-    /// Writes under way when the node becomes full are over before it decides any.
-    @Test func aNodeThatHasJustBecomeFullDecidesLast() {
+    /// What comes to it after that, and has been overtaken by what it decides itself, does not stay.
+    @Test func aNodeThatHasJustBecomeFullIsRepaired() {
         begin()
         world.nodes[homes[1]].isFrozen = true
-        world.send("incr k 1\r\n", from: client)
+        world.send("set k 0 0 1\r\nx\r\n", from: client)
         world.run()
         world.judge(node: homes[0], NodeVerdict(.full, provenAt: world.now + 1, isCovered: false))
         let other = world.connect()
-        world.send("set k 0 0 2\r\n10\r\n", from: other)
+        world.send("set k 0 0 1\r\ny\r\n", from: other)
         world.run()
-        #expect(seen(0) == [], "it is not to decide yet")
+        #expect(world.nodes[homes[0]].items["k"]?.data == [0x79])
         world.nodes[homes[1]].isFrozen = false
-        world.run()
-        #expect(world.take(client) + world.take(other) == "6\r\nSTORED\r\n")
-        #expect(world.engine.nodes[UInt32(homes[0])].isFull)
         world.settle()
-        for node in homes { #expect(world.nodes[node].items["k"]?.data == Array("10".utf8)) }
+        #expect(world.take(client) + world.take(other) == "STORED\r\nSTORED\r\n")
+        for node in homes { #expect(world.nodes[node].items["k"]?.data == [0x79], "the order of the others") }
+        world.expectRest()
+    }
+
+    // MARK: - Doubts
+
+    private func beginDoubting() {
+        begin()
+        world.proveAll()
+        _ = world.ask("touch k 0\r\n", from: client)
+        world.breakLinks(to: homes[0])
+        for rank in 0..<3 { _ = seen(rank) }
+        #expect(world.engine.nodes[UInt32(homes[0])].isDoubted)
+    }
+
+    /// Only this worker does not read it for now.
+    @Test(arguments: [
+        "set k 0 0 1\r\nx\r\n", "incr k 2\r\n", "append k 0 0 1\r\nx\r\n", "delete k\r\n", "touch k 60\r\n",
+    ])
+    func aDoubtedCopyKeepsUpWithTheOthers(_ command: String) {
+        beginDoubting()
+        _ = world.ask(command, from: client)
+        let others = [seen(1), seen(2)]
+        #expect(others.contains(seen(0)), "as the others")
+        world.now += 1
+        world.proveAll()
+        world.settle()
+        #expect(world.disagreements(on: ["k"]) == [] && world.missed.isEmpty)
+        world.expectRest()
+    }
+
+    /// Its answer counts for nothing.
+    @Test func whatOnlyADoubtedCopyTookIsNotAcknowledged() {
+        beginDoubting()
+        for rank in 1...2 { world.nodes[homes[rank]].isFrozen = true }
+        world.send("set k 0 0 1\r\nx\r\n", from: client)
+        world.run()
+        for rank in 1...2 { world.breakLinks(to: homes[rank]) }
+        world.run()
+        #expect(world.take(client).hasPrefix("SERVER_ERROR"))
         world.expectRest()
     }
 

@@ -128,6 +128,12 @@ final class World {
         figures = []
     }
 
+    /// The questions about missed writes, for who answers them himself.
+    func takeMisses() -> [MissedWrite] {
+        defer { misses = [] }
+        return misses
+    }
+
     /// Answers the questions about missed writes.
     func publish(isKept: Bool = true) {
         let answered = misses
