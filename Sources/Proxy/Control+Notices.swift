@@ -9,9 +9,9 @@ extension Control {
     func tellReach(of index: Int) {
         let pool = topology.pools[index]
         guard pool.copyCount > 1 else { return }
-        let before = reach[index]
+        let before = answering[index]
         let after = PoolReach(of: pool) { topology.nodes[$0].isUp }
-        reach[index] = after
+        answering[index] = after
         func keys(_ share: Double) -> Logger.Metadata {
             ["pool": "\(pool.settings.name)", "keys": "\(Self.percent(1 - share))"]
         }
@@ -27,6 +27,15 @@ extension Control {
         } else if after.writable == 1, before.writable < 1, pool.settings.minLive > 1 {
             logger.notice("every key has min_live live copies again", metadata: ["pool": "\(pool.settings.name)"])
         }
+    }
+
+    /// For the metrics: what can be read and counted on, which is less than what answers.
+    func measureReach(of index: Int) {
+        let pool = topology.pools[index]
+        let whole = PoolReach(of: pool) { topology.nodes[$0].verdict.access == .full }
+        reach[index] = PoolReach(
+            available: whole.available, readable: whole.readable,
+            writable: PoolReach(of: pool) { topology.nodes[$0].isUp }.writable)
     }
 
     /// "12.5%"; anything above nothing is 0.1% at least.

@@ -10,7 +10,7 @@ public struct CopyStats: BitwiseCopyable, Sendable {
     public var acknowledged = AckCounts()
     /// Keys asked of another copy, by why not of the one before.
     public var failovers = ErrorCounts()
-    /// Keys asked of a second copy because the first was slow, and those of them that it answered first.
+    /// Reads that asked a second copy because the first was slow, and those of them that it answered first.
     public var hedges: UInt64 = 0
     public var hedgesWon: UInt64 = 0
     /// Copies that got a key back that they lacked.

@@ -57,9 +57,9 @@ public enum MetricList {
     static let refused = Metric(
         "client_connections_refused_total", .counter, .none, "Clients turned away because there were too many.")
     static let hedges = Metric(
-        "hedges_total", .counter, .none, "Keys asked of a second copy because the first was slow.")
+        "hedges_total", .counter, .none, "Reads that asked a second copy because the first was slow.")
     static let hedgesWon = Metric(
-        "hedges_won_total", .counter, .none, "Keys that the second copy answered first.")
+        "hedges_won_total", .counter, .none, "Reads that the second copy answered first.")
     static let backFills = Metric(
         "back_fills_total", .counter, .none, "Copies that lacked a key and got it back from another.")
     static let backFillsUndone = Metric(

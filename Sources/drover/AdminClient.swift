@@ -58,6 +58,8 @@ struct AdminFailure: Error {
 /// Asks a running proxy's admin.
 struct AdminClient {
     private static let patience = 10_000
+    /// Bytes of an answer: enough for the status of the largest config.
+    private static let limit = 128 << 20
 
     let address: SocketAddress
     /// The address as the user wrote it.
@@ -66,9 +68,12 @@ struct AdminClient {
     /// What further commands need to reach the same proxy.
     var option: String { name == AdminOption.standard ? "" : " --admin \(name)" }
 
-    /// A page's text.
-    func text(_ target: String) throws(AdminFailure) -> String {
-        String(decoding: try ask("GET", target), as: UTF8.self)
+    /// What the proxy shows of itself, with a newline at its end.
+    func status(json: Bool) throws(AdminFailure) -> String {
+        let page = try ask("GET", "/api/status" + (json ? "" : "?format=text"))
+        let text = String(decoding: page, as: UTF8.self)
+        guard json ? JSONValue(reading: page)?["pools"] != nil : text.hasPrefix("drover ") else { throw stranger }
+        return text
     }
 
     func job(_ id: Int) throws(AdminFailure) -> JobView {
@@ -88,7 +93,8 @@ struct AdminClient {
         let reply: HTTPReply
         do {
             reply = try HTTPCall.exchange(
-                address, method: method, target: target, headers: ["X-Drover: 1"], within: Self.patience)
+                address, method: method, target: target, headers: ["X-Drover: 1"], limit: Self.limit,
+                within: Self.patience)
         } catch {
             throw failure(error)
         }

@@ -22,7 +22,7 @@ struct Status: ParsableCommand {
     func run() throws {
         let client = try admin.client()
         do throws(AdminFailure) {
-            Terminal.write(try client.text("/api/status" + (json ? "" : "?format=text")), to: STDOUT_FILENO)
+            Terminal.write(try client.status(json: json), to: STDOUT_FILENO)
         } catch {
             throw error.code
         }

@@ -73,11 +73,13 @@ final class VerifyRun {
         let report = job.report
         let compared = report.verified - report.absent
         let share = compared > 0 ? Double(compared - report.diverged) / Double(compared) : 1
-        job.figures = [("consistency", share)]
+        job.figures = [("consistency_ratio", share)]
         let differing = "\(report.diverged) of \(compared) differed, \(report.absent) absent"
-        job.end(problem ?? differing, isDone: problem == nil, now: keeper.now)
+        // Who asks by a timer wants to hear of what is left as it was.
+        let isDone = problem == nil && (repairs || report.diverged == 0)
+        job.end(problem ?? differing, isDone: isDone, now: keeper.now)
         keeper.control.logger.notice(
-            "pool is verified",
+            problem == nil ? "pool is verified" : "verification ended",
             metadata: [
                 "pool": "\(keeper.settings.name)", "job": "\(job.id)", "result": "\(problem ?? differing)",
             ])

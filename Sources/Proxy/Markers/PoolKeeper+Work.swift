@@ -19,7 +19,9 @@ extension PoolKeeper {
             adoption = Adoption(of: adoptable, markers: markers, owner: owner, using: &control.generator)
             adopt()
         } else if let target = markers.fillable(now: now, besides: heldOff) {
-            filling = FillingRun(of: target, by: self, job: wanted.removeValue(forKey: target) ?? control.newJob("fill", pool: pool, place: target))
+            filling = FillingRun(
+                of: target, by: self,
+                job: wanted.removeValue(forKey: target) ?? control.newJob("fill", pool: pool, place: target))
             filling?.work()
         }
         verifying?.work()
@@ -63,6 +65,13 @@ extension PoolKeeper {
     func disturbed(_ place: Int) {
         adoption?.disturbed()
         if filling?.plan.target == place { filling?.disturb() }
+    }
+
+    /// The proxy stops: another is to go on at once.
+    func stopWork() {
+        adoption?.disturbed()
+        filling?.disturb()
+        verifying?.job.cancelled()
     }
 
     func fillingEnded() {

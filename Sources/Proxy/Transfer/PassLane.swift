@@ -32,6 +32,10 @@ final class PassLane {
     /// Bytes of values that a pass may have under way, by what the dumps say, before the next item has to wait.
     static let valueLimit = 8 << 20
 
+    /// Nanoseconds between two batches where the rate is the limit: items that begin together share their writes and
+    /// reads, and their turns of the loop.
+    private static let batchPause: UInt64 = 2_000_000
+
     let order: PassOrder
     /// What is to be known of the target.
     private let facts: NodeFacts
@@ -49,6 +53,7 @@ final class PassLane {
     /// The chunk that values are written into.
     var values = OpenChunk()
     private var expectedBytes = 0
+    private var nextBatch: UInt64 = 0
     /// Items that wait before they are looked at again, in order: until when, which, and their command.
     private var settling: [(time: UInt64, index: UInt32, command: ItemCommand)] = []
     private var firstSettling = 0
@@ -105,7 +110,7 @@ final class PassLane {
     func wakeup(mayBegin: Bool) -> UInt64 {
         var silence = min(source.deadline, target.deadline)
         if firstSettling < settling.count { silence = min(silence, settling[firstSettling].time) }
-        return mayBegin && hasRoom && !spills.isEmpty ? min(silence, rate.nextTime) : silence
+        return mayBegin && hasRoom && !spills.isEmpty ? min(silence, max(rate.nextTime, nextBatch)) : silence
     }
 
     func expire(now: UInt64) {
@@ -128,6 +133,8 @@ final class PassLane {
 
     /// Takes as many items as rate and depth allow.
     func begin(now: UInt64) {
+        guard now >= nextBatch else { return }
+        defer { if rate.nextTime > now { nextBatch = now.addingSaturated(Self.batchPause) } }
         while hasRoom, problem == nil, let (spill, work) = spills.last, rate.nextTime <= now {
             switch spill.take({ record, bytes in makeRow(record, bytes, work, now: now) }) {
             case nil:

@@ -166,14 +166,6 @@ public final class RepairQueue {
         return slot
     }
 
-    /// The copies, as bits, that are known to have missed the last write of a key with this hash.
-    public func missed(_ hash: UInt64) -> UInt8 {
-        var slot = chains[Int(truncatingIfNeeded: hash) & (chains.count - 1)]
-        while slot != Table<RepairEntry>.none, entries[slot].hash != hash { slot = entries[slot].nextInChain }
-        guard slot != Table<RepairEntry>.none else { return 0 }
-        return entries.update(slot) { $0.missed.last | $0.missedMeanwhile.last }
-    }
-
     /// A slot for a key that has none; there must be room.
     func insert(
         _ key: RawSpan, _ isBase64: Bool, _ hash: UInt64, _ pool: UInt16, _ reason: RepairReason, at due: UInt64

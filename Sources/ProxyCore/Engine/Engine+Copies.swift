@@ -44,39 +44,30 @@ extension Engine {
         return all[rank]
     }
 
-    /// The copies that must not be read while there is another: they missed the key's last write, as far as this worker
-    /// knows.
-    private func outdated(_ hash: UInt64, pool: UInt16) -> UInt8 {
-        repairs.isEmpty ? 0 : repairs.missed(WriteTable.hash(hash, pool: pool))
-    }
-
     /// Reads may go to other copies than the primary.
     func readsElsewhere(pool: UInt16) -> Bool {
         unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.read != .primary }
     }
 
     /// The copy that a read goes to first; nil when none can be read.
-    func readRank(_ all: Copies, _ hash: UInt64, pool: UInt16) -> Int? {
-        let outdated = outdated(hash, pool: pool)
-        guard let first = readable(all, besides: outdated) else { return readable(all) }
+    func readRank(_ all: Copies, pool: UInt16) -> Int? {
         switch unsafe pools[Int(pool)]._withUnsafeGuaranteedRef({ $0.read }) {
-        case .primary, .fastest: return first
+        case .primary, .fastest: return readable(all)
         case .nearest:
-            return all.indices.first {
-                outdated & 1 << UInt8($0) == 0 && isReadable(node: all[$0]) && topology.nodes[Int(all[$0])].isNear
-            } ?? first
+            return all.indices.first { isReadable(node: all[$0]) && topology.nodes[Int(all[$0])].isNear }
+                ?? readable(all)
         case .spread:
             // Where none is, `standIn` finds another.
-            let live = all.filter { isReadable(node: $0) && outdated & all.bit(of: $0) == 0 }
-            return live.count > 1 ? all.index(of: lessLoaded(of: live)) : first
+            let live = all.filter { isReadable(node: $0) }
+            guard live.count > 1 else { return readable(all) }
+            return all.index(of: lessLoaded(of: live))
         }
     }
 
     /// Where a read of the key goes, whether that node is up or not.
     func readNode(for key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt32 {
-        let hash = hash(of: key, in: bytes, pool: pool)
-        let all = copies(of: hash, pool: pool)
-        return all[readRank(all, hash, pool: pool) ?? 0]
+        let all = copies(of: hash(of: key, in: bytes, pool: pool), pool: pool)
+        return all[readRank(all, pool: pool) ?? 0]
     }
 
     /// Of two drawn by chance, the one with less under way: the power of two choices.

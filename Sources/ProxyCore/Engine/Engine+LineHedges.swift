@@ -118,9 +118,10 @@ extension Engine {
     }
 
     func failHedged(_ call: UInt32, _ cause: ErrorCause?) {
-        let hedge = requests[calls[call].request].fan
+        let (hedge, piece) = (requests[calls[call].request].fan, calls[call].piece)
         // What has seemed to be missing may have been answered with something else.
         if cause == .protocolError, lineHedges[hedge].first != none { giveUp(hedge) }
+        if piece != none { queues.clear(&pieces[piece].reply) }
         calls[call].piece = none
         endHedged(call)
     }
@@ -160,6 +161,7 @@ extension Engine {
     /// The first line is off its connection, and not all of it has been answered.
     /// - Parameter cause: nil for an error of the node's own.
     func leaveToHedge(_ call: UInt32, _ cause: ErrorCause?) {
+        if calls[call].flags.contains(.blocking) { unblock(call) }
         let hedge = calls[call].other
         lineHedges.update(hedge) { ($0.isFirstOver, $0.failure) = (true, cause) }
         if requests[lineHedges[hedge].own].pending == 0 { meet(hedge) }
@@ -228,6 +230,7 @@ extension Engine {
             let next = pieces[slot].nextOfCall
             let found = pieces[source]
             if isAnswer(found, to: row.first) {
+                queues.clear(&pieces[slot].reply)
                 queues.move(&pieces[source].reply, behind: &pieces[slot].reply)
                 pieces[slot].state = .settled
                 if !found.reply.isEmpty { hits &+= 1 }

@@ -15,7 +15,7 @@ extension Engine {
             return Int(head.lineLength)
         }
         let pool = clients[id].pool
-        let isElsewhere = clients[id].flags.contains(.copies) && head.verb == .get && readsElsewhere(id)
+        let isElsewhere = clients[id].flags.contains(.copies) && head.verb == .get && readsElsewhere(pool: pool)
         var last = none
         for index in 0..<Int(head.keyCount) {
             let key = parser.key(at: index)

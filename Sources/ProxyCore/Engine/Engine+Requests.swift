@@ -18,7 +18,7 @@ extension Engine {
     private func beginAmongCopies(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         if head.verb == .metaGet, awaitsRepair(head, bytes, from: id) { return 0 }
         poolStats[Int(clients[id].pool)].requests.count(head.verb.rawValue)
-        let readsElsewhere = readsElsewhere(id)
+        let readsElsewhere = clients[id].flags.contains(.readsElsewhere)
         guard head.verb != .get || readsElsewhere else { return beginAlone(head, bytes, from: id) }
         if head.keyCount > 1, head.verb == .gat || head.verb == .gats { return beginTouching(head, bytes, from: id) }
         if head.isWrite { return beginCopied(head, bytes, from: id) }
@@ -72,17 +72,11 @@ extension Engine {
         return Int(head.lineLength)
     }
 
-    /// The client's reads may go to other copies than the primary, or have to.
-    func readsElsewhere(_ id: UInt32) -> Bool {
-        clients[id].flags.contains(.readsElsewhere) || !repairs.isEmpty
-    }
-
     /// A read of one key where it need not be the primary that is asked.
     private func beginRead(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let request = newRequest(head, from: id)
-        let hash = hash(of: head, in: bytes, pool: clients[id].pool)
-        let all = copies(of: hash, pool: clients[id].pool)
-        let node = all[readRank(all, hash, pool: clients[id].pool) ?? 0]
+        let all = copies(of: hash(of: head, in: bytes, pool: clients[id].pool), pool: clients[id].pool)
+        let node = all[readRank(all, pool: clients[id].pool) ?? 0]
         pass(bytes.extracting(0..<Int(head.lineLength)), head, to: node, for: request, keep: true)
         if !hedgings.isEmpty { watch(request, at: node, pool: clients[id].pool) }
         return Int(head.lineLength)

@@ -79,7 +79,7 @@ public struct PoolSettings: Sendable, Equatable {
     public var read = Read.primary
     /// The zone that this proxy is in, for `read: nearest`.
     public var ownZone: String?
-    /// With `read: fastest`, how many of 10,000 keys read may be asked of a second copy, 1 to 10,000.
+    /// With `read: fastest`, how many of 10,000 reads may be sent to a second copy, 1 to 10,000.
     public var hedge = defaultHedge
     public var onMiss = OnMiss.miss
     /// Keys a second whose copies each worker compares, 1 to 1,000; 0 is none.

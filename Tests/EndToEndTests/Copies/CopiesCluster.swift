@@ -98,6 +98,9 @@ final class CopiesCluster: Sendable {
         guard isDone else { throw TestFailure("\(last ?? -1) repairs still wait after \(seconds) s") }
     }
 
+    /// Waits until every node is read: those that were away have been filled.
+    func awaitAllUp(seconds: Double = 60) throws { try awaitNodes(nodes.count, "up", seconds: seconds) }
+
     /// Waits until the proxy has that many nodes in a state.
     func awaitNodes(_ count: Int, _ state: String, seconds: Double = 10) throws {
         var states: [Substring] = []

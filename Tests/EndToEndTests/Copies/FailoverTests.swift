@@ -158,7 +158,7 @@ struct FailoverTests {
         let well = keys.first { !copies[$0]!.contains(0) }!
         #expect(try client.roundTrip("set \(well) 0 0 1\r\nx\r\n") == "STORED\r\n")
         try cluster.nodes[0].restart()
-        try cluster.awaitNodes(0, "down")
+        try cluster.awaitAllUp()
         for key in keys { #expect(try client.roundTrip("set \(key) 0 0 1\r\nx\r\n") == "STORED\r\n") }
     }
 

@@ -40,7 +40,7 @@ struct FarmTests {
         #expect(Deadline.seconds(since: start) < 5, "180 requests; a timeout each would be 54 s")
         #expect(!cluster.cluster.drover.log.contains("more likely the network"))
         for node in farm { try fault.end(cluster.nodes[node]) }
-        try cluster.awaitNodes(0, "down")
+        try cluster.awaitAllUp()
         try cluster.awaitRepairs()
         #expect(try cluster.disagreements(on: keys).isEmpty)
         for key in keys { #expect(try client.roundTrip("incr \(key) 1\r\n") == "5\r\n") }

@@ -92,7 +92,7 @@ struct FaultRun: Sendable {
     /// The node is back and taken up again: keys that are written now agree everywhere.
     func expectAgreementAfterReturn(of keys: [String]) throws {
         try fault.end(cluster.nodes[victim])
-        try cluster.awaitNodes(0, "down")
+        try cluster.awaitAllUp()
         let client = try cluster.client()
         for key in keys { try #require(try client.roundTrip("set \(key) 7 0 5\r\nafter\r\n") == "STORED\r\n", label) }
         try cluster.awaitRepairs()

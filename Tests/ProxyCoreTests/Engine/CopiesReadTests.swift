@@ -80,37 +80,6 @@ import Testing
         world.expectRest()
     }
 
-    /// A copy that is well but for one write that it did not answer in time: the worker knows, and reads another, until
-    /// the copy is repaired. So whoever wrote reads what was written.
-    @Test(arguments: [0, 1], PoolSettings.Read.allCases)
-    func aCopyThatMissedAWriteIsNotRead(late: Int, read: PoolSettings.Read) {
-        let world = world(.twoOfThree) { ($0.read, $0.ownZone) = (read, read == .nearest ? "here" : "") }
-        let client = world.connect()
-        store(Self.keys, in: world, from: client)
-        let all = world.copies(of: Self.keys)
-        let pair = Self.keys.filter { all[$0]! == [0, 1] }
-        world.nodes[late].isFrozen = true
-        for key in pair { world.send("set \(key) 3 0 5\r\nworld\r\n", from: client) }
-        world.run()
-        world.now += 201_000_000
-        world.run()
-        #expect(world.take(client) == String(repeating: "STORED\r\n", count: pair.count))
-        for key in pair { world.nodes[late].items[key]?.data = Array("hello".utf8) }
-        world.links.filter { $0.value.node == late }.keys.forEach { world.engine.linkLost($0, .connectionLost) }
-        world.nodes[late].isFrozen = false
-        let values = pair.map { "VALUE \($0) 3 5\r\nworld\r\n" }
-        for _ in 0..<10 {
-            #expect(world.ask("get \(pair.joined(separator: " "))\r\n", from: client) == values.joined() + "END\r\n")
-            for (key, value) in zip(pair, values) {
-                #expect(world.ask("get \(key)\r\n", from: client) == value + "END\r\n")
-            }
-            #expect(world.ask("mg \(pair[0]) v\r\n", from: client) == "VA 5\r\nworld\r\n")
-        }
-        world.settle()
-        #expect(world.disagreements(on: pair) == [] && world.engine.repairs.isEmpty)
-        world.expectRest()
-    }
-
     @Test func withoutItMissesAreMisses() {
         let world = world(.twoOfThree) { _ in }
         let client = world.connect()

@@ -78,7 +78,7 @@ struct CleanPassTests {
         #expect(try farm.run(.copy(number: 1)).changed == count(0..<5) - count(3..<4))
         #expect(try farm.run(.verify).changed == 0)
         var order = farm.order(.verify)
-        order.sync.verify = .sample
+        order.sample = PassOrder.sampleInterval
         let sample = try farm.run(order)
         #expect(sample.isWhole && (1...own.count / 8).contains(sample.report.verified))
     }

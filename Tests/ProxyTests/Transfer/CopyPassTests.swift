@@ -48,7 +48,7 @@ struct CopyPassTests {
                     Issue.record("\(quoted(item.key)) is missing")
                     continue
                 }
-                #expect(copy.value == item.value && copy.flags == item.flags && abs(copy.ttl - original.ttl) <= 2)
+                #expect(copy.value == item.value && copy.flags == item.flags && abs(copy.expiry - original.expiry) <= 3)
             }
         }
         let again = try farm.run(.copy(number: 2))

@@ -18,7 +18,7 @@ struct DumpFaultTests {
         let mailbox = told.mailbox
         let thread = TransferThread { mailbox.send($0) }
         defer { thread.stop() }
-        let target = target ?? ScriptedNode(ScriptedNode.facts { $0.hasPrefix("ms ") ? "" : "HD c9\r\n" })
+        let target = target ?? ScriptedNode(ScriptedNode.facts { $0.hasPrefix("lru") ? "END\r\n" : "HD c9\r\n" })
         let nodes = [target, source]
         var settings = PoolSettings(
             name: "main", listen: [], nodes: nodes.map { NodeSettings(address: .unix(path: $0.address.host)) })

@@ -1,4 +1,5 @@
 import DroverTesting
+import Glibc
 import ProxyCore
 import Reactor
 import Sockets
@@ -160,6 +161,8 @@ struct FoundItem: Equatable {
     var value: [UInt8]
     var flags: UInt32
     var ttl: Int
+    /// The date, by our clock, at which that ends; -1 is never.
+    var expiry: Int
     var cas: UInt64
 }
 
@@ -198,7 +201,7 @@ extension RawClient {
     private func readFound() throws -> FoundItem? {
         let words = try readLine().split { $0 == " " || $0 == "\r\n" }
         guard words.first == "VA", let size = Int(words[1]) else { return nil }
-        var item = FoundItem(value: try read(exactly: size + 2).dropLast(2), flags: 0, ttl: 0, cas: 0)
+        var item = FoundItem(value: try read(exactly: size + 2).dropLast(2), flags: 0, ttl: 0, expiry: 0, cas: 0)
         for word in words.dropFirst(2) {
             switch word.first {
             case "f": item.flags = UInt32(word.dropFirst()) ?? 0
@@ -207,6 +210,7 @@ extension RawClient {
             default: break
             }
         }
+        item.expiry = item.ttl < 0 ? -1 : item.ttl + time(nil)
         return item
     }
 
