@@ -46,6 +46,10 @@ extension Control {
 
     /// One line of the log for all workers, and not too often.
     func tell(_ notice: PoolNotice) {
+        if notice.kind == .flushing {
+            keepers[Int(notice.pool)]?.flushed()
+            return
+        }
         let kind = Int(notice.pool) << 8 | Int(notice.kind.rawValue)
         guard let count = noticeRate.admit(kind: kind, notice.count, now: loop.now) else { return }
         let name = topology.pools[Int(notice.pool)].settings.name
@@ -54,6 +58,7 @@ extension Control {
             logger.warning(
                 "the repair queue is full: keys may differ between their copies until they are written again",
                 metadata: ["pool": "\(name)", "keys": "\(count)"])
+        case .flushing: break
         case .repairsAbandoned:
             logger.warning(
                 "repairs were given up: keys may differ between their copies until they are written again",

@@ -54,12 +54,12 @@ extension Control {
 
     // MARK: Markers
 
-    /// Before anybody is served: a node may hold what another knows to be stale.
+    /// Before anybody is served: a node may hold what another knows to be stale. Nodes without any markers are adopted.
     func learnMarkers() {
         let patience = keepers.compactMap { $0.map { $0.settings.connectTimeout + $0.settings.timeout } }.max()
         guard let patience else { return }
         let deadline = loop.now + patience
-        while loop.now < deadline, keepers.contains(where: { $0?.isInformed == false }) { turn(until: deadline) }
+        while loop.now < deadline, keepers.contains(where: { $0?.isSettled == false }) { turn(until: deadline) }
         for keeper in keepers where keeper?.isInformed == false { keeper?.giveUpUnknown() }
         publish()
     }

@@ -221,7 +221,8 @@ final class PassRunner {
             if let problem = lane.problem { return finish(problem, on: loop) }
         }
         if isCancelled {
-            if lanes.allSatisfy({ $0.underWay == 0 }) { finish(.cancelled, on: loop) }
+            // Looks that wait would be too late: what they are held against may not count any more.
+            if order.settling > 0 || lanes.allSatisfy({ $0.underWay == 0 }) { finish(.cancelled, on: loop) }
         } else if lanes.allSatisfy(\.isEmpty) {
             finish(nil, on: loop)
         }
