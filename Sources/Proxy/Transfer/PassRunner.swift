@@ -71,8 +71,6 @@ final class PassRunner {
 
     // MARK: Turns
 
-    /// It waits for a dump to be allowed.
-    var wantsDump: Bool { end == nil && stage == .listing && dump == nil }
     var isDumping: Bool { dump != nil }
 
     var wakeup: UInt64 {

@@ -10,8 +10,9 @@ internal import MemcacheProtocol
 ///     syncing copies       a set as a set, if a full copy has stored it; else a delete of the key
 ///
 /// Survivors first, so that whoever fills the others, and looks at the survivor once more after each item, sees every
-/// change; a miss there, never a wrong value. `WritePlan` has the same rules, where they are proven. A doubted copy is
-/// one that only this worker does not read for now: a delete there would be a loss as soon as it is proven anew.
+/// change; a miss there, never a wrong value. `Tests/SimulationTests/WritePlan.swift` has the same rules for proxies in
+/// simulated time. A doubted copy is one that only this worker does not read for now: a delete there would be a loss
+/// as soon as it is proven anew.
 /// Where no copy is full, those that are doubted decide, and where there are none, all.
 extension Engine {
     /// The copies that take writes, by rank, how many of them decide, and how many are asked together with those.
