@@ -25,7 +25,7 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
 
     /// Asks so many copies, the first included.
     @inline(__always)
-    public mutating func askFirst(_ count: Int) { asked = UInt8(truncatingIfNeeded: 1 << count - 1) }
+    public mutating func askFirst(_ count: Int) { asked = UInt8(truncatingIfNeeded: 1 &<< count &- 1) }
 
     public mutating func answer(_ rank: Int) {
         answered |= Self.bit(rank)

@@ -15,15 +15,15 @@ internal import MemcacheProtocol
 /// as soon as it is proven anew.
 /// Where no copy is full, those that are doubted decide, and where there are none, all.
 extension Engine {
-    /// The copies that take writes, by rank, how many of them decide, and how many are asked together with those.
+    /// All copies take writes and decide: nearly always.
     @inline(__always)
-    func writable(_ all: Copies) -> (copies: Copies, survivors: Int, together: Int) {
-        for index in all.indices where !nodes[all[index]].isFull { return arranged(all) }
-        return (all, all.count, all.count)
+    func areFull(_ all: Copies) -> Bool {
+        for index in all.indices where !nodes[all[index]].isFull { return false }
+        return true
     }
 
-    @inline(never)
-    private func arranged(_ all: Copies) -> (copies: Copies, survivors: Int, together: Int) {
+    /// The copies that take writes, by rank, how many of them decide, and how many are asked together with those.
+    func arranged(_ all: Copies) -> (copies: Copies, survivors: Int, together: Int) {
         let live = all.arranged(3) { node in
             let row = nodes[node]
             return row.isFull ? 0 : row.isDoubted ? 1 : row.isReachable ? 2 : nil
