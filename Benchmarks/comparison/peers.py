@@ -135,9 +135,13 @@ pools:
     distribution: ketama
     hash: fnv1a_64
     timeout: 5s
-{"    replicas: %d" % copies if copies > 1 else ""}
+{COPIES % copies if copies > 1 else ""}
 """)
     return [binary, "serve", "-c", path]
+
+
+# What is counted is requests: the markers that the control thread reads twice a second are none.
+COPIES = "    replicas: %d\n    poll: 1m"
 
 
 def drover(binary, workers=1, copies=1):

@@ -54,17 +54,18 @@ extension Control {
 
     // MARK: Clients first
 
-    /// The pause between two looks at the clients, in nanoseconds.
+    /// The pause between two looks at the clients, in nanoseconds: while passes run, and to learn what is usual.
     private static var lookPause: UInt64 { 500_000_000 }
+    private static var learnPause: UInt64 { 15_000_000_000 }
 
     /// Looks at once how clients fare, before a pass weighs on them.
-    private func watchForeground() { if nextLook == .max { nextLook = loop.now } }
+    private func watchForeground() { nextLook = min(nextLook, loop.now) }
 
     /// While passes run: whether clients suffer more than they did before, some times a second. The workers' figures
     /// come by mail; these are of the time before.
     func lookAtForeground() {
         guard loop.now >= nextLook else { return }
-        nextLook = keepers.contains { $0 != nil } ? loop.now + Self.lookPause : .max
+        nextLook = loop.now + (passes.isEmpty ? Self.learnPause : Self.lookPause)
         let totals = WorkerSnapshot.merged(snapshots)
         var (latency, timeouts) = (LatencyHistogram(), UInt64(0))
         for stats in totals.pools {

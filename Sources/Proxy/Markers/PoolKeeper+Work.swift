@@ -17,7 +17,7 @@ extension PoolKeeper {
         filling?.work()
         reviewWanted()
         guard filling == nil, adoption == nil, markers.isInformed, now >= workDue, !control.isDraining else { return }
-        workDue = pause(200...1000)
+        (workDue, workPause) = (.max, pause(200...1000))
         let adoptable = markers.adoptable(now: now)
         if !adoptable.isEmpty {
             adoption = Adoption(of: adoptable, markers: markers, owner: owner, using: &control.generator)

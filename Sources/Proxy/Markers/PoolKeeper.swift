@@ -51,8 +51,9 @@ final class PoolKeeper {
     /// Until then the nodes of which this is true are taken for full: a flush is under way, or has just been.
     private(set) var heldUntil: UInt64 = 0
     private var held: [Bool] = []
-    /// When an adoption or a filling may be begun.
+    /// When to look for an adoption or a filling to begin: after something has changed, and not too often.
     var workDue: UInt64 = 0
+    var workPause: UInt64 = 0
     /// What the workers were told last that the markers are good for.
     private var trusted: UInt64 = 0
 
@@ -94,6 +95,7 @@ final class PoolKeeper {
         }
         if isChanged {
             isChanged = false
+            workDue = min(workDue, workPause)
             republish()
             control.publish()
             trust()
