@@ -52,7 +52,8 @@ let package = Package(
         .target(
             name: "Proxy",
             dependencies: [
-                "Bytes", "MemcacheProtocol", "Distribution", "ProxyCore", "Telemetry", "Reactor", "Sockets", logging,
+                "Bytes", "MemcacheProtocol", "Distribution", "Archive", "ProxyCore", "Telemetry", "Reactor", "Sockets",
+                logging,
             ], swiftSettings: requestPath),
         .target(name: "Admin", dependencies: ["Proxy", "ProxyCore", "Telemetry", "Reactor", logging]),
         .target(

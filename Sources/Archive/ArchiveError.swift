@@ -4,7 +4,7 @@ internal import Glibc
 public struct ArchiveError: Error, Sendable, Equatable, CustomStringConvertible {
     public let description: String
 
-    init(_ description: String) { self.description = description }
+    public init(_ description: String) { self.description = description }
 
     /// What the system said when something could not be done.
     init(_ what: String, _ path: String, _ code: Int32) {

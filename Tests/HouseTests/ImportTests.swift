@@ -16,7 +16,7 @@ struct ImportTests {
         "ProxyConfig": ["MemcacheProtocol", "Distribution", "ProxyCore", "CYaml", "Glibc"],
         "Archive": ["Bytes", "Distribution", "CZstd", "Glibc"],
         "Proxy": [
-            "Bytes", "MemcacheProtocol", "Distribution", "Telemetry", "ProxyCore", "Reactor", "Sockets", "Glibc",
+            "Bytes", "MemcacheProtocol", "Distribution", "Telemetry", "ProxyCore", "Reactor", "Sockets", "Archive", "Glibc",
             "Logging",
         ],
         "Admin": ["Telemetry", "ProxyCore", "Reactor", "Proxy", "Logging"],

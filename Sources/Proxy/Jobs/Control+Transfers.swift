@@ -26,6 +26,19 @@ extension Control {
         watchForeground()
     }
 
+    func nextPass() -> UInt64 {
+        lastPass += 1
+        return lastPass
+    }
+
+    /// Begins a backup or a restore.
+    func start(_ order: ArchiveOrder, of job: Job, _ ended: @escaping (PassEnd) -> Void) {
+        job.passBegan(order.id, now: loop.now)
+        passes[order.id] = (job, ended)
+        transferThread().start(order)
+        watchForeground()
+    }
+
     private func transferThread() -> TransferThread {
         if let transfers { return transfers }
         let mailbox = mailbox
@@ -64,7 +77,7 @@ extension Control {
     /// come by mail; these are of the time before.
     func lookAtForeground() {
         guard loop.now >= nextLook else { return }
-        nextLook = keepers.contains { $0 != nil } ? loop.now + Self.lookPause : .max
+        nextLook = keepers.contains { $0 != nil } || !passes.isEmpty ? loop.now + Self.lookPause : .max
         let totals = WorkerSnapshot.merged(snapshots)
         var (latency, timeouts) = (LatencyHistogram(), UInt64(0))
         for stats in totals.pools {

@@ -12,6 +12,7 @@ extension PoolKeeper {
 
     func startWork() {
         filling?.work()
+        control.archiving[pool]?.work()
         guard filling == nil, adoption == nil, markers.isInformed, now >= workDue, !control.isDraining else { return }
         workDue = pause(200...1000)
         let adoptable = markers.adoptable(now: now)

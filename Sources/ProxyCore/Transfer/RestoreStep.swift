@@ -19,6 +19,23 @@ public struct RestoreStep: Sendable {
         public var cas: UInt64 = 0
     }
 
+    /// A command as it is sent.
+    ///
+    /// - Parameters:
+    ///   - ttl: seconds; -1 is for ever.
+    ///   - overwrites: an add takes the place of what is there.
+    public static func itemCommand(_ command: Command, flags: UInt32, size: Int, ttl: Int64, overwrites: Bool)
+        -> ItemCommand
+    {
+        var item = StoredItem.missing
+        (item.kind, item.flags, item.size, item.ttl) = (.fresh, flags, UInt32(size), ttl)
+        switch command.kind {
+        case .add: return ItemCommand(overwrites ? .put : .add, .target, item: item)
+        case .look: return ItemCommand(.look, .target)
+        case .takeBack: return ItemCommand(.takeBack, .target, cas: command.cas)
+        }
+    }
+
     public enum Outcome: BitwiseCopyable, Sendable, Equatable {
         case restored
         /// The key is alive.
@@ -51,6 +68,8 @@ public struct RestoreStep: Sendable {
 
     /// The caller waits for the pool's timeout, and calls `settled`.
     public var isSettling: Bool { state == .settle }
+
+    public var isTakingBack: Bool { state == .takeBack }
 
     public mutating func nextCommand() -> Command? { unsent.popLast() }
 
