@@ -9,9 +9,9 @@ extension Control {
     func tellReach(of index: Int) {
         let pool = topology.pools[index]
         guard pool.copyCount > 1 else { return }
-        let before = reach[index]
+        let before = answering[index]
         let after = PoolReach(of: pool) { topology.nodes[$0].isUp }
-        reach[index] = after
+        answering[index] = after
         func keys(_ share: Double) -> Logger.Metadata {
             ["pool": "\(pool.settings.name)", "keys": "\(Self.percent(1 - share))"]
         }
@@ -29,6 +29,15 @@ extension Control {
         }
     }
 
+    /// For the metrics: what can be read and counted on, which is less than what answers.
+    func measureReach(of index: Int) {
+        let pool = topology.pools[index]
+        let whole = PoolReach(of: pool) { topology.nodes[$0].verdict.access == .full }
+        reach[index] = PoolReach(
+            available: whole.available, readable: whole.readable,
+            writable: PoolReach(of: pool) { topology.nodes[$0].isUp }.writable)
+    }
+
     /// "12.5%"; anything above nothing is 0.1% at least.
     private static func percent(_ share: Double) -> String {
         let tenths = share > 0 ? max(1, Int((share * 1000).rounded())) : 0
@@ -37,6 +46,10 @@ extension Control {
 
     /// One line of the log for all workers, and not too often.
     func tell(_ notice: PoolNotice) {
+        if notice.kind == .flushing {
+            keepers[Int(notice.pool)]?.flushed()
+            return
+        }
         let kind = Int(notice.pool) << 8 | Int(notice.kind.rawValue)
         guard let count = noticeRate.admit(kind: kind, notice.count, now: loop.now) else { return }
         let name = topology.pools[Int(notice.pool)].settings.name
@@ -45,6 +58,7 @@ extension Control {
             logger.warning(
                 "the repair queue is full: keys may differ between their copies until they are written again",
                 metadata: ["pool": "\(name)", "keys": "\(count)"])
+        case .flushing: break
         case .repairsAbandoned:
             logger.warning(
                 "repairs were given up: keys may differ between their copies until they are written again",

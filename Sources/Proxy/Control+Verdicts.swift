@@ -29,6 +29,7 @@ extension Control {
         tellStates(verdicts)
         topology = topology.with { verdicts[$0] }
         for worker in workers { worker.send(.adopt(topology)) }
+        for pool in topology.pools.indices where keepers[pool] != nil { measureReach(of: pool) }
     }
 
     /// A worker has lost a connection to the node, and does not read from it until it is proven anew.
@@ -43,21 +44,22 @@ extension Control {
         for node in verdicts.indices where verdicts[node].access != topology.nodes[node].verdict.access {
             switch verdicts[node].access {
             case .none: break  // told with its reason
-            case .syncing: logger.notice("node is not to be read for now", metadata: describe(node, [:]))
-            case .full:
-                if isStarted { logger.notice("node may be read", metadata: describe(node, [:])) }
+            case .syncing where isStarted:
+                logger.notice("node is not to be read for now", metadata: describe(node, [:]))
+            case .full where isStarted: logger.notice("node may be read", metadata: describe(node, [:]))
+            case .syncing, .full: break
             }
         }
     }
 
     // MARK: Markers
 
-    /// Before anybody is served: a node may hold what another knows to be stale.
+    /// Before anybody is served: a node may hold what another knows to be stale. Nodes without any markers are adopted.
     func learnMarkers() {
         let patience = keepers.compactMap { $0.map { $0.settings.connectTimeout + $0.settings.timeout } }.max()
         guard let patience else { return }
         let deadline = loop.now + patience
-        while loop.now < deadline, keepers.contains(where: { $0?.isInformed == false }) { turn(until: deadline) }
+        while loop.now < deadline, keepers.contains(where: { $0?.isSettled == false }) { turn(until: deadline) }
         for keeper in keepers where keeper?.isInformed == false { keeper?.giveUpUnknown() }
         publish()
     }

@@ -23,8 +23,9 @@ public final class Control {
     var health: [PoolHealth]
     /// By node: when a worker last lost a connection to it; 0 when it has been proven since.
     var owesProof: [UInt64]
-    /// How much of each pool can be reached.
+    /// How much of each pool has its copies on nodes that are read, and on nodes that answer.
     var reach: [PoolReach]
+    var answering: [PoolReach]
     /// By pool; of those with copies.
     var keepers: [PoolKeeper?] = []
     var probes = Probes()
@@ -76,6 +77,7 @@ public final class Control {
         resolvableAt = Array(repeating: 0, count: topology.nodes.count)
         owesProof = resolvableAt
         reach = settings.pools.map { _ in .whole }
+        answering = reach
         health = settings.pools.map {
             PoolHealth(nodeCount: $0.allNodes.count, standbyCount: $0.standby.count, policy: HealthPolicy($0))
         }
@@ -167,6 +169,7 @@ public final class Control {
         logger.info(isDraining ? "stopping at once" : "draining")
         let deadline = isDraining ? loop.now : loop.now + drain
         isDraining = true
+        for keeper in keepers { keeper?.stopWork() }
         for worker in workers { worker.send(.drain(until: deadline)) }
     }
 

@@ -95,7 +95,7 @@ extension Mistakes {
         (Frame.nodes(2, "replicas: 1") + Frame.secondPool(nodes: ["n2:1", "n1:1"]), []),
         (
             Frame.nodes(2, "replicas: 2") + Frame.secondPool(nodes: ["m:1", "n1:1"]),
-            ["8:19: n1:1 is a node of pool \"main\" too, on line 4; a pool with copies needs nodes of its own"]
+            ["8:18: n1:1 is a node of pool \"main\" too, on line 4; a pool with copies needs nodes of its own"]
         ),
         (
             Frame.nodes(2, "standby: [s:1]") + Frame.secondPool(nodes: ["s:1"]),

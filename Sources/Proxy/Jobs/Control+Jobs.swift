@@ -46,7 +46,8 @@ extension Control {
 
     private func with(_ name: String, _ body: (PoolKeeper) -> JobAnswer) -> JobAnswer {
         guard let index = topology.pools.firstIndex(where: { $0.settings.name == name }) else {
-            return .unknown("no pool \"\(name)\"; there are \(topology.pools.map(\.settings.name).joined(separator: ", "))")
+            return .unknown(
+                "no pool \"\(name)\"; there are \(topology.pools.map(\.settings.name).joined(separator: ", "))")
         }
         guard let keeper = keepers[index] else {
             return .refused("pool \(name) keeps one copy of each key: there is nothing to compare it with")
@@ -66,10 +67,12 @@ extension Control {
         let nodes = keeper.settings.allNodes
         guard let place = nodes.firstIndex(where: { $0.label == name }) else {
             let pool = keeper.settings.name
-            return .unknown("no node \"\(name)\" in pool \(pool); there are \(nodes.map(\.label).joined(separator: ", "))")
+            return .unknown(
+                "no node \"\(name)\" in pool \(pool); there are \(nodes.map(\.label).joined(separator: ", "))")
         }
         guard isUp(keeper.first + place) else { return .refused("\(name) is down; it is filled once it answers") }
-        return keeper.sync(place).map { .job($0.id) } ?? .refused("another node of the pool is being filled; try again later")
+        return keeper.sync(place).map { .job($0.id) }
+            ?? .refused("another node of the pool is being filled; try again later")
     }
 
     private func archive(_ kind: ArchiveOrder.Kind, _ name: String, _ path: String) -> JobAnswer {

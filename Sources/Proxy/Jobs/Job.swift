@@ -102,7 +102,7 @@ extension TransferReport {
         ]
         for (name, count) in counts where count > 0 { figures.append((name, Double(count))) }
         let times = [("copy", copyTime), ("sync", syncTime), ("verify", verifyTime), ("total", totalTime)]
-        for (name, time) in times where time > 0 { figures.append(("seconds_\(name)", Double(time) / 1e9)) }
+        for (name, time) in times where time > 0 { figures.append(("\(name)_seconds", Double(time) / 1e9)) }
         return figures
     }
 }

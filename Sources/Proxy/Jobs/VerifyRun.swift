@@ -6,7 +6,7 @@ internal import Reactor
 /// full. What differs is dropped and copied anew where that is wanted.
 ///
 /// Its nodes are in use, and a write reaches them in any order: what differs is looked at again when every write that
-/// was under way is over.
+/// was under way is over, and when it would be known if the source had missed one.
 final class VerifyRun {
     private unowned let keeper: PoolKeeper
     let job: Job
@@ -37,14 +37,19 @@ final class VerifyRun {
 
     private func copy(to target: Int) {
         job.phase = "repairing \(keeper.settings.allNodes[target].label)"
-        run(.copy(number: 1), on: target) { [weak self] end in self?.goOn(after: end) }
+        run(.copy(number: 1), on: target) { [weak self] end in
+            guard let self else { return }
+            // What was added and not looked at again may be what a client has deleted.
+            if !end.isWhole { keeper.revoke(target, sent: 0) { _ in } }
+            goOn(after: end)
+        }
     }
 
     private func run(_ pass: FillingPlan.Pass, on target: Int, _ ended: @escaping (PassEnd) -> Void) {
         keeper.control.start(
             pass, of: job, target: target, isFull: { [full] in full[$0] },
             change: { [keeper, repairs, sample] order in
-                order.settling = keeper.settings.timeout
+                order.settling = keeper.markers.quietTime
                 order.reportsOnly = !repairs
                 order.sample = sample
             }, ended)
@@ -73,11 +78,13 @@ final class VerifyRun {
         let report = job.report
         let compared = report.verified - report.absent
         let share = compared > 0 ? Double(compared - report.diverged) / Double(compared) : 1
-        job.figures = [("consistency", share)]
+        job.figures = [("consistency_ratio", share)]
         let differing = "\(report.diverged) of \(compared) differed, \(report.absent) absent"
-        job.end(problem ?? differing, isDone: problem == nil, now: keeper.now)
+        // Who asks by a timer wants to hear of what is left as it was.
+        let isDone = problem == nil && (repairs || report.diverged == 0)
+        job.end(problem ?? differing, isDone: isDone, now: keeper.now)
         keeper.control.logger.notice(
-            "pool is verified",
+            problem == nil ? "pool is verified" : "verification ended",
             metadata: [
                 "pool": "\(keeper.settings.name)", "job": "\(job.id)", "result": "\(problem ?? differing)",
             ])

@@ -78,6 +78,7 @@ final class MarkerLink {
     private func opened() {
         state = .open
         readWatch = loop.watchReadable(socket.descriptor, token: Self.token | UInt64(node))
+        ask(Array("version\r\n".utf8), .version) { _ in }
     }
 
     /// Ends the connection with a reset, so that nothing that was sent can land later.
@@ -200,7 +201,7 @@ final class MarkerLink {
         let parts = String(decoding: line.dropFirst(8), as: UTF8.self).split(separator: ".").prefix(3).map { part in
             Int(String(part.prefix { $0.isNumber })) ?? 0
         }
-        return parts.count == 3 ? parts[0] * 1_000_000 + min(parts[1], 999) * 1000 + min(parts[2], 999) : 0
+        return parts.count == 3 ? min(parts[0], 999) * 1_000_000 + min(parts[1], 999) * 1000 + min(parts[2], 999) : 0
     }
 }
 

@@ -76,7 +76,8 @@ extension PoolKeeper {
     /// Publishes anew what is known here and missing on a node: it may have been evicted, or the node was away.
     func republish() {
         for (node, peer) in markers.missingRevocations(now: now) where republishing.insert([node, peer]).inserted {
-            run(StandingChange(.revoke(known: markers.token(of: node), .unknown), of: node, on: peer)) { [unowned self] in
+            run(StandingChange(.revoke(known: markers.token(of: node), .unknown), of: node, on: peer)) {
+                [unowned self] in
                 republishing.remove([node, peer])
             }
         }

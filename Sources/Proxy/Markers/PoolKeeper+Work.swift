@@ -8,22 +8,27 @@ extension PoolKeeper {
         now + UInt64.random(in: range, using: &control.generator) * 1_000_000
     }
 
-    var workTime: UInt64 { filling?.nextTime ?? (adoption == nil ? workDue : .max) }
+    var workTime: UInt64 {
+        if let filling { return filling.nextTime }
+        return adoption == nil && markers.isInformed && !control.isDraining ? workDue : .max
+    }
 
     func startWork() {
         filling?.work()
         control.archiving[pool]?.work()
+        reviewWanted()
         guard filling == nil, adoption == nil, markers.isInformed, now >= workDue, !control.isDraining else { return }
         workDue = pause(200...1000)
         let adoptable = markers.adoptable(now: now)
         if !adoptable.isEmpty {
             adoption = Adoption(of: adoptable, markers: markers, owner: owner, using: &control.generator)
             adopt()
-        } else if let target = markers.fillable(now: now, besides: heldOff) {
-            filling = FillingRun(of: target, by: self, job: wanted.removeValue(forKey: target) ?? control.newJob("fill", pool: pool, place: target))
+        } else if now >= heldUntil, let target = markers.fillable(now: now, besides: heldOff) {
+            filling = FillingRun(
+                of: target, by: self,
+                job: wanted.removeValue(forKey: target) ?? control.newJob("fill", pool: pool, place: target))
             filling?.work()
         }
-        verifying?.work()
     }
 
     /// Fills the node although nothing speaks against what it holds: an operator wants it. Nil while another is filled.
@@ -35,11 +40,26 @@ extension PoolKeeper {
         wanted[place] = job
         heldOff.remove(place)
         workDue = now
-        // Of no write in particular: nothing of what it holds is taken for granted.
-        revoke(place, sent: 0) { isKept in
-            if !isKept { job.phase = "waiting" }
+        job.cancelled = { [unowned self, unowned job] in
+            wanted[place] = nil
+            job.end("cancelled", isDone: false, now: now)
         }
+        // Of no write in particular: nothing of what it holds is taken for granted.
+        revoke(place, sent: 0) { _ in job.phase = "revoked" }
         return job
+    }
+
+    /// Others may have been faster, or the node is gone.
+    private func reviewWanted() {
+        for (place, job) in wanted {
+            if !control.isUp(first + place) {
+                wanted[place] = nil
+                job.end("the node is down", isDone: false, now: now)
+            } else if job.phase == "revoked", markers.access(place, now: now) == .full {
+                wanted[place] = nil
+                job.end("filled by another proxy", isDone: true, now: now)
+            }
+        }
     }
 
     private func adopt() {
@@ -64,6 +84,13 @@ extension PoolKeeper {
     func disturbed(_ place: Int) {
         adoption?.disturbed()
         if filling?.plan.target == place { filling?.disturb() }
+    }
+
+    /// The proxy stops: another is to go on at once.
+    func stopWork() {
+        adoption?.disturbed()
+        filling?.disturb()
+        verifying?.job.cancelled()
     }
 
     func fillingEnded() {

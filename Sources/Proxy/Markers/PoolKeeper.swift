@@ -19,6 +19,8 @@ final class PoolKeeper {
 
     /// The pause before a lost connection is made again: whether the node is down is soon known.
     private static let reconnectPause: UInt64 = 100_000_000
+    /// As long as it takes to adopt the nodes again, and more.
+    private static let flushHold: UInt64 = 2_000_000_000
 
     unowned let control: Control
     let pool: Int
@@ -46,6 +48,9 @@ final class PoolKeeper {
     /// Nodes whose filling an operator has cancelled: they wait until they come back once more, or he says so.
     var heldOff: Set<Int> = []
     var verifying: VerifyRun?
+    /// Until then the nodes of which this is true are taken for full: a flush is under way, or has just been.
+    private(set) var heldUntil: UInt64 = 0
+    private var held: [Bool] = []
     /// When an adoption or a filling may be begun.
     var workDue: UInt64 = 0
     /// What the workers were told last that the markers are good for.
@@ -79,8 +84,11 @@ final class PoolKeeper {
     func work() {
         for place in links.indices {
             links[place].expire(now: now)
-            if links[place].state == .closed, now >= polling[place].reconnectAt, control.isUp(first + place) {
-                links[place].connect(to: control.addresses[first + place])
+            // A name that is not resolved yet says nothing of the node.
+            if links[place].state == .closed, now >= polling[place].reconnectAt, control.isUp(first + place),
+                let address = control.addresses[first + place]
+            {
+                links[place].connect(to: address)
             }
             if links[place].state == .open, !polling[place].isUnderWay, now >= polling[place].due { poll(place) }
         }
@@ -90,6 +98,7 @@ final class PoolKeeper {
             control.publish()
             trust()
         }
+        verifying?.work()
         startWork()
         for link in links { link.flush() }
     }
@@ -100,7 +109,10 @@ final class PoolKeeper {
         for place in links.indices {
             next = min(next, links[place].deadline)
             switch links[place].state {
-            case .closed: if control.isUp(first + place) { next = min(next, polling[place].reconnectAt) }
+            case .closed:
+                if control.isUp(first + place), control.addresses[first + place] != nil {
+                    next = min(next, polling[place].reconnectAt)
+                }
             case .connecting: break
             case .open: if !polling[place].isUnderWay { next = min(next, polling[place].due) }
             }
@@ -186,21 +198,47 @@ final class PoolKeeper {
         isChanged = true
     }
 
+    /// A client's flush takes the markers of all nodes with it, and makes none of them stale: until they are there again,
+    /// the nodes are what they were. One that missed the flush is revoked as for any other write.
+    func flushed() {
+        if now >= heldUntil { held = names.indices.map { markers.access($0, now: now) == .full } }
+        heldUntil = now + Self.flushHold
+        workDue = min(workDue, now)
+        for place in names.indices { doubt(place) }
+    }
+
+    private func isHeld(_ place: Int) -> Bool {
+        now < heldUntil && held[place] && !markers.hasMissed(place) && markers.isReachable(place, now: now)
+    }
+
     // MARK: What workers are told
 
     /// All nodes have answered, or failed, once.
     var isInformed: Bool { markers.isInformed }
 
+    /// And there is nothing to be adopted, and nothing of that to be read.
+    var isSettled: Bool {
+        isInformed && adoption == nil && markers.adoptable(now: now).isEmpty && !polling.contains(where: \.isUnderWay)
+    }
+
     /// A node that says nothing is given up for now.
     func giveUpUnknown() {
-        for place in links.indices { links[place].fail() }
+        for place in links.indices where !markers.isKnown(place) {
+            links[place].fail()
+            markers.lost(place)
+        }
+        isChanged = true
     }
+
+    /// The node is at another address now.
+    func moved(_ place: Int) { links[place].fail() }
 
     var fullNodes: [Bool] { names.indices.map { markers.access($0, now: now) == .full } }
 
     func verdict(on place: Int, isUp: Bool) -> NodeVerdict {
         guard isUp else { return NodeVerdict(.none, isCovered: markers.isCovered(place, now: now)) }
         let isFull = markers.access(place, now: now) == .full
+        if !isFull, isHeld(place) { return control.topology.nodes[first + place].verdict }
         return NodeVerdict(
             isFull ? .full : .syncing, provenAt: isFull ? markers.provenAt(place) : 0,
             isCovered: markers.isCovered(place, now: now), token: isFull ? markers.token(of: place)?.number ?? 0 : 0)

@@ -121,8 +121,8 @@ final class PassLane {
             firstSettling += 1
             send(command, of: index, now: now)
         }
-        if firstSettling == settling.count {
-            settling.removeAll(keepingCapacity: true)
+        if firstSettling == settling.count || firstSettling >= 1024 {
+            settling.removeFirst(firstSettling)
             firstSettling = 0
         }
     }

@@ -72,8 +72,6 @@ final class PassRunner: TransferWork {
 
     // MARK: Turns
 
-    /// It waits for a dump to be allowed.
-    var wantsDump: Bool { end == nil && stage == .listing && dump == nil }
     var isDumping: Bool { dump != nil }
 
     var wakeup: UInt64 {
@@ -222,7 +220,8 @@ final class PassRunner: TransferWork {
             if let problem = lane.problem { return finish(problem, on: loop) }
         }
         if isCancelled {
-            if lanes.allSatisfy({ $0.underWay == 0 }) { finish(.cancelled, on: loop) }
+            // Looks that wait would be too late: what they are held against may not count any more.
+            if order.settling > 0 || lanes.allSatisfy({ $0.underWay == 0 }) { finish(.cancelled, on: loop) }
         } else if lanes.allSatisfy(\.isEmpty) {
             finish(nil, on: loop)
         }

@@ -24,7 +24,8 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
     public mutating func ask(_ rank: Int) { asked |= Self.bit(rank) }
 
     /// Asks so many copies, the first included.
-    public mutating func askFirst(_ count: Int) { asked = UInt8(truncatingIfNeeded: 1 << count - 1) }
+    @inline(__always)
+    public mutating func askFirst(_ count: Int) { asked = UInt8(truncatingIfNeeded: 1 &<< count &- 1) }
 
     public mutating func answer(_ rank: Int) {
         answered |= Self.bit(rank)
@@ -51,6 +52,12 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
         let lead = deciding & (0 &- deciding)  // its lowest bit
         return answered & lead != 0 && (answers >= needed || answered == left)
     }
+
+    /// `isDecided` and `isOver` where all copies decide, all were asked, and none has failed.
+    @inline(__always)
+    var isUsuallyDecided: Bool { answered & 1 != 0 && (answers >= needed || answered == asked) }
+    @inline(__always)
+    var isUsuallyOver: Bool { answered == asked }
 
     /// All that were asked have answered or failed, and there are late ones that were not.
     public var isLateNext: Bool { asked & late != late && answered | failed == asked }

@@ -199,9 +199,10 @@ extension Engine {
         guard row.flags.contains(.repeatable), mayAskElsewhere(row) else { return false }
         calls[call].piece = none
         calls[call].missed = none
+        // In the reply's order: a large value stops its line until what stands before it is answered.
+        _ = askElsewhere(for: inOrder(row.missed), row, isMiss: true)
         let asked = askElsewhere(for: row.piece, row)
         for _ in 0..<asked.count { poolStats[Int(requests[row.request].pool)].copies.failovers.count(cause) }
-        _ = askElsewhere(for: inOrder(row.missed), row, isMiss: true)
         endLines()
         return !asked.isLost
     }

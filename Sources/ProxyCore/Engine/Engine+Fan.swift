@@ -61,11 +61,29 @@ extension Engine {
     /// A fan for the request, or for a piece of it; nil, with that answered, where too few copies take writes.
     @inline(__always)
     func newFan(for request: UInt32, _ head: RequestHead, _ hash: UInt64, piece: UInt32 = none) -> UInt32? {
+        let (all, minLive, acks) = unsafe pools[Int(requests[request].pool)]._withUnsafeGuaranteedRef {
+            ($0.copies(of: hash), $0.minLive, $0.acks)
+        }
+        guard areFull(all), !all.isEmpty, all.count >= minLive, hasRoomForFan(of: all.count) else {
+            return newFanOfFew(for: request, head, hash, piece: piece)
+        }
+        let own = piece == none ? request : newOwnRequest(for: request, head.verb)
+        let count = UInt8(truncatingIfNeeded: all.count)
+        let progress = CopyProgress(needed: acks.needed(copies: all.count, live: all.count))
+        return take(
+            Fan(
+                client: request, piece: piece, own: own, nodes: all, survivors: count, together: count,
+                progress: progress, pool: requests[request].pool, asksAll: true, hash: hash, head: head))
+    }
+
+    /// `newFan` where not all copies are full, or there is no room.
+    @inline(never)
+    private func newFanOfFew(for request: UInt32, _ head: RequestHead, _ hash: UInt64, piece: UInt32) -> UInt32? {
         let pool = requests[request].pool
         let (all, minLive, acks) = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
             ($0.copies(of: hash), $0.minLive, $0.acks)
         }
-        let (live, survivors, together) = writable(all)
+        let (live, survivors, together) = arranged(all)
         guard live.count >= minLive, !live.isEmpty else {
             refuse(request, piece: piece, live.isEmpty ? .nodeDown : .tooFewCopies)
             return nil
@@ -76,15 +94,20 @@ extension Engine {
         }
         if !head.goesToAllCopies, live.primary != all.primary { poolStats[Int(pool)].copies.failovers.count(.nodeDown) }
         let own = piece == none ? request : newOwnRequest(for: request, head.verb)
-        let fan = fans.take(
+        let progress = CopyProgress(
+            needed: acks.needed(copies: all.count, live: live.count),
+            late: UInt8(truncatingIfNeeded: (1 << live.count) - (1 << survivors)))
+        return take(
             Fan(
                 client: request, piece: piece, own: own, nodes: live, survivors: UInt8(truncatingIfNeeded: survivors),
-                together: UInt8(truncatingIfNeeded: together),
-                progress: CopyProgress(
-                    needed: acks.needed(copies: all.count, live: live.count),
-                    late: UInt8(truncatingIfNeeded: (1 << live.count) - (1 << survivors))),
-                pool: pool, asksAll: live.count == all.count, hash: hash, head: head))
-        requests.update(own) {
+                together: UInt8(truncatingIfNeeded: together), progress: progress, pool: pool,
+                asksAll: live.count == all.count, hash: hash, head: head))
+    }
+
+    @inline(__always)
+    private func take(_ row: Fan) -> UInt32 {
+        let fan = fans.take(row)
+        requests.update(row.own) {
             $0.flags.insert(.fanned)
             $0.fan = fan
             $0.pending = 1  // the fan itself

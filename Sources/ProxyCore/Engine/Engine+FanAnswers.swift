@@ -11,7 +11,7 @@ extension Engine {
     }
 
     private func keepAnswer(_ bytes: RawSpan, from rank: UInt8, _ fan: UInt32) {
-        guard fans[fan].client != none, rank <= fans[fan].held, rank < fans[fan].survivors else { return }
+        guard fans[fan].client != none, rank <= fans[fan].held else { return }
         if rank < fans[fan].held {
             queues.clear(&fans[fan].answer)
             fans[fan].held = rank
@@ -24,9 +24,30 @@ extension Engine {
 
     /// The call's copy has answered, with these bytes at the end.
     func finishCopy(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of link: UInt32) {
-        let ended = calls[call]
-        let own = ended.request
+        let (own, rank) = (calls[call].request, calls[call].rank)
         let fan = requests[own].fan
+        guard fans[fan].isUsual else {
+            finishUnusual(call, code, bytes, of: link, fan)
+            return
+        }
+        countNode(calls[call], code)
+        take(call, from: link)
+        release(call)
+        hold(bytes, code, from: rank, fan)
+        let (isDecided, isOver) = fans.update(fan) {
+            $0.progress.answer(Int(rank))
+            if code.isError { $0.needsRepair = true }
+            return ($0.client != none && $0.progress.isUsuallyDecided, $0.progress.isUsuallyOver)
+        }
+        if isDecided { giveAnswer(of: fan) }
+        if isOver { end(fan) }
+        release(own: own)
+    }
+
+    /// `finishCopy` where the acting primary decides, or has decided, or something is not as usual.
+    @inline(never)
+    private func finishUnusual(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of link: UInt32, _ fan: UInt32) {
+        let ended = calls[call]
         if ended.flags.contains(.fenced), code != .mn {
             keepAnswer(bytes, of: call)
             fans[fan].code = code
@@ -35,28 +56,12 @@ extension Engine {
         countNode(ended, code)
         take(call, from: link)
         release(call)
-        if fans[fan].isUsual {
-            hold(bytes, code, from: ended.rank, fan)
-            let (isDecided, isOver) = fans.update(fan) {
-                $0.progress.answer(Int(ended.rank))
-                if code.isError { $0.needsRepair = true }
-                return ($0.client != none && $0.progress.isDecided, $0.progress.isOver)
-            }
-            if isDecided { giveAnswer(of: fan) }
-            if isOver { end(fan) }
-        } else {
-            if ended.rank < fans[fan].survivors {
-                let code = code == .mn ? endFence(ended.rank, of: fan) : holdLast(bytes, code, of: ended, fan)
-                fans[fan].progress.answer(Int(ended.rank))
-                hear(code, bytes, to: ended.verb, from: ended.rank, fan)
-            } else {
-                // Nobody is told what a copy says that decides nothing.
-                fans[fan].progress.answer(Int(ended.rank))
-                hear(code, bytes, to: ended.verb, from: ended.rank, fan)
-            }
-            settle(fan: fan, own)
-        }
-        release(own: own)
+        // What a copy says that decides nothing is held only until one that decides has answered.
+        let code = code == .mn ? endFence(ended.rank, of: fan) : holdLast(bytes, code, of: ended, fan)
+        fans[fan].progress.answer(Int(ended.rank))
+        hear(code, bytes, to: ended.verb, from: ended.rank, fan)
+        settle(fan: fan, ended.request)
+        release(own: ended.request)
     }
 
     /// Keeps the end of a copy's answer, if the client may get it.

@@ -139,7 +139,7 @@ extension Engine {
 
     private func double(_ call: UInt32, _ index: Int) {
         let row = calls[call]
-        guard mayDouble(row), isReadable(node: row.node), let next = nextCopy(for: call),
+        guard mayDouble(row), let next = nextCopy(for: call),
             hedgings.update(index, { $0.policy.takes() })
         else { return }
         doubledReads += 1
@@ -161,9 +161,10 @@ extension Engine {
         sendKept(slot)
     }
 
-    /// Neither too much is doubled already nor this.
+    /// Neither too much is doubled already nor this; and what is asked may be read, so that the next is one like it.
     func mayDouble(_ row: Call) -> Bool {
         row.other == none && hasRoom && doubledReads < limits.rows / 8 && !queues.isCrowded
+            && isReadable(node: row.node)
     }
 
     // MARK: - Twins

@@ -8,6 +8,8 @@ public struct PoolNotice: BitwiseCopyable, Sendable {
         case repairsDropped
         /// Keys whose repair has failed too often.
         case repairsAbandoned
+        /// A client empties all nodes, and with the rest their markers.
+        case flushing
     }
 
     public var pool: UInt16
@@ -35,6 +37,9 @@ extension Engine {
             notice(.repairsAbandoned, of: pool, repairs.abandoned, since: &givenUp[pool].abandoned)
         }
     }
+
+    /// A flush begins, or is over.
+    func noticeFlush(of pool: UInt16) { work.notices.push(PoolNotice(pool: pool, kind: .flushing, count: 1)) }
 
     private func notice(_ kind: PoolNotice.Kind, of pool: Int, _ count: UInt64, since told: inout UInt64) {
         guard count > told else { return }

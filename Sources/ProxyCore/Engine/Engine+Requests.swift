@@ -8,18 +8,20 @@ extension Engine {
     /// Takes up a valid command at the start of `bytes`. Returns how many bytes it used.
     @inline(__always)
     func begin(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
-        if clients[id].flags.contains(.copies) { return beginAmongCopies(head, bytes, from: id) }
+        let flags = clients[id].flags
+        if flags.contains(.copies), head.verb != .get || flags.contains(.readsElsewhere) {
+            return beginAmongCopies(head, bytes, from: id)
+        }
         poolStats[Int(clients[id].pool)].requests.count(head.verb.rawValue)
         return beginAlone(head, bytes, from: id)
     }
 
-    /// Where a key has more than one copy.
+    /// Where a key has more than one copy, but for a get that goes to the primary.
     @inline(never)
     private func beginAmongCopies(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         if head.verb == .metaGet, awaitsRepair(head, bytes, from: id) { return 0 }
         poolStats[Int(clients[id].pool)].requests.count(head.verb.rawValue)
         let readsElsewhere = clients[id].flags.contains(.readsElsewhere)
-        guard head.verb != .get || readsElsewhere else { return beginAlone(head, bytes, from: id) }
         if head.keyCount > 1, head.verb == .gat || head.verb == .gats { return beginTouching(head, bytes, from: id) }
         if head.isWrite { return beginCopied(head, bytes, from: id) }
         if head.showsCAS, head.keyCount == 1 { return beginTagged(head, bytes, from: id) }

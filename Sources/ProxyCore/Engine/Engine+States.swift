@@ -29,7 +29,8 @@ extension Engine {
         // What waits for one that is down would only wait for its time to run out. What one that is full no longer was
         // to decide must not come to the others behind what they decide now.
         let isLess = before == .full && access != .full || before == .syncing && access == .none
-        if isLess { drop(node: node) }
+        // Of a worker that stood still the answers may be there, waiting to be read.
+        if isLess, !isMistrusted(pool: nodes[node].pool) { drop(node: node) }
     }
 
     private func drop(node: UInt32) {

@@ -10,19 +10,20 @@ internal import MemcacheProtocol
 ///     syncing copies       a set as a set, if a full copy has stored it; else a delete of the key
 ///
 /// Survivors first, so that whoever fills the others, and looks at the survivor once more after each item, sees every
-/// change; a miss there, never a wrong value. `WritePlan` has the same rules, where they are proven. A doubted copy is
-/// one that only this worker does not read for now: a delete there would be a loss as soon as it is proven anew.
+/// change; a miss there, never a wrong value. `Tests/SimulationTests/WritePlan.swift` has the same rules for proxies in
+/// simulated time. A doubted copy is one that only this worker does not read for now: a delete there would be a loss
+/// as soon as it is proven anew.
 /// Where no copy is full, those that are doubted decide, and where there are none, all.
 extension Engine {
-    /// The copies that take writes, by rank, how many of them decide, and how many are asked together with those.
+    /// All copies take writes and decide: nearly always.
     @inline(__always)
-    func writable(_ all: Copies) -> (copies: Copies, survivors: Int, together: Int) {
-        for index in all.indices where !nodes[all[index]].isFull { return arranged(all) }
-        return (all, all.count, all.count)
+    func areFull(_ all: Copies) -> Bool {
+        for index in all.indices where !nodes[all[index]].isFull { return false }
+        return true
     }
 
-    @inline(never)
-    private func arranged(_ all: Copies) -> (copies: Copies, survivors: Int, together: Int) {
+    /// The copies that take writes, by rank, how many of them decide, and how many are asked together with those.
+    func arranged(_ all: Copies) -> (copies: Copies, survivors: Int, together: Int) {
         let live = all.arranged(3) { node in
             let row = nodes[node]
             return row.isFull ? 0 : row.isDoubted ? 1 : row.isReachable ? 2 : nil

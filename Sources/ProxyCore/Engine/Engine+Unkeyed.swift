@@ -51,7 +51,10 @@ extension Engine {
         }
         requests[request].flags.insert(.pieced)
         requests[request].report = report
-        if report == .flush { writes.beginFlush() }
+        if report == .flush {
+            writes.beginFlush()
+            noticeFlush(of: requests[request].pool)
+        }
         requests[request].pending = 1  // this function, so that no early failure ends the request
         for node in nodes(ofPool: requests[request].pool) {
             let piece = newPiece(of: request)
@@ -92,6 +95,7 @@ extension Engine {
     func endFlush(_ request: UInt32) {
         guard requests[request].report == .flush else { return }
         writes.endFlush()
+        noticeFlush(of: requests[request].pool)
         requests[request].report = .flushed
         noteMisses(ofFlush: request)
     }

@@ -48,6 +48,8 @@ public struct PoolMarkers: Sendable {
     static let revokedLimit = 8
 
     var nodes: [Node]
+    /// The ready token of each node, if nobody who answers says that it is revoked. Kept, as every verdict asks for all.
+    private var claims: [Token?]
     /// How old a reading may be, in nanoseconds: the next is there before, unless the process stood still.
     public let lifetime: UInt64
     let timeout: UInt64
@@ -57,6 +59,7 @@ public struct PoolMarkers: Sendable {
     ///   - timeout: of an operation, and of a poll.
     public init(nodes count: Int, poll: UInt64, timeout: UInt64) {
         nodes = Array(repeating: Node(), count: count)
+        claims = Array(repeating: nil, count: count)
         lifetime = poll.addingSaturated(timeout).addingSaturated(timeout)
         self.timeout = timeout
     }
@@ -75,6 +78,7 @@ public struct PoolMarkers: Sendable {
         nodes[node].reading = reading
         nodes[node].asked = asked
         if let token = reading.ready { nodes[node].points.record(cas: reading.cas, token: token, now: now) }
+        findClaims()
         for other in nodes.indices where access(other, now: now) == .full { nodes[other].hasMissed = false }
     }
 
@@ -82,6 +86,7 @@ public struct PoolMarkers: Sendable {
     public mutating func lost(_ node: Int) {
         nodes[node].isKnown = true
         nodes[node].reading = nil
+        findClaims()
     }
 
     /// A write failed on the node, or was left out, though another copy may have taken it. From now on it is not full.
@@ -92,12 +97,14 @@ public struct PoolMarkers: Sendable {
             revoke(node, reading.filling?.token)
         }
         for other in nodes { revoke(node, other.reading?.standings[node]?.token) }
+        findClaims()
     }
 
     /// A revocation stands at a peer, or is about to.
     public mutating func published(_ standing: Standing, of node: Int, on peer: Int) {
         nodes[peer].reading?.standings[node] = standing
         if standing.isRevoked { revoke(node, standing.token) }
+        findClaims()
     }
 
     private mutating func revoke(_ node: Int, _ token: Token?) {
@@ -120,6 +127,11 @@ public struct PoolMarkers: Sendable {
     /// All nodes have answered or failed once.
     public var isInformed: Bool { nodes.allSatisfy(\.isKnown) }
 
+    /// It missed a write since it was last full.
+    public func hasMissed(_ node: Int) -> Bool { nodes[node].hasMissed }
+
+    public func isKnown(_ node: Int) -> Bool { nodes[node].isKnown }
+
     /// When the reading was asked for that says what the node is.
     public func provenAt(_ node: Int) -> UInt64 { nodes[node].asked }
 
@@ -132,8 +144,11 @@ public struct PoolMarkers: Sendable {
         nodes[node].reading != nil && now < nodes[node].asked.addingSaturated(lifetime)
     }
 
-    /// The ready token of a node, if nobody who answers says that it is revoked.
-    func claim(_ node: Int) -> Token? {
+    func claim(_ node: Int) -> Token? { claims[node] }
+
+    private mutating func findClaims() { for node in nodes.indices { claims[node] = findClaim(node) } }
+
+    private func findClaim(_ node: Int) -> Token? {
         guard let token = nodes[node].reading?.ready, !nodes[node].revoked.contains(token) else { return nil }
         for peer in nodes.indices where peer != node {
             guard let standing = nodes[peer].reading?.standings[node], standing.isRevoked else { continue }
@@ -197,10 +212,16 @@ public struct PoolMarkers: Sendable {
 
     /// The node to be filled next. One at a time: two that fill each other would prove nothing.
     ///
+    /// Where no node is full, the first one counts as it is, and all others are held to it: so it is one that was full
+    /// once, and not one that came back empty.
+    ///
     /// - Parameter others: are not to be filled now.
     public func fillable(now: UInt64, besides others: Set<Int> = []) -> Int? {
         guard adoptable(now: now).isEmpty else { return nil }
-        return nodes.indices.first { access($0, now: now) == .syncing && !others.contains($0) }
+        let syncing = nodes.indices.filter { access($0, now: now) == .syncing && !others.contains($0) }
+        guard !nodes.indices.contains(where: { access($0, now: now) == .full }) else { return syncing.first }
+        return syncing.first { nodes[$0].reading?.ready != nil && nodes[$0].reading?.filling == nil }
+            ?? syncing.first { nodes[$0].reading?.filling?.hadFilling == true } ?? syncing.first
     }
 
     /// What the others say of a node, for one that was away: it has no writes of its own that the node could have missed.

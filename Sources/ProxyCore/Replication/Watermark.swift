@@ -49,7 +49,4 @@ public struct WatermarkRing: BitwiseCopyable, Sendable {
         guard let mark = best.mark, mark.token == token else { return nil }
         return mark
     }
-
-    /// The connection or the node is another: what was known of it no longer counts.
-    public mutating func clear() { self = WatermarkRing() }
 }

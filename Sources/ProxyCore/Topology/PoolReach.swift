@@ -12,7 +12,7 @@ public struct PoolReach: Sendable, Equatable {
 
     public static let whole = PoolReach(available: 1, readable: 1, writable: 1)
 
-    private init(available: Double, readable: Double, writable: Double) {
+    public init(available: Double, readable: Double, writable: Double) {
         (self.available, self.readable, self.writable) = (available, readable, writable)
     }
 

@@ -30,7 +30,9 @@ public struct TransferRate: BitwiseCopyable, Sendable {
     public init(_ settings: SyncSettings) { self.init(rate: settings.rate, bandwidth: settings.bandwidth) }
 
     /// From now on as slow as another, of the same or of other limits.
-    public mutating func keepPace(with other: TransferRate) { (halvings, calmLooks) = (other.halvings, other.calmLooks) }
+    public mutating func keepPace(with other: TransferRate) {
+        (halvings, calmLooks) = (other.halvings, other.calmLooks)
+    }
 
     /// When the next item may be asked for; it may now if that is not later than `now`.
     public var nextTime: UInt64 {

@@ -72,6 +72,21 @@ struct BackupTests {
         }
     }
 
+    @Test func aPoolWithOneCopyIsSavedAndRestored() throws {
+        let nodes = try (0..<2).map { _ in try MemcachedServer(.newer) }
+        let cluster = try Cluster(nodes: nodes)
+        let client = try cluster.client()
+        try fill(client)
+        func run(_ command: String) throws -> (code: Int32, output: String, error: String) {
+            try ChildProcess.run([DroverProcess.binary, command, "main", directory.path, "--admin", "\(cluster.admin)"])
+        }
+        #expect(try run("backup").code == 0)
+        for key in keys { #expect(try client.roundTrip("delete \(key)\r\n") == "DELETED\r\n") }
+        let restored = try run("restore")
+        #expect(restored.code == 0, "\(restored)")
+        try check(client, keys)
+    }
+
     @Test func damageIsNamedAndTheRestIsRestored() throws {
         let source = try cluster()
         try fill(source.client())

@@ -18,11 +18,16 @@ struct StreamCommand {
         self.pieces = pieces
     }
 
+    private func padded(_ number: String) -> String {
+        String(repeating: "0", count: max(0, 20 - number.utf8.count)) + number
+    }
+
     func bytes(cas: [String: String]) -> [UInt8] {
         pieces.flatMap { piece in
             switch piece {
             case .bytes(let bytes): bytes
-            case .cas(let key): Array((cas[key] ?? unknownCAS).utf8)
+            // Always as long: where a broken line makes it a part of a data block, its length decides what follows.
+            case .cas(let key): Array(padded(cas[key] ?? unknownCAS).utf8)
             }
         }
     }

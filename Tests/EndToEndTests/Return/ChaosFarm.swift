@@ -39,7 +39,9 @@ final class ChaosFarm: Sendable {
             """
         }
         proxies = SharedBox(
-            try zip(configs, addresses).map { try DroverProcess(config: $0, addresses: [$1], arguments: ["--log-level", "debug"]) })
+            try zip(configs, addresses).map {
+                try DroverProcess(config: $0, addresses: [$1], arguments: ["--log-level", "debug"])
+            })
     }
 
     func client(of proxy: Int) throws -> RawClient {

@@ -67,7 +67,8 @@ struct KeyRecord: Sendable {
         let newer = operations[(candidate + 1)...].last { $0.outcome == .acknowledged && $0.end < start }
         let rule = newer?.value == nil ? "P3" : "P2"
         let age = newer.map { Double(start - $0.end) / 1e9 } ?? 0
-        return "\(rule): \(value), though \(describe(newer)) was acknowledged \(age) s before by proxy \(newer?.proxy ?? -1)"
+        return
+            "\(rule): \(value), though \(describe(newer)) was acknowledged \(age) s before by proxy \(newer?.proxy ?? -1)"
     }
 
     private func describe(_ operation: Operation?) -> String {

@@ -113,7 +113,9 @@ final class ChaosRun: Sendable {
             let complaint = records[key].withValue {
                 $0.complaint(value, proxy: proxy, from: start, to: end, bound: Self.bound)
             }
-            if let complaint { complain("\(keys[key]) (nodes \(homes[key])), read through proxy \(proxy): \(complaint)") }
+            if let complaint {
+                complain("\(keys[key]) (nodes \(homes[key])), read through proxy \(proxy): \(complaint)")
+            }
             _ = Deadline(seconds: 0.0005).waits { false }
         }
     }
@@ -206,7 +208,9 @@ final class ChaosRun: Sendable {
             try farm.start(proxy: proxy)
             note("proxy \(proxy) is back")
         default:
-            let item = random.pick(["ready", "filling", "lease", "standing:n\((node + 1) % 3)", "standing:n\((node + 2) % 3)"])
+            let item = random.pick([
+                "ready", "filling", "lease", "standing:n\((node + 1) % 3)", "standing:n\((node + 2) % 3)",
+            ])
             note("evict \(item) of node \(node)")
             _ = try? farm.nodes[node].client().roundTrip("md __drover:\(item)\r\n")
         }
@@ -259,7 +263,8 @@ final class ChaosRun: Sendable {
         for (index, proxy) in (0..<2).map({ farm.log(of: $0) }).enumerated() {
             try? writeFile("\(environment("TMPDIR") ?? "/tmp")/drover-chaos-\(seed)-proxy\(index).log", proxy)
         }
-        Issue.record("DROVER_SEED=\(seed): \(complaints.value.joined(separator: "\n"))\n\(events.value.joined(separator: "\n"))")
+        Issue.record(
+            "DROVER_SEED=\(seed): \(complaints.value.joined(separator: "\n"))\n\(events.value.joined(separator: "\n"))")
     }
 
     /// Every copy on every node: they agree, and are what was written last. P1 to P5.
@@ -271,9 +276,13 @@ final class ChaosRun: Sendable {
             repeat {
                 items = try homes[key].map { try nodes[$0].stored(keys[key]) }
             } while !agree(items, key) && !settled.hasPassed
-            let values = items.map { $0.flatMap { Int(String(decoding: $0.value, as: UTF8.self).split(separator: " ")[0]) } }
+            let values = items.map {
+                $0.flatMap { Int(String(decoding: $0.value, as: UTF8.self).split(separator: " ")[0]) }
+            }
             if !agree(items, key) {
-                complain("P5: the copies of \(keys[key]) on nodes \(homes[key]) are \(items.map { "\($0.map(\.description) ?? "a miss")" })")
+                complain(
+                    "P5: the copies of \(keys[key]) on nodes \(homes[key]) are \(items.map { "\($0.map(\.description) ?? "a miss")" })"
+                )
             }
             for (place, value) in zip(homes[key], values) where !records[key].value.allowsAtTheEnd(value) {
                 complain("P2: \(keys[key]) on node \(place) is \(value.map { "\($0)" } ?? "a miss") at the end")

@@ -73,7 +73,8 @@ import Testing
         for key in pair.prefix(missing) { world.nodes[0].items[key] = nil }
         world.mostBytes = 100_000
         let answer = world.ask("get \(pair.joined(separator: " ")) none\r\n", from: client)
-        #expect(answer == values(Array(pair.dropLast())).dropLast(4) + "VALUE \(pair[2]) 3 900000\r\n\(large)\r\nEND\r\n")
+        #expect(
+            answer == values(Array(pair.dropLast())).dropLast(4) + "VALUE \(pair[2]) 3 900000\r\n\(large)\r\nEND\r\n")
         #expect(world.engine.poolStats[0].hits[Verb.get.rawValue] == 3)
         #expect(world.engine.poolStats[0].misses[Verb.get.rawValue] == 1)
         world.expectRest()

@@ -25,8 +25,9 @@ struct LineHedgingSimulationTests {
         var generator = SeededGenerator.fromEnvironment()
         var counts = CopyStats()
         for round in 0..<rounds {
-            let seed = round == 0 ? generator.seed : generator.next()
-            var run = HedgedRun(shape, script, onMiss: round % 2 == 0 ? .miss : .next, seed: seed)
+            // Once this one: a key that a line had left out was asked for behind a large value that waited for it.
+            let seed = round == 0 ? generator.seed : round == 1 ? 5_042_158_789_607_087_491 : generator.next()
+            var run = HedgedRun(shape, script, onMiss: seed % 2 == 0 ? .miss : .next, seed: seed)
             for _ in 0..<100 { run.step() }
             run.end()
             counts.merge(run.world.engine.poolStats[0].copies)

@@ -223,7 +223,8 @@ import Testing
         #expect(test.world.take(test.client) == "")
         test.thaw(second)
         let pair = test.pair
-        #expect(test.world.take(test.client) == test.values([pair[0]], "HELLO") + test.values(pair.dropFirst()) + "END\r\n")
+        #expect(
+            test.world.take(test.client) == test.values([pair[0]], "HELLO") + test.values(pair.dropFirst()) + "END\r\n")
         test.expectRest()
     }
 

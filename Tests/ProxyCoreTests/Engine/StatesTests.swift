@@ -127,6 +127,22 @@ struct StatesTests {
         #expect(world.engine.nodes[UInt32(homes[0])].isFull)
     }
 
+    /// What it was to decide must not come to the others behind what they decide now.
+    @Test func aNodeThatIsNoLongerFullDecidesNothingMore() {
+        #expect(reader() == 0)
+        for node in homes { world.nodes[node].items["k"]?.data = [0x35] }
+        world.nodes[homes[0]].isFrozen = true
+        world.send("incr k 1\r\nset k 0 0 1\r\nx\r\n", from: client)
+        world.run()
+        world.judge(node: homes[0], NodeVerdict(.syncing))
+        world.run()
+        #expect(world.take(client).hasPrefix("SERVER_ERROR node is down\r\n"))
+        world.nodes[homes[0]].isFrozen = false
+        world.settle()
+        #expect(world.ask("get k\r\n", from: client) == "VALUE k 0 1\r\nx\r\nEND\r\n")
+        world.expectRest()
+    }
+
     // MARK: - Connections
 
     @Test func aConnectionIsProvenBeforeItIsUsed() {

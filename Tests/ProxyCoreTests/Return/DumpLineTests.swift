@@ -30,7 +30,8 @@ struct DumpLineTests {
         #expect(older.line == .item(item(1_795_225_759, 1_795_225_659, 3, 65), keyLength: 1) && older.key == "T")
         let newer = parse("key=T exp=-1 la=1795225659 cas=3 fetch=no cls=1 size=65 flags=7 \n")
         #expect(newer.line == .item(item(-1, 1_795_225_659, 3, 65), keyLength: 1) && newer.key == "T")
-        let encoded = parse("key=k%25eq%3D1%3B%E9%7f%22 exp=-1 la=0 cas=18446744073709551615 fetch=yes cls=1 size=64\r\n")
+        let encoded = parse(
+            "key=k%25eq%3D1%3B%E9%7f%22 exp=-1 la=0 cas=18446744073709551615 fetch=yes cls=1 size=64\r\n")
         #expect(encoded.line == .item(item(-1, 0, .max, 64), keyLength: 10))
         #expect(parse(Array("key=%00%0a exp=-1 la=0 cas=0 fetch=no cls=1 size=0".utf8)).1 == [0, 10])
         let longest = String(repeating: "%FF", count: 250)

@@ -1,3 +1,5 @@
+@testable import ProxyCore
+
 /// How one write goes to the copies of its key where a node may be away or be filled: told what each copy answers, it
 /// says what to send next, whom to revoke, and when the client gets his answer.
 ///
@@ -11,14 +13,14 @@
 ///
 /// Survivors first, so that the copier, which looks at the survivor once more after each copy, sees every change.
 /// Where no copy is full, those that syncing make do as survivors.
-public struct WritePlan: BitwiseCopyable, Sendable {
-    public enum Kind: BitwiseCopyable, Sendable {
+struct WritePlan: BitwiseCopyable, Sendable {
+    enum Kind: BitwiseCopyable, Sendable {
         case set, delete
         /// Its result depends on what is stored.
         case readModifyWrite
     }
 
-    public enum Action: BitwiseCopyable, Sendable, Equatable {
+    enum Action: BitwiseCopyable, Sendable, Equatable {
         /// The client's command, or what does the same for a copy.
         case command
         /// What the command did on the first copy.
@@ -27,7 +29,7 @@ public struct WritePlan: BitwiseCopyable, Sendable {
         case delete
     }
 
-    public enum Result: BitwiseCopyable, Sendable, Equatable {
+    enum Result: BitwiseCopyable, Sendable, Equatable {
         /// It was done; a delete that found nothing, too.
         case taken
         /// The copy answered that it was not.
@@ -36,7 +38,7 @@ public struct WritePlan: BitwiseCopyable, Sendable {
         case failed
     }
 
-    public enum Answer: BitwiseCopyable, Sendable, Equatable {
+    enum Answer: BitwiseCopyable, Sendable, Equatable {
         /// What the first copy said that took it.
         case acknowledged
         /// What the first copy said.
@@ -66,7 +68,7 @@ public struct WritePlan: BitwiseCopyable, Sendable {
     private var publishingFailed = false
 
     /// - Parameter access: of each copy, in the ring's order; 1 to 8.
-    public init(_ kind: Kind, access: [PoolMarkers.Access]) {
+    init(_ kind: Kind, access: [PoolMarkers.Access]) {
         precondition(!access.isEmpty && access.count <= 8)
         self.kind = kind
         count = access.count
@@ -84,7 +86,7 @@ public struct WritePlan: BitwiseCopyable, Sendable {
     }
 
     /// The next command to be sent; nil while answers are awaited, or when all is sent.
-    public mutating func nextCommand() -> (copy: Int, action: Action)? {
+    mutating func nextCommand() -> (copy: Int, action: Action)? {
         for index in 0..<count where copies[index].state == .waiting && mayGo(index) {
             let action = action(of: index)
             copies[index].state = .sent
@@ -103,7 +105,7 @@ public struct WritePlan: BitwiseCopyable, Sendable {
         return kind == .readModifyWrite || !survivorTook ? .delete : .command
     }
 
-    public mutating func received(_ result: Result, from copy: Int) {
+    mutating func received(_ result: Result, from copy: Int) {
         guard copy >= 0, copy < count, copies[copy].state == .sent else { return }
         copies[copy].state =
             switch result {
@@ -130,14 +132,14 @@ public struct WritePlan: BitwiseCopyable, Sendable {
     private var survivorTook: Bool { (0..<count).contains { copies[$0].isSurvivor && copies[$0].state == .taken } }
 
     /// All copies that were asked have answered or failed.
-    public var isSettled: Bool { (0..<count).allSatisfy { isDone($0) } }
+    var isSettled: Bool { (0..<count).allSatisfy { isDone($0) } }
 
     /// Bit i: copy i was asked and gave no answer. It may have missed the write, or do it any time later: it is revoked,
     /// whatever became of the others.
-    public var failed: UInt8 { bits { copies[$0].state == .failed } }
+    var failed: UInt8 { bits { copies[$0].state == .failed } }
 
     /// Bit i: copy i was left out, and another took the write. It is revoked unless a revocation covers it.
-    public var missed: UInt8 { survivorTook ? absent : 0 }
+    var missed: UInt8 { survivorTook ? absent : 0 }
 
     private func bits(_ condition: (Int) -> Bool) -> UInt8 {
         (0..<count).reduce(0) { condition($1) ? $0 | 1 << UInt8($1) : $0 }
@@ -146,13 +148,13 @@ public struct WritePlan: BitwiseCopyable, Sendable {
     /// All revocations that `failed` and `missed` ask for are over.
     ///
     /// - Parameter isKept: each is kept by some node, or was not needed.
-    public mutating func published(isKept: Bool) {
+    mutating func published(isKept: Bool) {
         isPublished = true
         publishingFailed = !isKept
     }
 
     /// Nil until it is time.
-    public var answer: Answer? {
+    var answer: Answer? {
         guard isSettled, isPublished || failed | missed == 0 else { return nil }
         if survivorTook { return publishingFailed ? .failed : .acknowledged }
         return (0..<count).contains { copies[$0].isSurvivor && copies[$0].state == .refused } ? .refused : .failed
