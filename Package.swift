@@ -43,14 +43,17 @@ let package = Package(
         // Touches the world.
         .systemLibrary(name: "CLibevent", pkgConfig: "libevent", providers: [.apt(["libevent-dev"])]),
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "CPlatform"),
         .target(name: "Reactor", dependencies: ["CLibevent", "CPlatform"], swiftSettings: requestPath),
         .target(name: "Sockets", dependencies: ["CPlatform", "Bytes"]),
         .target(name: "ProxyConfig", dependencies: ["CYaml", "ProxyCore", "Distribution", "MemcacheProtocol"]),
+        .target(name: "Archive", dependencies: ["Bytes", "Distribution", "CZstd"]),
         .target(
             name: "Proxy",
             dependencies: [
-                "Bytes", "MemcacheProtocol", "Distribution", "ProxyCore", "Telemetry", "Reactor", "Sockets", logging,
+                "Bytes", "MemcacheProtocol", "Distribution", "Archive", "ProxyCore", "Telemetry", "Reactor", "Sockets",
+                logging,
             ], swiftSettings: requestPath),
         .target(name: "Admin", dependencies: ["Proxy", "ProxyCore", "Telemetry", "Reactor", logging]),
         .target(
@@ -88,6 +91,7 @@ let package = Package(
             name: "ProxyTests",
             dependencies: ["Proxy", "ProxyCore", "Bytes", "MemcacheProtocol", "Reactor", "Sockets", "DroverTesting"]),
         .testTarget(name: "AdminTests", dependencies: ["Admin", "Proxy", "Reactor", "Telemetry", "DroverTesting"]),
+        .testTarget(name: "ArchiveTests", dependencies: ["Archive", "Bytes", "DroverTesting"]),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "Bytes", "DroverTesting"]),
         .testTarget(
             name: "LoadgenTests",

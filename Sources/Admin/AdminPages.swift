@@ -55,12 +55,19 @@ struct AdminPages {
         var (known, success) = ([String](), 200)
         switch command {
         case .verify: (known, success) = (["repair", "sample"], 202)
+        case .backup: (known, success) = (["path"], 202)
+        case .restore: (known, success) = (["path", "overwrite"], 202)
         case .sync: success = 202
         case .pause, .resume, .cancel: break
         }
         let query = try AdminQuery(request.query, known: known)
-        if case .verify(let pool, _, _) = command {
+        switch command {
+        case .verify(let pool, _, _):
             asked = .verify(pool: pool, repair: try query.flag("repair"), sample: try query.sample())
+        case .backup(let pool, _): asked = .backup(pool: pool, path: try query.path())
+        case .restore(let pool, _, _):
+            asked = .restore(pool: pool, path: try query.path(), overwrite: try query.flag("overwrite"))
+        case .sync, .pause, .resume, .cancel: break
         }
         switch obey(asked) {
         case .job(let id): return Self.json(success, ["job": .integer(id)])
@@ -93,6 +100,8 @@ struct AdminPages {
 
             /api/pools/POOL/nodes/NODE/sync    fill a node anew from the other copies
             /api/pools/POOL/verify             compare all copies; ?repair=1 corrects, ?sample=N takes one key in N
+            /api/pools/POOL/backup             save its items; ?path=/DIR on the proxy's machine
+            /api/pools/POOL/restore            put them back; ?path=/DIR, ?overwrite=1 also where the key is there
             /api/jobs/JOB/pause, resume, cancel
 
             """)

@@ -47,6 +47,13 @@ struct AdminQuery {
         }
     }
 
+    func path() throws(Refusal) -> String {
+        guard let path = values["path"], path.utf8.first == 0x2f else {
+            throw Refusal(reason: "path=\(values["path"] ?? ""): say the folder, from / on")
+        }
+        return path
+    }
+
     func sample() throws(Refusal) -> Int {
         guard let text = values["sample"] else { return 1 }
         guard let sample = Int(text), (1...Self.maxSample).contains(sample) else {

@@ -44,7 +44,11 @@ enum AdminRoute: Equatable {
     }
 
     private init?(pool: String, _ rest: ArraySlice<String>) {
-        if rest == ["verify"] {
+        if rest == ["backup"] {
+            self = .command(.backup(pool: pool, path: ""))
+        } else if rest == ["restore"] {
+            self = .command(.restore(pool: pool, path: "", overwrite: false))
+        } else if rest == ["verify"] {
             self = .command(.verify(pool: pool, repair: false, sample: 1))
         } else if rest.count == 3, rest.first == "nodes", rest.last == "sync" {
             self = .command(.sync(pool: pool, node: rest[rest.startIndex + 1]))

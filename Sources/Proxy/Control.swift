@@ -34,6 +34,8 @@ public final class Control {
     /// Passes under way, by number: whose they are, and who hears of their end.
     var passes: [UInt64: (job: Job, ended: (PassEnd) -> Void)] = [:]
     var lastPass: UInt64 = 0
+    /// Backups and restores under way, by pool.
+    var archiving: [Int: ArchiveRun] = [:]
     /// Those that run and the last that have ended.
     var jobs: [Job] = []
     var lastJob = 0

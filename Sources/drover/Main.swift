@@ -37,6 +37,9 @@ struct Drover: ParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Running Proxy",
-                subcommands: [Status.self, Sync.self, Verify.self, Pause.self, Resume.self, Cancel.self])
+                subcommands: [
+                    Status.self, Sync.self, Verify.self, Backup.self, Restore.self, Pause.self, Resume.self,
+                    Cancel.self,
+                ])
         ])
 }

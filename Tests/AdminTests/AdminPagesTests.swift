@@ -87,6 +87,9 @@ import Testing
             ("/api/pools/main/verify?repair=0&sample=1", .verify(pool: "main", repair: false, sample: 1), 202),
             ("/api/pools/main/verify?sample=100&repair=1", .verify(pool: "main", repair: true, sample: 100), 202),
             ("/api/pools/main/verify?sample=1000000", .verify(pool: "main", repair: false, sample: 1_000_000), 202),
+            ("/api/pools/main/backup?path=/a%20b", .backup(pool: "main", path: "/a b"), 202),
+            ("/api/pools/main/restore?path=/a", .restore(pool: "main", path: "/a", overwrite: false), 202),
+            ("/api/pools/a/restore?overwrite=1&path=/a", .restore(pool: "a", path: "/a", overwrite: true), 202),
             ("/api/jobs/7/pause", .pause(job: 7), 200), ("/api/jobs/7/resume", .resume(job: 7), 200),
             ("/api/jobs/-7/cancel", .cancel(job: -7), 200),
         ] as [(String, JobCommand, Int)])
@@ -110,7 +113,8 @@ import Testing
         ("/api/pools/%00/verify", 400), ("/api/pools/main", 404), ("/api/pools/main/nodes/a", 404),
         ("/api/pools/main/nodes/sync", 404), ("/api/pools/main/nodes/a/b/sync", 404), ("/api/pools/main/verify/", 404),
         ("/api/pools/main/nodes/a/drop", 404), ("/api/jobs/x/pause", 404), ("/api/jobs/1/pause/2", 404),
-        ("/API/jobs/1/pause", 404),
+        ("/API/jobs/1/pause", 404), ("/api/pools/main/backup", 400), ("/api/pools/main/backup?path=a", 400),
+        ("/api/pools/main/backup?path=/a&overwrite=1", 400), ("/api/pools/main/restore?path=/a&overwrite=x", 400),
     ])
     func whatIsMalformedIsNotHandedOn(target: String, status: Int) {
         let response = Self.answer("POST", target, headers: Self.tool) { _ in

@@ -32,6 +32,9 @@ struct JobCommandTests {
             (["sync", "main", "unix:/run/a b"], .sync(pool: "main", node: "unix:/run/a b")),
             (["verify", "é&?"], .verify(pool: "é&?", repair: false, sample: 1)),
             (["verify", "main", "--repair", "--sample", "100"], .verify(pool: "main", repair: true, sample: 100)),
+            (["backup", "main", "/a b&"], .backup(pool: "main", path: "/a b&")),
+            (["restore", "main", "/a"], .restore(pool: "main", path: "/a", overwrite: false)),
+            (["restore", "main", "/a", "--overwrite"], .restore(pool: "main", path: "/a", overwrite: true)),
             (["resume", "3"], .resume(job: 3)),
         ] as [([String], JobCommand)])
     func aJobIsBegunAndFollowedToItsEnd(arguments: [String], command: JobCommand) throws {

@@ -177,7 +177,8 @@ final class FillingRun {
         let request: NodeRequest
         switch command.kind {
         case .look, .fetch: request = .get(name, bumps: false)
-        case .add:
+        // No filling puts.
+        case .add, .put:
             var item = value
             item.flags = command.item.flags
             item.expiry = command.item.ttl < 0 ? nil : world.second + command.item.ttl

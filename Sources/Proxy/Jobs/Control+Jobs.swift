@@ -36,6 +36,8 @@ extension Control {
         switch command {
         case .sync(let pool, let node): with(pool) { sync($0, node) }
         case .verify(let pool, let repair, let sample): with(pool) { verify($0, repair: repair, sample: sample) }
+        case .backup(let pool, let path): archive(.backup, pool, path)
+        case .restore(let pool, let path, let overwrite): archive(.restore(overwrites: overwrite), pool, path)
         case .pause(let job): with(job) { setPaused(true, $0) }
         case .resume(let job): with(job) { setPaused(false, $0) }
         case .cancel(let job): with(job) { $0.cancelled() }
@@ -71,6 +73,34 @@ extension Control {
         guard isUp(keeper.first + place) else { return .refused("\(name) is down; it is filled once it answers") }
         return keeper.sync(place).map { .job($0.id) }
             ?? .refused("another node of the pool is being filled; try again later")
+    }
+
+    private func archive(_ kind: ArchiveOrder.Kind, _ name: String, _ path: String) -> JobAnswer {
+        let names = topology.pools.map(\.settings.name)
+        guard let index = names.firstIndex(of: name) else {
+            return .unknown("no pool \"\(name)\"; there are \(names.joined(separator: ", "))")
+        }
+        guard path.utf8.first == 0x2f, !path.utf8.contains(0) else { return .refused("\(path) is no absolute path") }
+        if isDraining { return .refused("the proxy is stopping") }
+        if let run = archiving[index] { return .refused("job \(run.job.id) is under way in pool \(name)") }
+        let pool = topology.pools[index]
+        let isUp = pool.nodes.map { self.isUp($0) }
+        // Without copies nothing stands in for a node that is down.
+        if keepers[index] == nil, let down = isUp.firstIndex(of: false) {
+            return .refused("\(pool.settings.allNodes[down].label) is down")
+        }
+        let full = keepers[index]?.fullNodes ?? isUp
+        // A copy that is left out might be read later, and be another.
+        if kind != .backup, let place = full.firstIndex(of: false) {
+            return .refused("\(pool.settings.allNodes[place].label) is not up; a restore needs all nodes")
+        }
+        guard full.contains(true) else { return .refused("no node of pool \(name) can be read") }
+        let job = newJob(kind == .backup ? "backup" : "restore", pool: index, place: nil)
+        show(job)
+        let run = ArchiveRun(job, kind, path: path, full: full, self)
+        archiving[index] = run
+        run.begin()
+        return .job(job.id)
     }
 
     private func verify(_ keeper: PoolKeeper, repair: Bool, sample: Int) -> JobAnswer {

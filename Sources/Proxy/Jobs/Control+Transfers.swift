@@ -26,6 +26,19 @@ extension Control {
         watchForeground()
     }
 
+    func nextPass() -> UInt64 {
+        lastPass += 1
+        return lastPass
+    }
+
+    /// Begins a backup or a restore.
+    func start(_ order: ArchiveOrder, of job: Job, _ ended: @escaping (PassEnd) -> Void) {
+        job.passBegan(order.id, now: loop.now)
+        passes[order.id] = (job, ended)
+        transferThread().start(order)
+        watchForeground()
+    }
+
     private func transferThread() -> TransferThread {
         if let transfers { return transfers }
         let mailbox = mailbox

@@ -98,6 +98,7 @@ extension TransferReport {
             ("skipped_too_large", skipped(.tooLarge)), ("skipped_expiring", skipped(.expiring)),
             ("taken_back", takenBack), ("kept", kept), ("dropped", dropped), ("unproven", unproven),
             ("verified", verified), ("diverged", diverged), ("absent", absent),
+            ("expired", expired), ("damaged", damaged),
         ]
         for (name, count) in counts where count > 0 { figures.append((name, Double(count))) }
         let times = [("copy", copyTime), ("sync", syncTime), ("verify", verifyTime), ("total", totalTime)]

@@ -6,6 +6,12 @@ public enum JobCommand: Sendable, Equatable {
     ///
     /// - Parameter sample: one key in so many; 1 is all.
     case verify(pool: String, repair: Bool, sample: Int)
+    /// Writes the pool's items to a folder of the proxy's machine, or goes on with a backup there that was interrupted.
+    ///
+    /// - Parameter path: absolute.
+    case backup(pool: String, path: String)
+    /// Puts the items of a backup back where their keys are not there; with `overwrite`, also where they are.
+    case restore(pool: String, path: String, overwrite: Bool)
     case pause(job: Int)
     case resume(job: Int)
     case cancel(job: Int)

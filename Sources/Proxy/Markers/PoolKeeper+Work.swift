@@ -15,6 +15,7 @@ extension PoolKeeper {
 
     func startWork() {
         filling?.work()
+        control.archiving[pool]?.work()
         reviewWanted()
         guard filling == nil, adoption == nil, markers.isInformed, now >= workDue, !control.isDraining else { return }
         (workDue, workPause) = (.max, pause(200...1000))

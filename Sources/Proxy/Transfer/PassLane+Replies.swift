@@ -32,7 +32,7 @@ extension PassLane {
         let verb: Verb =
             switch rows[Int(index)].command {
             case .look, .fetch: .metaGet
-            case .add: .metaSet
+            case .add, .put: .metaSet
             case .takeBack, .giveBack: .metaDelete
             }
         switch ReplyParser.parse(bytes, for: verb) {

@@ -45,6 +45,7 @@ struct PassOrder: Sendable {
 /// From the control thread to the transfer thread.
 enum ToTransfer: Sendable {
     case start(PassOrder)
+    case archive(ArchiveOrder)
     /// Begins nothing more, and ends as soon as what is under way has.
     case cancel(UInt64)
     case pause(UInt64)
@@ -85,6 +86,8 @@ struct PassEnd: Sendable {
     var report: TransferReport
     /// Why it is not whole.
     var problem: PassProblem?
+    /// What an operator should read of: the damage of a backup, place by place.
+    var notes: [String] = []
 }
 
 /// Why a pass did not come to its end.
@@ -110,6 +113,8 @@ enum PassProblem: Sendable, Equatable {
     case dumpStalled(Int)
     /// An errno, of the temporary file.
     case spill(Int32)
+    /// What is wrong with a backup's folder or file.
+    case archive(String)
     /// Values under way have filled the memory for them.
     case memory
 
@@ -130,6 +135,7 @@ enum PassProblem: Sendable, Equatable {
         case .crawlerDisabled(let node): "the LRU crawler of \(label(node)) cannot be turned on"
         case .dumpStalled(let node): "the dump of \(label(node)) stood still"
         case .spill(let code): "the temporary file for keys: \(errorText(code))"
+        case .archive(let what): what
         case .memory: "no memory for values"
         }
     }

@@ -5,13 +5,14 @@ internal import Reactor
 /// One pass: the dumps that list its items, then a lane for each source.
 ///
 ///     target asked, dumped where needed ▶ sources dumped, one after the other ▶ lanes, all at once ▶ end
-final class PassRunner {
+final class PassRunner: TransferWork {
     private static let memory = 4 << 20
     private static let progressInterval: UInt64 = 500_000_000
 
     let order: PassOrder
     /// The upper bits of its watches' tokens.
     let serial: UInt64
+    var id: UInt64 { order.id }
     private let queues: ByteQueues
     private let sources: CopySources
 

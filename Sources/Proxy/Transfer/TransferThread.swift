@@ -16,6 +16,8 @@ final class TransferThread: Sendable {
 
     func start(_ order: PassOrder) { mailbox.send(.start(order)) }
 
+    func start(_ order: ArchiveOrder) { mailbox.send(.archive(order)) }
+
     /// It begins no more items and ends as soon as those under way have, which takes no longer than the pool's timeout.
     func cancel(_ id: UInt64) { mailbox.send(.cancel(id)) }
 
@@ -46,7 +48,7 @@ final class TransferLoop {
     private let tell: (FromTransfer) -> Void
     private let queues = ByteQueues(limit: TransferLoop.memory)
     private let vector = SendVector()
-    private var passes: [PassRunner] = []
+    private var passes: [any TransferWork] = []
     private var lastSerial: UInt64 = 0
     private var isStopping = false
     /// Kept from pass to pass: only its halvings count.
@@ -89,16 +91,25 @@ final class TransferLoop {
         assert(!passes.isEmpty || queues.memoryInUse == 0, "a pass has left values behind")
     }
 
+    private func begin(_ make: (UInt64) -> any TransferWork) {
+        lastSerial += 1 << Self.passShift
+        let pass = make(lastSerial)
+        if isStopping { pass.cancel() }
+        passes.append(pass)
+    }
+
     private func receive(_ message: ToTransfer) {
         switch message {
         case .start(let order):
-            lastSerial += 1 << Self.passShift
-            let pass = PassRunner(order, serial: lastSerial, queues: queues, pace: pace, now: loop.now)
-            if isStopping { pass.cancel() }
-            passes.append(pass)
-        case .cancel(let id): passes.first { $0.order.id == id }?.cancel()
-        case .pause(let id): passes.first { $0.order.id == id }?.setPaused(true)
-        case .resume(let id): passes.first { $0.order.id == id }?.setPaused(false)
+            begin { PassRunner(order, serial: $0, queues: queues, pace: pace, now: loop.now) }
+        case .archive(let order):
+            switch order.kind {
+            case .backup: begin { BackupRunner(order, serial: $0, queues: queues, pace: pace) }
+            case .restore: begin { RestoreRunner(order, serial: $0, queues: queues, pace: pace) }
+            }
+        case .cancel(let id): passes.first { $0.id == id }?.cancel()
+        case .pause(let id): passes.first { $0.id == id }?.setPaused(true)
+        case .resume(let id): passes.first { $0.id == id }?.setPaused(false)
         case .look(let isStrained):
             pace.look(isStrained: isStrained)
             for pass in passes { pass.keepPace(with: pace) }

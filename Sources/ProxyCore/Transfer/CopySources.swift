@@ -44,3 +44,27 @@ public struct CopySources: Sendable {
         return isMember ? source : .none
     }
 }
+
+/// Where the full copies of a key are, for a backup, which reads the first, and a restore, which writes all.
+public struct FullCopies: Sendable {
+    private let pool: Pool
+    private let isFull: [Bool]
+
+    /// - Parameter isFull: by place in the pool: the nodes that have all copies they ought to have.
+    public init(of pool: Pool, isFull: [Bool]) {
+        precondition(isFull.count == pool.nodes.count)
+        (self.pool, self.isFull) = (pool, isFull)
+    }
+
+    /// By place in the pool, in the ring's order; none of Drover's own keys.
+    public func places(of key: RawSpan) -> [Int] {
+        if MarkerItem.isReserved(key) { return [] }
+        let copies = pool.copies(of: pool.hashed(ByteRange(offset: 0, length: key.byteCount), in: key))
+        return copies.indices.map { Int(copies[$0]) - pool.firstNode }.filter { isFull[$0] }
+    }
+
+    /// Which of `count` parts of a backup the key belongs to, whatever the pool.
+    public static func part(of key: RawSpan, count: Int) -> Int {
+        Int(truncatingIfNeeded: KeyHash.xxh3.hash(key) >> 32) % count
+    }
+}

@@ -7,6 +7,8 @@ public struct ItemCommand: BitwiseCopyable, Sendable, Equatable {
         case look, fetch
         /// ms ME: what the source has, where the target has nothing. The value follows.
         case add
+        /// ms: whatever the target has.
+        case put
         /// md C: the copy that was added, or that is stale, as long as nobody has changed it.
         case takeBack
         /// md I C: gives back the right to replace a stale item, which came with a look and belongs to a client.
@@ -30,7 +32,7 @@ public struct ItemCommand: BitwiseCopyable, Sendable, Equatable {
     }
 
     /// Bytes behind the line: 0, or the value and its CR LF.
-    public var bodyLength: Int { kind == .add ? Int(item.size) + 2 : 0 }
+    public var bodyLength: Int { kind == .add || kind == .put ? Int(item.size) + 2 : 0 }
 
     /// The command line with its CR LF.
     ///
@@ -41,17 +43,17 @@ public struct ItemCommand: BitwiseCopyable, Sendable, Equatable {
         var line = RepairLine()
         switch kind {
         case .look, .fetch: line.append("mg ")
-        case .add: line.append("ms ")
+        case .add, .put: line.append("ms ")
         case .takeBack, .giveBack: line.append("md ")
         }
         line.append(key)
-        if kind == .add { line.append(number: UInt64(item.size), after: " ") }
+        if bodyLength > 0 { line.append(number: UInt64(item.size), after: " ") }
         if isBase64 { line.append(" b") }
         switch kind {
         case .look: line.append(" f t s c u")
         case .fetch: line.append(" f t s c u v")
-        case .add:
-            line.append(" c ME")
+        case .add, .put:
+            line.append(kind == .add ? " c ME" : " c")
             if item.flags != 0 { line.append(number: UInt64(item.flags), after: " F") }
             line.append(number: item.expiry(unixTime: unixTime), after: " T")
         case .takeBack: line.append(number: cas, after: " C")

@@ -19,6 +19,9 @@ public struct TransferReport: Equatable, Sendable {
     /// Differed, and were dropped to be copied again.
     public var diverged = 0
     public var absent = 0
+    /// Of a backup's items: their time was over. And places of its files that cannot be read.
+    public var expired = 0
+    public var damaged = 0
     /// Nanoseconds: of the first copy pass, of the later ones, of the verify passes, of everything.
     public var copyTime: UInt64 = 0
     public var syncTime: UInt64 = 0
@@ -37,6 +40,25 @@ public struct TransferReport: Equatable, Sendable {
             copiedBytes += bytes
         case .present: present += 1
         case .gone: gone += 1
+        case .skipped(let reason): skipped[Int(reason.rawValue)] += 1
+        case .takenBack: takenBack += 1
+        case .failed: break
+        }
+    }
+
+    public mutating func count(saved outcome: SaveStep.Outcome, bytes: Int) {
+        switch outcome {
+        case .saved: count(CopyStep.Outcome.copied, bytes: bytes)
+        case .gone: gone += 1
+        case .skipped(let reason): skipped[Int(reason.rawValue)] += 1
+        case .failed: break
+        }
+    }
+
+    public mutating func count(restored outcome: RestoreStep.Outcome, bytes: Int) {
+        switch outcome {
+        case .restored: count(CopyStep.Outcome.copied, bytes: bytes)
+        case .present: present += 1
         case .skipped(let reason): skipped[Int(reason.rawValue)] += 1
         case .takenBack: takenBack += 1
         case .failed: break
@@ -74,6 +96,8 @@ public struct TransferReport: Equatable, Sendable {
         verified += pass.verified
         diverged += pass.diverged
         absent += pass.absent
+        expired += pass.expired
+        damaged += pass.damaged
     }
 
     public func adding(_ pass: TransferReport) -> TransferReport {
