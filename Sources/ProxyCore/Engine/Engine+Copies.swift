@@ -28,16 +28,17 @@ extension Engine {
 
     /// Where a command for one node goes when the key's primary, `node`, is down: the same where keys have one copy.
     func standIn(for node: UInt32, _ head: RequestHead, in bytes: RawSpan, pool: UInt16) -> UInt32 {
-        standIn(for: node, pool: pool) { hash(of: head, in: bytes, pool: pool) }
+        guard !isReadable(node: node), hasCopies(pool: pool) else { return node }
+        return standIn(for: node, hash(of: head, in: bytes, pool: pool), pool: pool)
     }
 
     func standIn(for node: UInt32, _ key: ByteRange, in bytes: RawSpan, pool: UInt16) -> UInt32 {
-        standIn(for: node, pool: pool) { hash(of: key, in: bytes, pool: pool) }
+        guard !isReadable(node: node), hasCopies(pool: pool) else { return node }
+        return standIn(for: node, hash(of: key, in: bytes, pool: pool), pool: pool)
     }
 
-    private func standIn(for node: UInt32, pool: UInt16, _ hash: () -> UInt64) -> UInt32 {
-        guard !isReadable(node: node), hasCopies(pool: pool) else { return node }
-        let all = copies(of: hash(), pool: pool)
+    private func standIn(for node: UInt32, _ hash: UInt64, pool: UInt16) -> UInt32 {
+        let all = copies(of: hash, pool: pool)
         guard let rank = readable(all) else { return node }
         countUnproven(all[rank])
         if all[rank] != node { poolStats[Int(pool)].copies.failovers.count(.nodeDown) }
