@@ -44,16 +44,20 @@ public struct LatencyHistogram: BitwiseCopyable, Sendable {
     /// Nanoseconds of all latencies together.
     public var sum: UInt64 { nanoseconds }
 
+    // Of a whole histogram through a span: reading one bucket of a value copies all of them.
+
     /// Adds what another worker recorded.
     public mutating func merge(_ other: LatencyHistogram) {
-        for index in 0..<Self.bucketCount { buckets[index] &+= other.buckets[index] }
+        let added = other.buckets.span
+        for index in added.indices { buckets[index] &+= added[index] }
         nanoseconds &+= other.nanoseconds
     }
 
     /// What was recorded since `earlier`, a copy of this one.
     public func since(_ earlier: LatencyHistogram) -> LatencyHistogram {
         var recent = self
-        for index in 0..<Self.bucketCount { recent.buckets[index] &-= earlier.buckets[index] }
+        let before = earlier.buckets.span
+        for index in before.indices { recent.buckets[index] &-= before[index] }
         recent.nanoseconds &-= earlier.nanoseconds
         return recent
     }
@@ -65,7 +69,8 @@ public struct LatencyHistogram: BitwiseCopyable, Sendable {
         guard total > 0 else { return 0 }
         let wanted = max(1, (min(max(part, 0), 1) * Double(total)).rounded(.up))
         var seen: UInt64 = 0
-        for index in 0..<Self.bucketCount {
+        let buckets = buckets.span
+        for index in buckets.indices {
             seen &+= buckets[index]
             if Double(seen) >= wanted { return Self.upperEdge(ofBucket: index) * 1000 }
         }
@@ -80,6 +85,7 @@ public struct LatencyHistogram: BitwiseCopyable, Sendable {
 
     private func count(below end: Int) -> UInt64 {
         var total: UInt64 = 0
+        let buckets = buckets.span
         for index in 0..<end { total &+= buckets[index] }
         return total
     }
