@@ -74,7 +74,16 @@ final class ReturnWorld {
     /// Nothing that is under way can find that the victim missed something.
     private var isWell: Bool {
         isUp && !isRevoked && questions.isEmpty && world.engine.nodes[UInt32(victim)].isFull
-            && world.engine.fans.count == 0
+            && world.engine.fans.count == 0 && isConnected
+    }
+
+    /// No connection to it is still to be made, or may still be found to be broken.
+    private var isConnected: Bool {
+        let engine = world.engine
+        return (0..<engine.liveLinks.count).allSatisfy { index in
+            let link = engine.links[engine.liveLinks[index]]
+            return Int(link.node) != victim || link.state == .closed || link.state == .ready && link.count == 0
+        }
     }
 
     private func publish(_ miss: MissedWrite) {
