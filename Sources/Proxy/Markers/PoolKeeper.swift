@@ -203,14 +203,33 @@ final class PoolKeeper {
     /// A client's flush takes the markers of all nodes with it, and makes none of them stale: until they are there again,
     /// the nodes are what they were. One that missed the flush is revoked as for any other write.
     func flushed() {
-        if now >= heldUntil { held = names.indices.map { markers.access($0, now: now) == .full } }
+        if now >= heldUntil { held = names.indices.map { control.topology.nodes[first + $0].verdict.access == .full } }
         heldUntil = now + Self.flushHold
-        workDue = min(workDue, now)
+        // Not while the markers come back.
+        workPause = max(workPause, now + 2 * interval)
+        workDue = max(workDue, workPause)
+    }
+
+    /// The flush is over: the nodes that were full are as full as before, and get their markers back, unless somebody has
+    /// something to say against one of them.
+    func restoreMarkers() {
+        for place in names.indices where isHeld(place) {
+            guard let token = Token(control.topology.nodes[first + place].verdict.token) else { continue }
+            let standing = Standing(token: token, isRevoked: false, missed: .nothing)
+            for peer in names.indices where peer != place {
+                store(standing.text, as: .standing(of: place), on: peer)
+            }
+            store(MarkerText.token(token), as: .ready, on: place)
+        }
         for place in names.indices { doubt(place) }
     }
 
+    private func store(_ text: [UInt8], as item: MarkerItem, on place: Int) {
+        links[place].send(MarkerCommand(node: place, item: item, .store(text, .ifMissing)), names: names) { _ in }
+    }
+
     private func isHeld(_ place: Int) -> Bool {
-        now < heldUntil && held[place] && !markers.hasMissed(place) && markers.isReachable(place, now: now)
+        now < heldUntil && held[place] && !markers.isDoubtful(place) && markers.isReachable(place, now: now)
     }
 
     // MARK: What workers are told

@@ -53,7 +53,7 @@ extension Engine {
         requests[request].report = report
         if report == .flush {
             writes.beginFlush()
-            noticeFlush(of: requests[request].pool)
+            noticeFlush(.flushing, of: requests[request].pool)
         }
         requests[request].pending = 1  // this function, so that no early failure ends the request
         for node in nodes(ofPool: requests[request].pool) {
@@ -95,7 +95,7 @@ extension Engine {
     func endFlush(_ request: UInt32) {
         guard requests[request].report == .flush else { return }
         writes.endFlush()
-        noticeFlush(of: requests[request].pool)
+        noticeFlush(.flushed, of: requests[request].pool)
         requests[request].report = .flushed
         noteMisses(ofFlush: request)
     }

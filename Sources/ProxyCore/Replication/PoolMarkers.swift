@@ -127,8 +127,10 @@ public struct PoolMarkers: Sendable {
     /// All nodes have answered or failed once.
     public var isInformed: Bool { nodes.allSatisfy(\.isKnown) }
 
-    /// It missed a write since it was last full.
-    public func hasMissed(_ node: Int) -> Bool { nodes[node].hasMissed }
+    /// It missed a write since it was last full, or some other node says so.
+    public func isDoubtful(_ node: Int) -> Bool {
+        nodes[node].hasMissed || nodes.contains { $0.reading?.standings[node]?.isRevoked == true }
+    }
 
     public func isKnown(_ node: Int) -> Bool { nodes[node].isKnown }
 
