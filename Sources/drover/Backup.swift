@@ -39,15 +39,8 @@ struct Backup: ParsableCommand {
     @OptionGroup var job: JobOptions
 
     func run() throws {
-        let client = try admin.client()
-        let code: ExitCode
-        do throws(AdminFailure) {
-            let path = "/api/pools/\(PercentCoding.encode(pool))/backup?path=\(PercentCoding.encode(folder.path))"
-            code = try job.follow(client.command(path), client)
-        } catch {
-            throw error.code
-        }
-        throw code
+        let path = "/api/pools/\(PercentCoding.encode(pool))/backup?path=\(PercentCoding.encode(folder.path))"
+        throw try job.follow(path, of: admin)
     }
 }
 
@@ -79,14 +72,7 @@ struct Restore: ParsableCommand {
     @OptionGroup var job: JobOptions
 
     func run() throws {
-        let client = try admin.client()
-        let code: ExitCode
-        do throws(AdminFailure) {
-            let query = "path=\(PercentCoding.encode(folder.path))&overwrite=\(overwrite ? 1 : 0)"
-            code = try job.follow(client.command("/api/pools/\(PercentCoding.encode(pool))/restore?\(query)"), client)
-        } catch {
-            throw error.code
-        }
-        throw code
+        let query = "path=\(PercentCoding.encode(folder.path))&overwrite=\(overwrite ? 1 : 0)"
+        throw try job.follow("/api/pools/\(PercentCoding.encode(pool))/restore?\(query)", of: admin)
     }
 }

@@ -10,8 +10,20 @@ struct JobOptions: ParsableArguments {
     @Flag(help: "Leave at once; the job goes on by itself.")
     var noWait = false
 
+    /// Asks the proxy for what begins or changes a job, and follows that.
+    ///
+    /// - Parameter path: of the request, percent-encoded.
+    func follow(_ path: String, of admin: AdminOption) throws -> ExitCode {
+        let client = try admin.client()
+        do throws(AdminFailure) {
+            return try follow(client.command(path), client)
+        } catch {
+            throw error.code
+        }
+    }
+
     /// Sees a job that was just begun to its end, and shows how it ended.
-    func follow(_ id: Int, _ client: AdminClient) throws(AdminFailure) -> ExitCode {
+    private func follow(_ id: Int, _ client: AdminClient) throws(AdminFailure) -> ExitCode {
         if noWait {
             Terminal.out(json ? JSONValue.object([.init("job", .integer(id))]).text : begun(id, client))
             return DroverExit.ok.code

@@ -56,14 +56,7 @@ struct Resume: ParsableCommand {
     @OptionGroup var options: JobOptions
 
     func run() throws {
-        let client = try admin.client()
-        let code: ExitCode
-        do throws(AdminFailure) {
-            code = try options.follow(client.command("/api/jobs/\(job.id)/resume"), client)
-        } catch {
-            throw error.code
-        }
-        throw code
+        throw try options.follow("/api/jobs/\(job.id)/resume", of: admin)
     }
 }
 
@@ -84,13 +77,7 @@ struct Cancel: ParsableCommand {
     @OptionGroup var options: JobOptions
 
     func run() throws {
-        let client = try admin.client()
-        let code: ExitCode
-        do throws(AdminFailure) {
-            code = try options.follow(client.command("/api/jobs/\(job.id)/cancel"), client)
-        } catch {
-            throw error.code
-        }
+        let code = try options.follow("/api/jobs/\(job.id)/cancel", of: admin)
         // That it did not come to its own end is what was asked for.
         throw code == DroverExit.failure.code ? DroverExit.ok.code : code
     }

@@ -26,15 +26,8 @@ struct Sync: ParsableCommand {
     @OptionGroup var job: JobOptions
 
     func run() throws {
-        let client = try admin.client()
-        let code: ExitCode
-        do throws(AdminFailure) {
-            let path = "/api/pools/\(PercentCoding.encode(pool))/nodes/\(PercentCoding.encode(node))/sync"
-            code = try job.follow(client.command(path), client)
-        } catch {
-            throw error.code
-        }
-        throw code
+        let path = "/api/pools/\(PercentCoding.encode(pool))/nodes/\(PercentCoding.encode(node))/sync"
+        throw try job.follow(path, of: admin)
     }
 }
 
@@ -71,15 +64,7 @@ struct Verify: ParsableCommand {
     }
 
     func run() throws {
-        let client = try admin.client()
-        let code: ExitCode
-        do throws(AdminFailure) {
-            let query = "repair=\(repair ? 1 : 0)&sample=\(sample)"
-            let path = "/api/pools/\(PercentCoding.encode(pool))/verify?\(query)"
-            code = try job.follow(client.command(path), client)
-        } catch {
-            throw error.code
-        }
-        throw code
+        let query = "repair=\(repair ? 1 : 0)&sample=\(sample)"
+        throw try job.follow("/api/pools/\(PercentCoding.encode(pool))/verify?\(query)", of: admin)
     }
 }

@@ -37,7 +37,7 @@ final class MarkerLink {
     private let lost: () -> Void
 
     private(set) var state = State.closed
-    /// 1.6.18 as 1_006_018; 0 while it is not known.
+    /// 1.6.18 is 10618; 0 while it is not known.
     private(set) var version = 0
     private var socket = Socket.none
     private var readWatch = Watch.none
@@ -171,7 +171,7 @@ final class MarkerLink {
             guard let answer else { return fail() }
             inbox.consume(length)
             questions.removeFirst()
-            if question.verb == .version { version = Self.number(ofVersion: answer.line) }
+            if question.verb == .version { version = unsafe NodeFacts.version(answer.line.span.bytes, from: 8) }
             question.answered(answer)
         }
     }
@@ -196,13 +196,6 @@ final class MarkerLink {
     }
 
     private static func array(_ bytes: RawSpan) -> [UInt8] { (0..<bytes.byteCount).map { bytes.byte(at: $0) } }
-
-    private static func number(ofVersion line: [UInt8]) -> Int {
-        let parts = String(decoding: line.dropFirst(8), as: UTF8.self).split(separator: ".").prefix(3).map { part in
-            Int(String(part.prefix { $0.isNumber })) ?? 0
-        }
-        return parts.count == 3 ? min(parts[0], 999) * 1_000_000 + min(parts[1], 999) * 1000 + min(parts[2], 999) : 0
-    }
 }
 
 extension MarkerLink {

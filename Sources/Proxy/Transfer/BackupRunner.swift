@@ -35,7 +35,7 @@ final class BackupRunner: TransferWork {
     private var spill = KeySpill(keepsItem: false, memory: BackupRunner.memory)
     private var known = 0
 
-    private var links: [ItemLink?]
+    private var links: NodeLinks
     private var rows: [Row] = []
     private var free: [UInt32] = []
     private var expectedBytes = 0
@@ -60,7 +60,7 @@ final class BackupRunner: TransferWork {
         depth = max(1, sync.depth)
         rate = TransferRate(sync)
         rate.keepPace(with: pace)
-        links = order.nodes.map { _ in nil }
+        links = NodeLinks(count: order.nodes.count)
         builder = BlockBuilder(backup: order.backup)
     }
 
@@ -76,8 +76,7 @@ final class BackupRunner: TransferWork {
 
     var wakeup: UInt64 {
         guard end == nil else { return .max }
-        var time = min(nextProgress, dump?.wakeup ?? .max)
-        for link in links { time = min(time, link?.deadline ?? .max) }
+        var time = min(nextProgress, dump?.wakeup ?? .max, links.deadline)
         if stage == .working, !isPaused, hasRoom { time = min(time, rate.nextTime) }
         return time
     }
@@ -97,9 +96,7 @@ final class BackupRunner: TransferWork {
             dump?.ready(on: loop) { item, key in take(item, key) }
             return
         }
-        guard links.indices.contains(Int(token) - 1), let link = links[Int(token) - 1] else { return }
-        if what.contains(.writable) { link.becomeWritable(on: loop) }
-        guard what.contains(.readable) else { return }
+        guard let link = links.readable(token, what, on: loop) else { return }
         link.readReplies(
             on: loop, kind: { rows[Int($0)].kind },
             value: { index, bytes in
@@ -117,11 +114,7 @@ final class BackupRunner: TransferWork {
         } catch {
             finish(.archive(error.description), on: loop)
         }
-        for case let link? in links {
-            link.expire(now: loop.now)
-            link.write(with: vector, on: loop)
-            if let problem = link.problem { return finish(problem, on: loop) }
-        }
+        if let problem = links.turn(with: vector, on: loop) { finish(problem, on: loop) }
     }
 
     private func open() throws(ArchiveError) {
@@ -155,13 +148,7 @@ final class BackupRunner: TransferWork {
             if dump?.isOver == true { try list(mayDump: true, on: loop) }
             return
         }
-        let settings = order.pool.settings
-        for node in order.nodes.indices where order.nodes[node].isFull {
-            links[node] = ItemLink(
-                to: node, at: order.nodes[node].address, timeout: settings.timeout,
-                connectTimeout: settings.connectTimeout, depth: depth, queues: queues, token: serial + 1 + UInt64(node),
-                on: loop)
-        }
+        links.open(order, depth: depth, queues: queues, token: serial, on: loop)
         stage = .working
         try begin(part: 0)
     }
@@ -171,7 +158,7 @@ final class BackupRunner: TransferWork {
         let part = FullCopies.part(of: key, count: manifest.parts)
         guard !manifest.doneParts.contains(part) else { return }
         // No command can name it.
-        guard WireKey.isPlain(key) || Base64.encodedLength(key.byteCount) <= DumpLine.keyLimit else {
+        guard WireKey.isSpellable(key) else {
             return report.count(saved: .skipped(.tooLarge), bytes: 0)
         }
         known += 1
@@ -307,20 +294,9 @@ final class BackupRunner: TransferWork {
         guard end == nil else { return }
         dump?.close(on: loop)
         dump = nil
-        for link in links { link?.close(on: loop) }
+        links.close(on: loop)
         (file, folder) = (nil, nil)
         end = PassEnd(id: id, changed: 0, total: known, report: report, problem: problem)
-    }
-}
-
-/// A key as commands name it.
-struct SpelledKey {
-    let bytes: [UInt8]
-    let isBase64: Bool
-
-    init(_ key: [UInt8]) {
-        isBase64 = unsafe !WireKey.isPlain(key.span.bytes)
-        bytes = isBase64 ? unsafe Array(Base64.encode(key.span.bytes)) : key
     }
 }
 

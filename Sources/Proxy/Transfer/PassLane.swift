@@ -54,9 +54,8 @@ final class PassLane {
     var values = OpenChunk()
     private var expectedBytes = 0
     private var nextBatch: UInt64 = 0
-    /// Items that wait before they are looked at again, in order: until when, which, and their command.
-    private var settling: [(time: UInt64, index: UInt32, command: ItemCommand)] = []
-    private var firstSettling = 0
+    /// Items that wait before they are looked at again, and their command.
+    private var settling = SettlingQueue<(index: UInt32, command: ItemCommand)>()
     var rate: TransferRate
     private(set) var report = TransferReport()
     private(set) var changed = 0
@@ -108,23 +107,14 @@ final class PassLane {
 
     /// When `begin` or `expire` have to be called next.
     func wakeup(mayBegin: Bool) -> UInt64 {
-        var silence = min(source.deadline, target.deadline)
-        if firstSettling < settling.count { silence = min(silence, settling[firstSettling].time) }
+        let silence = min(source.deadline, target.deadline, settling.nextTime)
         return mayBegin && hasRoom && !spills.isEmpty ? min(silence, max(rate.nextTime, nextBatch)) : silence
     }
 
     func expire(now: UInt64) {
         source.expire(now: now)
         target.expire(now: now)
-        while firstSettling < settling.count, settling[firstSettling].time <= now, problem == nil {
-            let (_, index, command) = settling[firstSettling]
-            firstSettling += 1
-            send(command, of: index, now: now)
-        }
-        if firstSettling == settling.count || firstSettling >= 1024 {
-            settling.removeFirst(firstSettling)
-            firstSettling = 0
-        }
+        while problem == nil, let (index, command) = settling.next(now: now) { send(command, of: index, now: now) }
     }
 
     // MARK: Items
@@ -202,7 +192,7 @@ final class PassLane {
         guard let command = rows.update(Int(index), { $0.step.nextCommand() }) else { return finish(index) }
         // Never the first command: a second look.
         if order.settling > 0, command.kind == .look, rows[Int(index)].hasBegun {
-            settling.append((now + order.settling, index, command))
+            settling.add((index, command), until: now + order.settling)
         } else {
             send(command, of: index, now: now)
         }
@@ -233,17 +223,5 @@ final class PassLane {
         rows[Int(index)].key = ByteRun()
         queues.clear(&rows[Int(index)].source)
         queues.clear(&rows[Int(index)].target)
-    }
-}
-
-/// How a key of a dump is spelled in a command.
-enum WireKey {
-    /// As it is; else in base64, which any memcached takes for any key.
-    static func isPlain(_ key: RawSpan) -> Bool {
-        for index in 0..<key.byteCount {
-            let byte = key.byte(at: index)
-            if byte <= ASCII.space || byte == 0x7f { return false }
-        }
-        return true
     }
 }

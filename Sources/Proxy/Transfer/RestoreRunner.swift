@@ -40,14 +40,13 @@ final class RestoreRunner: TransferWork {
     private var dump: KeyDump?
     /// The smallest of the nodes'.
     private var itemSizeMax = Int.max
-    private var links: [ItemLink?]
+    private var links: NodeLinks
     private var rows: [Row] = []
     private var free: [UInt32] = []
     /// Items whose adds are not all answered.
     private var adding = 0
-    /// Until when items wait, in order.
-    private var settling: [(time: UInt64, index: UInt32)] = []
-    private var firstSettling = 0
+    /// Items that wait for their second look.
+    private var settling = SettlingQueue<UInt32>()
     private var values = OpenChunk()
 
     private var rate: TransferRate
@@ -68,7 +67,7 @@ final class RestoreRunner: TransferWork {
         depth = max(1, sync.depth)
         rate = TransferRate(sync)
         rate.keepPace(with: pace)
-        links = order.nodes.map { _ in nil }
+        links = NodeLinks(count: order.nodes.count)
     }
 
     var id: UInt64 { order.id }
@@ -83,9 +82,8 @@ final class RestoreRunner: TransferWork {
 
     var wakeup: UInt64 {
         guard end == nil else { return .max }
-        var time = min(nextProgress, dump?.wakeup ?? .max)
-        for link in links { time = min(time, link?.deadline ?? .max) }
-        if firstSettling < settling.count { time = min(time, settling[firstSettling].time) }
+        var time = min(nextProgress, dump?.wakeup ?? .max, links.deadline)
+        time = min(time, settling.nextTime)
         if stage == .opening || stage == .working && !isPaused && hasRoom { time = min(time, rate.nextTime) }
         return time
     }
@@ -105,9 +103,7 @@ final class RestoreRunner: TransferWork {
             dump?.ready(on: loop) { _, _ in }
             return
         }
-        guard links.indices.contains(Int(token) - 1), let link = links[Int(token) - 1] else { return }
-        if what.contains(.writable) { link.becomeWritable(on: loop) }
-        guard what.contains(.readable) else { return }
+        guard let link = links.readable(token, what, on: loop) else { return }
         let node = link.node
         link.readReplies(
             on: loop,
@@ -127,11 +123,7 @@ final class RestoreRunner: TransferWork {
         } catch {
             finish(.archive(error.description), on: loop)
         }
-        for case let link? in links {
-            link.expire(now: loop.now)
-            link.write(with: vector, on: loop)
-            if let problem = link.problem { return finish(problem, on: loop) }
-        }
+        if let problem = links.turn(with: vector, on: loop) { finish(problem, on: loop) }
     }
 
     private func open() throws(ArchiveError) {
@@ -164,26 +156,17 @@ final class RestoreRunner: TransferWork {
             if dump?.isOver == true { ask(mayDump: true, on: loop) }
             return
         }
-        let settings = order.pool.settings
-        for node in order.nodes.indices where order.nodes[node].isFull {
-            links[node] = ItemLink(
-                to: node, at: order.nodes[node].address, timeout: settings.timeout,
-                connectTimeout: settings.connectTimeout, depth: 65 * depth, queues: queues,
-                token: serial + 1 + UInt64(node), on: loop)
-        }
+        links.open(order, depth: 65 * depth, queues: queues, token: serial, on: loop)
         stage = .working
     }
 
     // MARK: Items
 
     private func work(on loop: EventLoop) throws(ArchiveError) {
-        while firstSettling < settling.count, settling[firstSettling].time <= loop.now {
-            let index = settling[firstSettling].index
-            firstSettling += 1
+        while let index = settling.next(now: loop.now) {
             rows[Int(index)].step.settled()
             advance(index, now: loop.now)
         }
-        if firstSettling == settling.count { (settling, firstSettling) = ([], 0) }
         while !isPaused, !isCancelled, hasRoom, rate.nextTime <= loop.now, try fillBlock() {
             if let row = block.popLast() { begin(row, now: loop.now) }
         }
@@ -240,7 +223,7 @@ final class RestoreRunner: TransferWork {
             rows[Int(index)].value = []
             adding -= 1
             if step.isSettling {
-                settling.append((now.addingSaturated(order.pool.settings.timeout), index))
+                settling.add(index, until: now.addingSaturated(order.pool.settings.timeout))
             }
         }
         advance(index, now: now)
@@ -277,9 +260,8 @@ final class RestoreRunner: TransferWork {
         found.forEach { record, bytes in
             let key = bytes.extracting(record.key.start..<record.key.end)
             let places = copies.places(of: key)
-            let isSpellable = WireKey.isPlain(key) || Base64.encodedLength(key.byteCount) <= DumpLine.keyLimit
             let isExpired = record.expiry >= 0 && record.expiry <= now
-            guard !places.isEmpty, isSpellable, !isExpired,
+            guard !places.isEmpty, WireKey.isSpellable(key), !isExpired,
                 record.value.count <= CopyStep.room(itemSizeMax: itemSizeMax, keyLength: key.byteCount)
             else {
                 done += 1
@@ -303,7 +285,7 @@ final class RestoreRunner: TransferWork {
         guard end == nil else { return }
         dump?.close(on: loop)
         dump = nil
-        for link in links { link?.close(on: loop) }
+        links.close(on: loop)
         queues.close(&values)
         (reader, folder) = (nil, nil)
         end = PassEnd(id: id, changed: 0, total: known, report: report, problem: problem, notes: notes)

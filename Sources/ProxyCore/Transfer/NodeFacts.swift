@@ -53,8 +53,9 @@ public struct NodeFacts: BitwiseCopyable, Sendable, Equatable {
         return digits(line, from: name.utf8CodeUnitCount)?.value
     }
 
-    /// Three numbers with points between; whatever stands behind them does not count.
-    private static func version(_ line: RawSpan, from start: Int) -> Int {
+    /// Three numbers with points between, as one: 1.6.18 is 10618. Whatever stands behind them does not count; 0 if
+    /// they are not there.
+    public static func version(_ line: RawSpan, from start: Int) -> Int {
         var (version, index) = (0, start)
         for place in 0..<3 {
             guard let (value, end) = digits(line, from: index), value < 100 else { return 0 }
