@@ -11,6 +11,7 @@ extension Control {
 
     private func verdict(on node: Int) -> NodeVerdict {
         let pool = topology.nodes[node].pool
+        if let home = homes[pool] { return home.plan.verdict(on: node - home.first) }
         guard let keeper = keepers[pool] else { return NodeVerdict(isUp: isUp(node)) }
         return keeper.verdict(on: node - keeper.first, isUp: isUp(node))
     }
@@ -66,8 +67,9 @@ extension Control {
 
     /// - Parameter node: among all nodes.
     func link(of node: Int) -> MarkerLink? {
-        guard node < topology.nodes.count, let keeper = keepers[topology.nodes[node].pool] else { return nil }
-        return keeper.links[node - keeper.first]
+        guard node < topology.nodes.count else { return nil }
+        let pool = topology.nodes[node].pool
+        return keepers[pool].map { $0.links[node - $0.first] } ?? homes[pool]?.link(of: node)
     }
 
     /// Clients of the worker wait for this.
@@ -76,7 +78,8 @@ extension Control {
         let answer: (Bool) -> Void = { [unowned self] isKept in
             workers[worker].send(.published(node: node, round: round, isKept: isKept))
         }
-        guard let keeper = keepers[topology.nodes[Int(node)].pool] else { return answer(true) }
+        let pool = topology.nodes[Int(node)].pool
+        guard let keeper = keepers[pool] else { return answer(homes[pool]?.missedWrite(Int(node)) ?? true) }
         keeper.revoke(Int(node) - keeper.first, sent: miss.sent, answer)
     }
 }
@@ -84,6 +87,7 @@ extension Control {
 extension NodeVerdict {
     /// All but when it was found out.
     fileprivate func saysTheSame(as other: NodeVerdict) -> Bool {
-        access == other.access && isCovered == other.isCovered && token == other.token
+        access == other.access && isCovered == other.isCovered && token == other.token && keys == other.keys
+            && isMarked == other.isMarked
     }
 }

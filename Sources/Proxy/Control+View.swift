@@ -43,7 +43,7 @@ extension Control {
             verbs: Verb.allCases.map { "\($0.spelling)" },
             pools: zip(topology.pools, reach).map { pool, reach in
                 PoolView(
-                    name: pool.settings.name, copies: pool.copyCount,
+                    name: pool.settings.name, copies: pool.settings.copies,
                     nodes: topology.nodes[pool.nodes].map {
                         NodeView(name: $0.settings.label, state: NodeState($0.verdict.access))
                     }, available: reach.available, readable: reach.readable, writable: reach.writable)

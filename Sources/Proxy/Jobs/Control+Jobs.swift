@@ -84,7 +84,7 @@ extension Control {
         if isDraining { return .refused("the proxy is stopping") }
         if let run = archiving[index] { return .refused("job \(run.job.id) is under way in pool \(name)") }
         let pool = topology.pools[index]
-        let isUp = pool.nodes.map { self.isUp($0) }
+        let isUp = topology.nodes[pool.nodes].map { $0.verdict.access == .full }
         // Without copies nothing stands in for a node that is down.
         if keepers[index] == nil, let down = isUp.firstIndex(of: false) {
             return .refused("\(pool.settings.allNodes[down].label) is down")
