@@ -10,6 +10,7 @@ extension MarkerItem {
         case .filling: 1001
         case .lease: 1002
         case .tick: 1003
+        case .scrub: 1004
         case .standing(let node): 1010 + node
         }
     }

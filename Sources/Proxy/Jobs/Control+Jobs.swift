@@ -104,7 +104,7 @@ extension Control {
     }
 
     private func verify(_ keeper: PoolKeeper, repair: Bool, sample: Int) -> JobAnswer {
-        if let job = jobs.first(where: { !$0.isOver && $0.pool == keeper.pool }) {
+        if let job = jobs.first(where: { !$0.isOver && $0.pool == keeper.pool && $0 !== keeper.scrub?.job }) {
             return .refused("job \(job.id) is under way in pool \(keeper.settings.name); wait for it or cancel it")
         }
         let job = newJob("verify", pool: keeper.pool, place: nil)

@@ -48,6 +48,8 @@ final class PoolKeeper {
     /// Nodes whose filling an operator has cancelled: they wait until they come back once more, or he says so.
     var heldOff: Set<Int> = []
     var verifying: VerifyRun?
+    /// Nil where it is off.
+    private(set) var scrub: ScrubRun?
     /// Until then the nodes of which this is true are taken for full: a flush is under way, or has just been.
     private(set) var heldUntil: UInt64 = 0
     private var held: [Bool] = []
@@ -76,6 +78,7 @@ final class PoolKeeper {
                     node: first + place, on: control.loop, timeout: settings.timeout,
                     connectTimeout: settings.connectTimeout, lost: { [unowned self] in lost(place) }))
         }
+        if settings.sync.scrub > 0 { scrub = ScrubRun(of: self) }
     }
 
     var now: UInt64 { control.loop.now }
@@ -101,13 +104,14 @@ final class PoolKeeper {
             trust()
         }
         verifying?.work()
+        scrub?.work()
         startWork()
         for link in links { link.flush() }
     }
 
     /// When `work` has something to do although nothing is ready.
     var nextTime: UInt64 {
-        var next = workTime
+        var next = min(workTime, scrub?.nextTime ?? .max)
         for place in links.indices {
             next = min(next, links[place].deadline)
             switch links[place].state {

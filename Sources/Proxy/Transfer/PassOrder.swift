@@ -30,8 +30,9 @@ struct PassOrder: Sendable {
     var dropsStrays = false
     /// What differs is counted and stays.
     var reportsOnly = false
-    /// One key in so many is verified.
+    /// One key in so many is verified, after so many that are not.
     var sample = 1
+    var sampleStart = 0
 
     init(id: UInt64, pass: FillingPlan.Pass, pool: Pool, target: Int, nodes: [Node]) {
         self.id = id

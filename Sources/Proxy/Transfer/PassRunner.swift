@@ -51,6 +51,7 @@ final class PassRunner: TransferWork {
         sources = CopySources(
             of: order.pool, target: order.target, isFull: order.nodes.map(\.isFull), wantsStrays: order.dropsStrays)
         present = KeyFilter(seed: order.id)
+        sampled = order.sampleStart
         nextProgress = now.addingSaturated(Self.progressInterval)
         let others = order.nodes.indices.filter { $0 != order.target && order.nodes[$0].isFull }
         switch order.pass {

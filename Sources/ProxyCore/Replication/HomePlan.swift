@@ -51,12 +51,17 @@ public struct HomePlan: Sendable {
         case leaving
         case drop, dropPause
 
-        /// The node has all that was acknowledged.
-        var isProven: Bool {
+        /// The node is written and counts as full.
+        var isFull: Bool {
             switch self {
             case .proving, .mend, .verify, .leading: true
             default: false
             }
+        }
+
+        /// And it holds nothing that would have to be taken back.
+        var isProven: Bool {
+            if case .mend = self { false } else { isFull }
         }
 
         /// The node is not home yet.
@@ -119,7 +124,7 @@ public struct HomePlan: Sendable {
         case .back where isReturning(place) && stage == .leading:
             return NodeVerdict(.full, keys: .leading, isHoming: true)
         case .back where isReturning(place):
-            return NodeVerdict(stage?.isProven == true ? .full : .syncing, keys: .joining, isHoming: true)
+            return NodeVerdict(stage?.isFull == true ? .full : .syncing, keys: .joining, isHoming: true)
         case .away, .back: return NodeVerdict(.none, keys: .away, isHoming: marked)
         }
     }
@@ -172,7 +177,7 @@ public struct HomePlan: Sendable {
         }
         // What stood in is behind now.
         if stage.isProven { complete(now: now) }
-        return true
+        return stage.isProven || !stage.isFull
     }
 
     private mutating func restart(now: UInt64) {

@@ -169,6 +169,17 @@ struct HomePlanTests {
         #expect((0..<3).allSatisfy { course.state($0) == "full own" })
     }
 
+    /// What is being copied may have to be taken back.
+    @Test func nothingIsCompleteInTheMiddleOfACopy() {
+        var course = Course()
+        course.goAndComeBack(1)
+        course.run(until: .mend(1))
+        let isKept = course.plan.missedWrite(0, now: course.now)
+        #expect(!isKept && course.state(1) == "full joining")
+        course.plan.wentDown(0, now: course.now)
+        #expect(course.state(1) == "none away" && course.state(0) == "none away")
+    }
+
     @Test func whatOnlyStandsInsTookIsNotAcknowledgedWhenTheNodeIsHome() {
         var course = Course()
         course.goAndComeBack(1)

@@ -43,6 +43,7 @@ struct HomeSimulationTests {
 
         mutating func publish() {
             let plan = plan
+            guard !contents.indices.allSatisfy({ plan.verdict(on: $0) == topology.nodes[$0].verdict }) else { return }
             topology = topology.with { plan.verdict(on: $0) }
         }
 
