@@ -57,10 +57,17 @@ extension Control {
 
     /// Before anybody is served: a node may hold what another knows to be stale. Nodes without any markers are adopted.
     func learnMarkers() {
-        let patience = keepers.compactMap { $0.map { $0.settings.connectTimeout + $0.settings.timeout } }.max()
+        let learning = settings.pools.indices.filter { keepers[$0] != nil || homes[$0] != nil }
+        let patience = learning.map { settings.pools[$0].connectTimeout + settings.pools[$0].timeout }.max()
         guard let patience else { return }
         let deadline = loop.now + patience
-        while loop.now < deadline, keepers.contains(where: { $0?.isSettled == false }) { turn(until: deadline) }
+        for home in homes { home?.learn() }
+        while loop.now < deadline,
+            keepers.contains(where: { $0?.isSettled == false }) || homes.contains(where: { $0?.isInformed == false })
+        {
+            turn(until: deadline)
+        }
+        for home in homes { home?.begin() }
         for keeper in keepers where keeper?.isInformed == false { keeper?.giveUpUnknown() }
         publish()
     }
@@ -69,7 +76,7 @@ extension Control {
     func link(of node: Int) -> MarkerLink? {
         guard node < topology.nodes.count else { return nil }
         let pool = topology.nodes[node].pool
-        return keepers[pool].map { $0.links[node - $0.first] } ?? homes[pool]?.link(of: node)
+        return keepers[pool].map { $0.links[node - $0.first] } ?? homes[pool].map { $0.links[node - $0.first] }
     }
 
     /// Clients of the worker wait for this.

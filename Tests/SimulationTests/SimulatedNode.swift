@@ -11,6 +11,7 @@ extension MarkerItem {
         case .lease: 1002
         case .tick: 1003
         case .scrub: 1004
+        case .away(let node): 1030 + node
         case .standing(let node): 1010 + node
         }
     }

@@ -19,21 +19,38 @@ final class HomeKeeper {
     private var round = 0
     private var waitsUntil: UInt64?
     private var job: Job?
-    /// To the node that is brought home, for as long as that takes: it is one process.
-    private var link: MarkerLink?
+    /// To each node; open while there is something to be said to it.
+    private(set) var links: [MarkerLink] = []
+    /// The one whose connection is kept while it is brought home: it is one process.
+    private var watched: Int?
+    private let names: [String]
+    /// What waits for a connection, and how many answers are awaited.
+    private var mail: [[(command: MarkerCommand, answered: (MarkerReply) -> Void)]]
+    private var awaited: [Int]
+    private var told: [HomePlan.Record?]
+    /// Found on the nodes at the start.
+    private var found: [Int: HomePlan.Record] = [:]
     private var isToldHopeless = false
 
     init(_ control: Control, pool: Int) {
         (self.control, self.pool) = (control, pool)
         let topology = control.topology.pools[pool]
         (first, settings) = (topology.firstNode, topology.settings)
-        plan = HomePlan(
-            nodes: settings.nodes.count, timeout: settings.timeout, verifies: settings.sync.verify != .none)
+        let count = settings.nodes.count
+        plan = HomePlan(nodes: count, timeout: settings.timeout, verifies: settings.sync.verify != .none)
+        names = settings.nodes.map(\.ringName)
+        mail = Array(repeating: [], count: count)
+        awaited = Array(repeating: 0, count: count)
+        told = Array(repeating: nil, count: count)
+        for place in 0..<count {
+            links.append(
+                MarkerLink(
+                    node: first + place, on: control.loop, timeout: settings.timeout,
+                    connectTimeout: settings.connectTimeout, lost: { [unowned self] in lost(place) }))
+        }
     }
 
     private var now: UInt64 { control.loop.now }
-
-    func link(of node: Int) -> MarkerLink? { link?.node == node ? link : nil }
 
     // MARK: What happens
 
@@ -53,7 +70,14 @@ final class HomeKeeper {
         return isKept
     }
 
-    private func lost() {
+    private func lost(_ place: Int) {
+        let letters = mail[place]
+        mail[place] = []
+        for letter in letters { letter.answered(.failed) }
+        if watched == place { disturb() }
+    }
+
+    private func disturb() {
         plan.disturbed(now: now)
         review("the connection to the node was lost")
         control.publish()
@@ -66,7 +90,7 @@ final class HomeKeeper {
         waitsUntil = nil
         if let job { control.cancelPass(of: job) }
         tellHopeless()
-        closeLink()
+        watched = nil
         // What stood in is still to be dropped.
         guard let job, !plan.isBusy || plan.places[plan.node] != .home else { return }
         self.job = nil
@@ -97,26 +121,19 @@ final class HomeKeeper {
         control.describe(first + (job.place ?? 0), ["job": "\(job.id)"])
     }
 
-    private func closeLink() {
-        // Whoever it was told of is gone.
-        let old = link
-        link = nil
-        old?.fail()
-    }
-
     /// The proxy stops.
     func stopWork() { if let job { control.cancelPass(of: job) } }
 
     // MARK: In each turn of the loop
 
     var nextTime: UInt64 {
-        let time = min(waitsUntil ?? plan.nextTime, link?.deadline ?? .max)
+        let time = links.reduce(waitsUntil ?? plan.nextTime) { min($0, $1.deadline) }
         return control.isDraining ? .max : time
     }
 
     func work() {
         guard !control.isDraining else { return }
-        link?.expire(now: now)
+        for link in links { link.expire(now: now) }
         if let time = waitsUntil, now >= time {
             waitsUntil = nil
             plan.waited(now: now)
@@ -124,7 +141,8 @@ final class HomeKeeper {
             control.publish()
         }
         if waitsUntil == nil, plan.nextTime <= now { proceed() }
-        link?.flush()
+        tellRecords()
+        exchangeMail()
     }
 
     private func proceed() {
@@ -136,7 +154,7 @@ final class HomeKeeper {
         control.publish()
         switch command {
         case .wait(let until):
-            if link == nil, plan.places[plan.node] == .back { connect(plan.node) }
+            if watched == nil, plan.places[plan.node] == .back { watch(plan.node) }
             waitsUntil = until
         case .flush: flush()
         case .copy(let target, let isLive): begin(.copy(number: 1), on: target, isLive: isLive)
@@ -149,24 +167,23 @@ final class HomeKeeper {
     private func currentJob() -> Job {
         if let job { return job }
         let job = control.newJob("return", pool: pool, place: plan.node)
-        job.cancelled = { [unowned self] in lost() }
+        job.cancelled = { [unowned self] in disturb() }
         control.show(job)
         self.job = job
         return job
     }
 
-    private func connect(_ place: Int) {
-        let made = MarkerLink(
-            node: first + place, on: control.loop, timeout: settings.timeout, connectTimeout: settings.connectTimeout,
-            lost: { [unowned self] in if link != nil { lost() } })
-        link = made
-        made.connect(to: control.addresses[first + place])
+    private func watch(_ place: Int) {
+        // Not one from before.
+        links[place].fail()
+        watched = place
+        links[place].connect(to: control.addresses[first + place])
     }
 
     private func flush() {
-        guard let link, link.state == .open else { return lost() }
+        guard let watched, links[watched].state == .open else { return disturb() }
         let round = round
-        link.ask(Array("flush_all\r\n".utf8), .flushAll) { [weak self] answer in
+        links[watched].ask(Array("flush_all\r\n".utf8), .flushAll) { [weak self] answer in
             guard let self, self.round == round, let answer else { return }
             plan.flushed(isDone: answer.code == .ok, now: now)
             review("flushed")
@@ -197,6 +214,73 @@ final class HomeKeeper {
             plan.passed(HomePlan.PassResult(end), on: target, now: now)
             review("passes failed")
             control.publish()
+        }
+    }
+}
+
+// MARK: - What a proxy that is started later has to know
+
+extension HomeKeeper {
+    /// Asks all nodes what they keep.
+    func learn() {
+        for place in names.indices {
+            for other in names.indices where other != place {
+                send(MarkerCommand(node: place, item: .away(of: other), .read)) { [unowned self] reply in
+                    guard case .value(let text, _) = reply, let record = HomePlan.Record(text: text) else { return }
+                    found[other] = found[other].map { $0.joined(record) } ?? record
+                }
+            }
+        }
+        exchangeMail()
+    }
+
+    var isInformed: Bool { mail.allSatisfy(\.isEmpty) && awaited.allSatisfy { $0 == 0 } }
+
+    /// Who has not answered by now says nothing.
+    func begin() {
+        for place in names.indices where !mail[place].isEmpty || awaited[place] > 0 { links[place].fail() }
+        plan.begin(with: found)
+        told = names.indices.map { found[$0] }
+        for (place, record) in found {
+            control.logger.notice(
+                record == .away
+                    ? "others stood in for a node before the start" : "a node's keys came home before the start",
+                metadata: control.describe(first + place, [:]))
+        }
+    }
+
+    private func tellRecords() {
+        for place in names.indices where plan.record(of: place) != told[place] {
+            told[place] = plan.record(of: place)
+            for other in names.indices where other != place && plan.places[other] == .home {
+                let action = told[place].map { MarkerCommand.Action.store($0.text, .always) } ?? .delete
+                send(MarkerCommand(node: other, item: .away(of: place), action)) { _ in }
+            }
+        }
+    }
+
+    private func send(_ command: MarkerCommand, _ answered: @escaping (MarkerReply) -> Void) {
+        mail[command.node].append((command, answered))
+    }
+
+    /// Connections are made for it, and closed when all is said.
+    private func exchangeMail() {
+        for place in names.indices {
+            if !mail[place].isEmpty, links[place].state == .closed {
+                links[place].connect(to: control.addresses[first + place])
+            }
+            if links[place].state == .open {
+                let letters = mail[place]
+                mail[place] = []
+                for (command, answered) in letters {
+                    awaited[place] += 1
+                    links[place].send(command, names: names) { [unowned self] reply in
+                        awaited[place] -= 1
+                        answered(reply)
+                    }
+                }
+                if awaited[place] == 0, watched != place { links[place].fail() } else { links[place].flush() }
+            }
         }
     }
 }

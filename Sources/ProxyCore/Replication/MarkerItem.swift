@@ -12,6 +12,8 @@ public enum MarkerItem: Hashable, Sendable {
     case standing(of: Int)
     /// On a node that one proxy compares with the others: it expires when the next may.
     case scrub
+    /// On every node, about another one whose keys are not where they belong, where keys have one copy.
+    case away(of: Int)
     /// A counter that is only touched to see the node's CAS number.
     case tick
 
@@ -30,6 +32,7 @@ public enum MarkerItem: Hashable, Sendable {
         case .lease: Array("__drover:lease".utf8)
         case .scrub: Array("__drover:scrub".utf8)
         case .tick: Array("__drover:tick".utf8)
+        case .away(let node): Array("__drover:away:".utf8) + Self.spelling(names[node])
         case .standing(let node): Array("__drover:standing:".utf8) + Self.spelling(names[node])
         }
     }

@@ -4,7 +4,7 @@ import Testing
 /// The comparison of copies that never ends.
 @Suite(.serialized)
 struct ScrubTests {
-    private let keys = (0..<300).map { "\($0 * 7919)-scrub" }
+    private let keys = (0..<600).map { "\($0 * 7919)-scrub" }
 
     private func filled(_ sync: String) throws -> CopiesCluster {
         let cluster = try CopiesCluster(

@@ -219,6 +219,38 @@ struct HomePlanTests {
         #expect(stubborn.said.count { $0 == .copy(to: 1, isLive: false) } == 5)
     }
 
+    /// What a proxy that is started later finds on the nodes, and what it makes of it.
+    @Test func whatIsKeptForTheNextProxy() {
+        var course = Course()
+        course.plan.wentDown(1, now: course.now)
+        #expect(course.plan.record(of: 1) == .away && course.plan.record(of: 0) == nil)
+        course.plan.answers(1, now: course.now)
+        for (stage, record) in [
+            (.flush(1), .away), (.copy(1), .away), (.verify(1), .away), (.leading, .home), (.leaving, .home),
+            (.drop, .home),
+        ] as [(HomePlan.Stage, HomePlan.Record)] {
+            course.run(until: stage)
+            #expect(course.plan.record(of: 1) == record, "\(stage)")
+        }
+        course.run()
+        #expect(course.plan.record(of: 1) == nil)
+
+        var away = Course()
+        away.plan.begin(with: [1: .away])
+        #expect(away.state(1) == "none away")
+        away.run()
+        #expect(away.said.count { $0 == .flush(1) } == 2 && away.state(1) == "full own")
+
+        var home = Course()
+        home.plan.begin(with: [1: .home])
+        #expect(home.state(1) == "full own" && home.plan.nextTime == 0)
+        home.run()
+        #expect(home.said == [.drop(on: 0), .drop(on: 2)])
+        #expect(HomePlan.Record.away.joined(.home) == .home && HomePlan.Record.away.joined(.away) == .away)
+        for record in [HomePlan.Record.away, .home] { #expect(HomePlan.Record(text: record.text) == record) }
+        #expect(HomePlan.Record(text: Array("1 ?".utf8)) == nil)
+    }
+
     @Test func aSweepIsTriedAgain() {
         var course = Course()
         course.goAndComeBack(1)
