@@ -214,6 +214,8 @@ struct LineBuild: BitwiseCopyable {
     var lastPiece = none
     /// Keys in the line.
     var keys: UInt32 = 0
+    /// Keys that could not be asked for have been counted.
+    var isLost = false
 
     /// None is left while there is no line.
     @inline(__always)
