@@ -19,7 +19,8 @@ struct ExitTests {
     @Test(
         arguments: [
             (["--version"], right, 0), (["--help"], right, 0), (["help", "serve"], right, 0), (["nonsense"], right, 64),
-            (["serve"], right, 64), (["serve", "-c", "/nowhere/c.yml"], right, 66), (["serve", "-c", "FILE"], wrong, 78),
+            (["serve"], right, 64), (["serve", "-c", "/nowhere/c.yml"], right, 66),
+            (["serve", "-c", "FILE"], wrong, 78),
             (["check", "FILE"], right, 0), (["check", "FILE"], warned, 0), (["check", "FILE", "--strict"], warned, 78),
             (["check", "FILE"], wrong, 78), (["check", "/nowhere/c.yml"], right, 66), (["check"], right, 64),
             (["check", "--from", "FILE"], twemproxys, 0), (["check", "--from", "FILE"], right, 78),
@@ -69,7 +70,8 @@ struct ExitTests {
         let directory = try TemporaryDirectory()
         let address = ServerAddress.unix(path: directory.file("drover.sock"))
         let cluster = try Cluster(nodes: [try MemcachedServer()], listen: address)
-        #expect(try run(["serve", "-c", "FILE"], cluster.config.replacing("admin: \(cluster.admin)", with: "")).code == 69)
+        #expect(
+            try run(["serve", "-c", "FILE"], cluster.config.replacing("admin: \(cluster.admin)", with: "")).code == 69)
         cluster.drover.kill()
         #expect(try DroverProcess(config: cluster.config, addresses: [address]).stop() == 0)
     }
