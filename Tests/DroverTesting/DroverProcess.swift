@@ -12,13 +12,16 @@ public final class DroverProcess: Sendable {
     ///   - config: the YAML.
     ///   - addresses: every address that the config listens on, pools and admin.
     ///   - arguments: more options for `serve`.
-    public init(config: String, addresses: [ServerAddress], arguments: [String] = []) throws {
+    ///   - launcher: a command that runs the command behind it in its place.
+    public init(
+        config: String, addresses: [ServerAddress], arguments: [String] = [], under launcher: [String] = []
+    ) throws {
         self.addresses = addresses
         directory = try TemporaryDirectory()
         let file = directory.file("drover.yml")
         try writeFile(file, config)
         let errors = directory.file("stderr")
-        child = try ChildProcess([Self.binary, "serve", "-c", file] + arguments, errorFile: errors)
+        child = try ChildProcess(launcher + [Self.binary, "serve", "-c", file] + arguments, errorFile: errors)
         let child = child
         let isReady = Deadline(seconds: 20).waits {
             guard child.isRunning else { return true }
