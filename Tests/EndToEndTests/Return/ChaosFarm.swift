@@ -1,9 +1,12 @@
 import DroverTesting
 import Glibc
 
-/// Three nodes and two Drovers over them, which can be killed, frozen and started again.
+/// Three nodes and two Drovers over them, which can be killed, frozen and started again. With networks, a node is in one
+/// of its own, and each proxy has a path there that can be cut.
 final class ChaosFarm: Sendable {
     let nodes: [MemcachedServer]
+    /// By node: a path of each proxy, and the tests' own. Empty where all is on loopback.
+    private let networks: [NodeNetwork]
     /// Where each proxy's pool listens, and its admin.
     let addresses: [ServerAddress]
     private let admins: [ServerAddress]
@@ -14,17 +17,26 @@ final class ChaosFarm: Sendable {
     static let poll: UInt64 = 200_000_000
     static let timeout: UInt64 = 200_000_000
 
-    init(_ version: MemcachedServer.Version) throws {
-        var options = MemcachedServer.Options()
-        options.memory = 64
+    init(_ version: MemcachedServer.Version, hasNetworks: Bool) throws {
         directory = try TemporaryDirectory()
         let directory = directory
-        nodes = try (0..<3).map { _ in try MemcachedServer(version, options: options) }
+        let networks = try (0..<(hasNetworks ? 3 : 0)).map { _ in try NodeNetwork(paths: 3) }
+        self.networks = networks
+        let nodes = try (0..<3).map { node in
+            var options = MemcachedServer.Options()
+            options.memory = 64
+            if hasNetworks { options.network = networks[node] }
+            return try MemcachedServer(version, options: options)
+        }
+        self.nodes = nodes
         addresses = (0..<2).map { .unix(path: directory.file("proxy\($0).sock")) }
         admins = try (0..<2).map { _ in .tcp(host: "127.0.0.1", port: try ServerAddress.freePort()) }
-        let list = nodes.enumerated().map { "\"\($1.address) n\($0)\"" }.joined(separator: ", ")
-        configs = zip(addresses, admins).map { address, admin in
-            """
+        configs = zip(addresses, admins).enumerated().map { proxy, places in
+            let (address, admin) = places
+            let list = nodes.enumerated().map { node, server in
+                hasNetworks ? "\"\(networks[node].host(proxy)):11211 n\(node)\"" : "\"\(server.address) n\(node)\""
+            }.joined(separator: ", ")
+            return """
             workers: 1
             admin: \(admin)
             pools:
@@ -53,6 +65,14 @@ final class ChaosFarm: Sendable {
     func signal(_ number: Int32, proxy: Int) { proxies.value[proxy].signal(number) }
     func isRunning(proxy: Int) -> Bool { proxies.value[proxy].isRunning }
     func log(of proxy: Int) -> String { proxies.value[proxy].log }
+
+    var hasNetworks: Bool { !networks.isEmpty }
+
+    func cut(node: Int, from proxy: Int, _ direction: NodeNetwork.Direction) throws {
+        try networks[node].cut(proxy, direction)
+    }
+
+    func heal(node: Int, for proxy: Int) throws { try networks[node].heal(proxy) }
 
     func kill(proxy: Int) { proxies.value[proxy].kill() }
 
