@@ -48,7 +48,8 @@ public final class NodeNetwork: Sendable {
         try inside(["/sbin/ip", "link", "set", "lo", "up"])
         for (number, path) in paths.enumerated() {
             try run([
-                "/sbin/ip", "link", "add", path.name, "address", path.hardware(0), "type", "veth", "peer", "name", "p\(number)",
+                "/sbin/ip", "link", "add", path.name, "address", path.hardware(0), "type", "veth", "peer", "name",
+                "p\(number)",
                 "address", path.hardware(1), "netns", "\(holder.pid)",
             ])
             try run(["/sbin/ip", "address", "add", "\(path.host(0))/30", "dev", path.name])

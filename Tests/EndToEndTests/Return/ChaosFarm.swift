@@ -37,18 +37,18 @@ final class ChaosFarm: Sendable {
                 hasNetworks ? "\"\(networks[node].host(proxy)):11211 n\(node)\"" : "\"\(server.address) n\(node)\""
             }.joined(separator: ", ")
             return """
-            workers: 1
-            admin: \(admin)
-            pools:
-              main:
-                listen: ["\(address)"]
-                nodes: [\(list)]
-                replicas: 2
-                timeout: 200ms
-                connect_timeout: 200ms
-                poll: 200ms
-                probe: {interval: 100ms, max: 500ms}
-            """
+                workers: 1
+                admin: \(admin)
+                pools:
+                  main:
+                    listen: ["\(address)"]
+                    nodes: [\(list)]
+                    replicas: 2
+                    timeout: 200ms
+                    connect_timeout: 200ms
+                    poll: 200ms
+                    probe: {interval: 100ms, max: 500ms}
+                """
         }
         proxies = SharedBox(
             try zip(configs, addresses).map {
