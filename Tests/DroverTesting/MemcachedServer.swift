@@ -23,6 +23,8 @@ public final class MemcachedServer: Sendable {
         /// `-c`.
         public var connections = 1024
         public var more: [String] = []
+        /// `-e`: its items are in a file, and stay when `stopWarm` stops it.
+        public var keepsItems = false
         /// Where it runs, if not here; its address is the one on the last path there.
         public var network: NodeNetwork?
 
@@ -82,6 +84,14 @@ public final class MemcachedServer: Sendable {
         child.withValue { $0 = new }
     }
 
+    /// Ends it so that `restart` finds all that it held: its markers too, and its CAS numbers.
+    public func stopWarm() {
+        child.value.signal(SIGUSR1)
+        _ = child.value.wait(seconds: 10)
+        // It takes its items for damaged when it seems to have been stopped after it was started.
+        _ = Deadline(seconds: 3.2).waits { false }
+    }
+
     public func client(patience: Double = 10) throws -> RawClient {
         let client = try RawClient(address, patience: patience)
         client.server = self
@@ -113,6 +123,7 @@ public final class MemcachedServer: Sendable {
         case .tcp(let host, let port): line += ["-l", host, "-p", "\(port)"]
         case .unix(let path): line += ["-s", path]
         }
+        if options.keepsItems { line += ["-e", directory.file("items")] }
         if let limit = options.itemLimit { line += ["-I", limit] }
         let errors = directory.file("stderr")
         let child = try ChildProcess(line + options.more, errorFile: errors)

@@ -17,7 +17,7 @@ final class ChaosFarm: Sendable {
     static let poll: UInt64 = 200_000_000
     static let timeout: UInt64 = 200_000_000
 
-    init(_ version: MemcachedServer.Version, hasNetworks: Bool) throws {
+    init(_ version: MemcachedServer.Version, hasNetworks: Bool, keepsItems: Bool = false) throws {
         directory = try TemporaryDirectory()
         let directory = directory
         let networks = try (0..<(hasNetworks ? 3 : 0)).map { _ in try NodeNetwork(paths: 3) }
@@ -25,6 +25,7 @@ final class ChaosFarm: Sendable {
         let nodes = try (0..<3).map { node in
             var options = MemcachedServer.Options()
             options.memory = 64
+            options.keepsItems = keepsItems
             if hasNetworks { options.network = networks[node] }
             return try MemcachedServer(version, options: options)
         }
@@ -89,6 +90,12 @@ final class ChaosFarm: Sendable {
         let lines = String(decoding: try page.readToEnd(), as: UTF8.self).split(whereSeparator: \.isNewline)
         let states = lines.filter { $0.hasPrefix("drover_node_state{") && $0.hasSuffix("state=\"up\"} 1") }
         return Set(nodes.indices.filter { node in states.contains { $0.contains("node=\"n\(node)\"") } })
+    }
+
+    /// Asks a proxy for a job and waits until it has ended as it should.
+    func run(_ order: [String], proxy: Int) throws {
+        let result = try ChildProcess.run([DroverProcess.binary] + order + ["--admin", "\(admins[proxy])"])
+        guard result.code == 0 else { throw TestFailure("\(order): \(result.output)\(result.error)") }
     }
 
     /// Whether both proxies read from every node but this one.
