@@ -36,11 +36,7 @@ public final class DroverProcess: Sendable {
     /// The program that was built beside the tests; DROVER_BINARY names another.
     public static var binary: String {
         if let path = environment("DROVER_BINARY") { return path }
-        var path = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe path.withUnsafeMutableBytes {
-            unsafe readlink("/proc/self/exe", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
-        }
-        let own = String(decoding: path.prefix(max(count, 0)), as: UTF8.self)
+        let own = readLink("/proc/self/exe") ?? ""
         return own.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/drover"
     }
 

@@ -279,8 +279,8 @@ struct NodeRow: BitwiseCopyable {
     var spare = none
     /// The line that keys of the multi-key get being taken apart are added to.
     var building = LineBuild()
-    /// Its version as three numbers, once known.
-    var version: UInt32 = 0
+    /// Once known.
+    var version = ServerVersion.unknown
     var timeout: UInt64
     var connectTimeout: UInt64
 
