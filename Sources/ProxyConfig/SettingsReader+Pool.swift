@@ -137,7 +137,8 @@ extension SettingsReader {
         choice(map["verify"], key: "sync.verify", into: &sync.verify)
         choice(map["order"], key: "sync.order", into: &sync.order)
         if let node = map["scrub"] { rate(node, orOff: "sync.scrub", 1...100_000, into: &sync.scrub) }
-        duration(map["scrub_every"], key: "sync.scrub_every", Self.second...168 * 3600 * Self.second, into: &sync.scrubEvery)
+        duration(
+            map["scrub_every"], key: "sync.scrub_every", Self.second...168 * 3600 * Self.second, into: &sync.scrubEvery)
     }
 
     private mutating func limits(_ node: YamlNode, of place: String, into limits: inout PoolLimits) {

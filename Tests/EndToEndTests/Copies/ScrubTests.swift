@@ -28,7 +28,9 @@ struct ScrubTests {
         }
         #expect(try cluster.disagreements(on: keys).count == 4)
         #expect(try Deadline(seconds: 90).waits { try cluster.disagreements(on: keys).isEmpty })
-        for key in keys { #expect(try cluster.client().roundTrip("get \(key)\r\n", through: "END\r\n").contains("value")) }
+        for key in keys {
+            #expect(try cluster.client().roundTrip("get \(key)\r\n", through: "END\r\n").contains("value"))
+        }
         let status = try cluster.cluster.http("/api/status")
         #expect(status.contains("\"kind\": \"scrub\"") && status.contains("on_all_copies_ratio"), "\(status)")
         #expect(try cluster.cluster.metric("drover_consistency_checks_total{pool=\"main\",result=\"differ\"")! >= 3)

@@ -132,7 +132,9 @@ struct HomeTests {
                     case 1 where last[key, default: 0] > 0:
                         let line = try client.roundTrip("incr \(key) 1\r\n")
                         last[key]! += 1
-                        guard line == "\(last[key]!)\r\n" else { throw TestFailure("incr \(key): \(line), not \(last)") }
+                        guard line == "\(last[key]!)\r\n" else {
+                            throw TestFailure("incr \(key): \(line), not \(last)")
+                        }
                     case 2, 3:
                         guard try set(key, "\(next)", client) else { throw TestFailure("set \(key)") }
                         last[key] = next
@@ -243,7 +245,8 @@ struct HomeTests {
         let (cluster, own) = try filled(.newer, ["when_down: \(policy)"])
         cluster.nodes[0].freeze()
         let client = try cluster.client()
-        #expect(try Deadline(seconds: 20).waits { try !set(own[0], "v2", client) && !get(own[1], client).hasPrefix("v") })
+        #expect(
+            try Deadline(seconds: 20).waits { try !set(own[0], "v2", client) && !get(own[1], client).hasPrefix("v") })
         cluster.nodes[0].thaw()
         #expect(try Deadline(seconds: 20).waits { try get(own[1], client) == "v1" })
         for key in own.dropFirst() { #expect(try get(key, client) == "v1") }

@@ -136,19 +136,21 @@ struct HomePlanTests {
         #expect(course.state(1) == "syncing joining" && course.state(3) == "none away")
         course.run()
         #expect((0..<5).allSatisfy { course.state($0) == "full own" })
-        #expect(course.said.filter { $0 == .flush(1) || $0 == .flush(3) } == [.flush(1), .flush(1), .flush(3), .flush(3)])
+        #expect(
+            course.said.filter { $0 == .flush(1) || $0 == .flush(3) } == [.flush(1), .flush(1), .flush(3), .flush(3)])
     }
 
     /// What becomes of the node that is brought home, and of one that stands in, when something happens to one of them.
-    @Test(arguments: [
-        (.copy(1), "down", 1, "none away", "full own"), (.copy(1), "down", 0, "none away", "none away"),
-        (.verify(1), "down", 1, "none away", "full own"), (.verify(1), "down", 0, "full own", "none own"),
-        (.leading, "down", 0, "full own", "none own"), (.leading, "down", 1, "none away", "full own"),
-        (.copy(1), "missed", 1, "none away", "full own"), (.copy(1), "missed", 0, "syncing joining", "full own"),
-        (.proving, "missed", 1, "none away", "full own"), (.proving, "missed", 0, "full own", "full own"),
-        (.leading, "missed", 0, "full own", "full own"), (.flush(2), "lost", 1, "none away", "full own"),
-        (.leading, "lost", 1, "none away", "full own"), (.leaving, "lost", 1, "full own", "full own"),
-    ] as [(HomePlan.Stage, String, Int, String, String)])
+    @Test(
+        arguments: [
+            (.copy(1), "down", 1, "none away", "full own"), (.copy(1), "down", 0, "none away", "none away"),
+            (.verify(1), "down", 1, "none away", "full own"), (.verify(1), "down", 0, "full own", "none own"),
+            (.leading, "down", 0, "full own", "none own"), (.leading, "down", 1, "none away", "full own"),
+            (.copy(1), "missed", 1, "none away", "full own"), (.copy(1), "missed", 0, "syncing joining", "full own"),
+            (.proving, "missed", 1, "none away", "full own"), (.proving, "missed", 0, "full own", "full own"),
+            (.leading, "missed", 0, "full own", "full own"), (.flush(2), "lost", 1, "none away", "full own"),
+            (.leading, "lost", 1, "none away", "full own"), (.leaving, "lost", 1, "full own", "full own"),
+        ] as [(HomePlan.Stage, String, Int, String, String)])
     func disturbances(_ stage: HomePlan.Stage, what: String, to node: Int, newcomer: String, other: String) {
         var course = Course()
         course.goAndComeBack(1)
@@ -184,7 +186,9 @@ struct HomePlanTests {
         var course = Course()
         course.goAndComeBack(1)
         course.run(until: .leaving)
-        let (ofNode, ofOther) = (course.plan.missedWrite(1, now: course.now), course.plan.missedWrite(0, now: course.now))
+        let (ofNode, ofOther) = (
+            course.plan.missedWrite(1, now: course.now), course.plan.missedWrite(0, now: course.now)
+        )
         #expect(!ofNode && ofOther)
     }
 
