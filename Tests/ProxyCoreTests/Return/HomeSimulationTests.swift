@@ -91,6 +91,9 @@ struct HomeSimulationTests {
             }
             isUp[node] = false
             if isRestart { contents[node] = [:] }
+            // A key that was counted up while it was copied is not on the newcomer yet.
+            guard plan.stage == .proving else { return }
+            mayMiss.formUnion((0..<Self.keyCount).filter { places($0).count == 2 })
         }
 
         mutating func happen() {
