@@ -27,6 +27,8 @@ public struct MarkerReading: Equatable, Sendable {
 ///    compared with that one.
 ///
 /// A node that answers and is not full is *syncing*.
+///
+/// What a flush takes counts on for a while, and is put back: see `PoolMarkers+Losses`.
 public struct PoolMarkers: Sendable {
     /// None: it does not answer, or what is known of it is too old.
     public typealias Access = NodeAccess
@@ -43,6 +45,8 @@ public struct PoolMarkers: Sendable {
         var revoked: [Token] = []
         /// It missed a write since it was last full.
         var hasMissed = false
+        /// Of what `reading` says, some is on the node no more.
+        var loss: MarkerLoss?
     }
 
     static let revokedLimit = 8
@@ -53,6 +57,8 @@ public struct PoolMarkers: Sendable {
     /// How old a reading may be, in nanoseconds: the next is there before, unless the process stood still.
     public let lifetime: UInt64
     let timeout: UInt64
+    /// Until then, what is found to be lost was taken by a flush of all nodes.
+    var flushedUntil: UInt64 = 0
 
     /// - Parameters:
     ///   - poll: from one poll to the next, in nanoseconds.
@@ -75,9 +81,9 @@ public struct PoolMarkers: Sendable {
     /// - Parameter asked: when the poll was sent.
     public mutating func read(_ node: Int, _ reading: MarkerReading, asked: UInt64, now: UInt64) {
         nodes[node].isKnown = true
-        nodes[node].reading = reading
+        nodes[node].reading = withLosses(reading, of: node, asked: asked, now: now)
         nodes[node].asked = asked
-        if let token = reading.ready { nodes[node].points.record(cas: reading.cas, token: token, now: now) }
+        if let token = nodes[node].reading?.ready { nodes[node].points.record(cas: reading.cas, token: token, now: now) }
         findClaims()
         for other in nodes.indices where access(other, now: now) == .full { nodes[other].hasMissed = false }
     }
@@ -85,7 +91,7 @@ public struct PoolMarkers: Sendable {
     /// A connection to the node was given up, or it does not answer.
     public mutating func lost(_ node: Int) {
         nodes[node].isKnown = true
-        nodes[node].reading = nil
+        (nodes[node].reading, nodes[node].loss) = (nil, nil)
         findClaims()
     }
 
@@ -126,11 +132,6 @@ public struct PoolMarkers: Sendable {
 
     /// All nodes have answered or failed once.
     public var isInformed: Bool { nodes.allSatisfy(\.isKnown) }
-
-    /// It missed a write since it was last full, or some other node says so.
-    public func isDoubtful(_ node: Int) -> Bool {
-        nodes[node].hasMissed || nodes.contains { $0.reading?.standings[node]?.isRevoked == true }
-    }
 
     public func isKnown(_ node: Int) -> Bool { nodes[node].isKnown }
 

@@ -86,9 +86,11 @@ struct PoolMarkersTests {
     /// An evicted marker makes a node unreadable, never readable.
     @Test func aReadyNodeThatSaysNothingDoesNotConfirm() {
         var markers = Self.whole()
+        markers.lost(2)
         markers.read(2, Self.reading(of: 2) { $0.standings[1] = nil }, asked: Self.now, now: Self.now)
         #expect(access(markers) == [.full, .syncing, .full])
         // One without a ready marker of its own is not asked.
+        markers.lost(2)
         markers.read(2, Self.empty(), asked: Self.now, now: Self.now)
         #expect(access(markers) == [.full, .full, .syncing])
     }
@@ -122,7 +124,8 @@ struct PoolMarkersTests {
             markers.published(Standing(token: Self.tokens[1], isRevoked: true, missed: .unknown), of: 1, on: peer)
         }
         #expect(markers.missingRevocations(now: Self.now).isEmpty && markers.isCovered(1, now: Self.now))
-        // Evicted: it is published again.
+        // Gone: it is published again.
+        markers.lost(2)
         markers.read(2, Self.reading(of: 2) { $0.standings[1] = nil }, asked: Self.now, now: Self.now)
         #expect(markers.missingRevocations(now: Self.now).map(\.peer) == [2] && !markers.isCovered(1, now: Self.now))
     }
@@ -166,6 +169,7 @@ struct PoolMarkersTests {
         #expect(
             markers.missed(on: 0, sent: start + timeout + 1)
                 == .since(Watermark(cas: 100, token: Self.tokens[0])))
+        markers.lost(0)
         markers.read(0, Self.empty(), asked: Self.now, now: Self.now)
         #expect(markers.missed(on: 0, sent: 20 * Self.second) == .unknown, "it has restarted")
     }
