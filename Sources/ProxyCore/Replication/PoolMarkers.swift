@@ -45,8 +45,8 @@ public struct PoolMarkers: Sendable {
         var revoked: [Token] = []
         /// It missed a write since it was last full.
         var hasMissed = false
-        /// Of what `reading` says, some is on the node no more.
-        var loss: MarkerLoss?
+        /// When it was found that some of what `reading` says is on the node no more.
+        var lostAt: UInt64?
     }
 
     static let revokedLimit = 8
@@ -91,7 +91,7 @@ public struct PoolMarkers: Sendable {
     /// A connection to the node was given up, or it does not answer.
     public mutating func lost(_ node: Int) {
         nodes[node].isKnown = true
-        (nodes[node].reading, nodes[node].loss) = (nil, nil)
+        (nodes[node].reading, nodes[node].lostAt) = (nil, nil)
         findClaims()
     }
 
