@@ -246,9 +246,11 @@ final class PoolKeeper {
     func verdict(on place: Int, isUp: Bool) -> NodeVerdict {
         guard isUp else { return NodeVerdict(.none, isCovered: markers.isCovered(place, now: now)) }
         let isFull = markers.access(place, now: now) == .full
-        return NodeVerdict(
+        var verdict = NodeVerdict(
             isFull ? .full : .syncing, provenAt: isFull ? markers.provenAt(place) : 0,
             isCovered: markers.isCovered(place, now: now), token: isFull ? markers.token(of: place)?.number ?? 0 : 0)
+        verdict.hasContents = isFull || markers.hasContents(place)
+        return verdict
     }
 
     /// Until when what was read is good.

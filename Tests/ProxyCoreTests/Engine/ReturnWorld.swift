@@ -73,7 +73,8 @@ final class ReturnWorld {
 
     /// Nothing that is under way can find that the victim missed something.
     private var isWell: Bool {
-        isUp && !isRevoked && !world.nodes[victim].isFrozen && questions.isEmpty && world.engine.nodes[UInt32(victim)].isFull
+        isUp && !isRevoked && !world.nodes[victim].isFrozen && questions.isEmpty
+            && world.engine.nodes[UInt32(victim)].isFull
             && world.engine.fans.count == 0 && isConnected
     }
 
