@@ -119,9 +119,6 @@ extension Simulation {
         proxy.stopped = []
         at(now + time) { [unowned self] in
             note("continue proxy \(index)")
-            if broken == .oldReadings {
-                for node in nodes.indices { proxy.markers.nodes[node].asked = now }
-            }
             let waiting = proxy.stopped ?? []
             proxy.stopped = nil
             for action in waiting where proxy.isAlive { action() }

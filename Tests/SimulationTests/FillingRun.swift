@@ -146,7 +146,7 @@ final class FillingRun {
             case .clean(let watermarks):
                 let step = CleanStep(
                     target: Simulation.stored(item, second: world.second), watermark: watermarks[source] ?? 0)
-                clean(step, name, source, item, pass)
+                clean(step, name, source, pass)
             case .copy: copy(CopyStep(room: 100), name, source, SimulatedItem(), pass)
             case .verify: verify(VerifyStep(), name, source, (0, 0), pass)
             }
@@ -219,22 +219,14 @@ final class FillingRun {
         }
     }
 
-    private func clean(
-        _ step: CleanStep, _ name: ItemName, _ source: Int, _ item: SimulatedItem, _ pass: FillingPlan.Pass
-    ) {
+    private func clean(_ step: CleanStep, _ name: ItemName, _ source: Int, _ pass: FillingPlan.Pass) {
         var step = step
         guard let command = step.nextCommand() else {
             return stepped(pass, changed: false, failed: step.outcome == .failed)
         }
         send(command, name, source, value: SimulatedItem()) { [weak self] reply, _ in
-            guard let self else { return }
-            var reply = reply
-            if world.broken == .ignoringTouches, case .item(var found) = reply {
-                found.ttl = Simulation.stored(item, second: world.second).ttl
-                reply = .item(found)
-            }
             step.received(reply)
-            clean(step, name, source, item, pass)
+            self?.clean(step, name, source, pass)
         }
     }
 

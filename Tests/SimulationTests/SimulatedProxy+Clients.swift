@@ -97,7 +97,6 @@ extension SimulatedProxy {
     private func request(_ write: RunningWrite, _ action: WritePlan.Action) -> NodeRequest {
         let item = SimulatedItem(value: write.number, flags: UInt32(write.number & 0xffff))
         switch (write.operation, action) {
-        case (.modify, .delete) where world.broken == .modifyingSyncing: return .modify(write.key, write.number)
         case (_, .delete), (.delete, _): return .delete(write.key, cas: nil)
         case (.set(let expiry), _):
             var item = item
@@ -120,7 +119,7 @@ extension SimulatedProxy {
         if revoked.isEmpty || world.broken == .answeringFirst { answer(write) }
         if !revoked.isEmpty, world.broken == .answeringFirst, world.generator.once(in: 2) { return world.die(index) }
         for node in revoked {
-            revoke(node, sent: world.broken == .lateWatermark ? world.now : write.started) { [unowned self] isKept in
+            revoke(node, sent: write.started) { [unowned self] isKept in
                 write.isKept = write.isKept && isKept
                 write.unpublished -= 1
                 if write.unpublished == 0, world.broken != .answeringFirst { answer(write) }

@@ -17,14 +17,6 @@ enum BrokenRule: String, CaseIterable {
     case survivorsLast
     /// One node that has lost its markers alone gets them back.
     case takingLossesForFlushes
-    /// What changes an item is done on it as on the others.
-    case modifyingSyncing
-    /// What was known when a write failed counts as known before it.
-    case lateWatermark
-    /// A change of an item's time alone is no change.
-    case ignoringTouches
-    /// A proxy that has stood still believes what it had read before.
-    case oldReadings
 }
 
 /// Nodes, proxies and clients in one thread and in simulated time, with a fault every few seconds; all of it drawn from
@@ -216,24 +208,19 @@ final class Simulation {
     private func readLater() {
         at(now + UInt64(generator.random(below: 80)) * Self.millisecond) { [unowned self] in
             defer { readLater() }
-            // One that stands still reads it later: it is in its socket.
-            let choices = proxies.filter(\.isAlive)
+            let choices = proxies.filter { $0.isAlive && $0.stopped == nil }
             guard isWriting, !choices.isEmpty else { return }
             let proxy = generator.pick(choices)
             let key = generator.random(below: histories.count)
             let (asked, from) = (now, second)
-            at(now, of: proxy) { [unowned self] in read(key, proxy, asked: asked, from: from) }
-        }
-    }
-
-    private func read(_ key: Int, _ proxy: SimulatedProxy, asked: UInt64, from: Int64) {
-        proxy.read(key) { [unowned self] item in
-            reads += 1
-            guard let item else { return }
-            if let wrong = histories[key].check(
-                value: item.value, flags: item.flags, asked: asked, proxy: proxy.number, second: from, bound: bound)
-            {
-                complain("\(wrong); key \(key), read through proxy \(proxy.index)")
+            proxy.read(key) { [unowned self] item in
+                reads += 1
+                guard let item else { return }
+                if let wrong = histories[key].check(
+                    value: item.value, flags: item.flags, asked: asked, proxy: proxy.number, second: from, bound: bound)
+                {
+                    complain("\(wrong); key \(key), read through proxy \(proxy.index)")
+                }
             }
         }
     }
