@@ -45,7 +45,7 @@ public struct PoolMarkers: Sendable {
         var revoked: [Token] = []
         /// It missed a write since it was last full.
         var hasMissed = false
-        /// When it was found that some of what `reading` says is on the node no more.
+        /// Since when some of what `reading` says is on the node no more.
         var lostAt: UInt64?
     }
 
@@ -83,7 +83,9 @@ public struct PoolMarkers: Sendable {
         nodes[node].isKnown = true
         nodes[node].reading = withLosses(reading, of: node, asked: asked, now: now)
         nodes[node].asked = asked
-        if let token = nodes[node].reading?.ready { nodes[node].points.record(cas: reading.cas, token: token, now: now) }
+        if let token = nodes[node].reading?.ready {
+            nodes[node].points.record(cas: reading.cas, token: token, now: now)
+        }
         findClaims()
         for other in nodes.indices where access(other, now: now) == .full { nodes[other].hasMissed = false }
     }

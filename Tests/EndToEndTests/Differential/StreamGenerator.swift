@@ -53,8 +53,11 @@ struct StreamGenerator {
         switch Int.random(in: 0..<10, using: &random) {
         case 0:
             // Nothing may stand behind quit: unread bytes make the kernel reset the connection.
-            batches.append(batch(
-                    (0..<3).flatMap { _ in command() }.filter { ambiguous || !$0.isFlush } + [StreamCommand("quit\r\n")],
+            batches.append(
+                batch(
+                    (0..<3).flatMap { _ in command() }.filter { ambiguous || !$0.isFlush } + [
+                        StreamCommand("quit\r\n")
+                    ],
                     .closes))
         case 1 where malformed:
             // Alone and in one piece: memcached closes only if the newline is not in the same read.
