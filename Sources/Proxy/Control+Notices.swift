@@ -8,7 +8,7 @@ extension Control {
     /// After a verdict, where keys have copies: which keys cannot be read or written now, and when all can again.
     func tellReach(of index: Int) {
         let pool = topology.pools[index]
-        guard pool.copyCount > 1 else { return }
+        guard pool.settings.hasCopies else { return }
         let before = answering[index]
         let after = PoolReach(of: pool) { topology.nodes[$0].isUp }
         answering[index] = after

@@ -10,6 +10,8 @@ extension MarkerItem {
         case .filling: 1001
         case .lease: 1002
         case .tick: 1003
+        case .scrub: 1004
+        case .away(let node): 1030 + node
         case .standing(let node): 1010 + node
         }
     }

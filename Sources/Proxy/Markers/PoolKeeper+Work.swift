@@ -91,6 +91,7 @@ extension PoolKeeper {
         adoption?.disturbed()
         filling?.disturb()
         verifying?.job.cancelled()
+        scrub?.stop()
     }
 
     func fillingEnded() {

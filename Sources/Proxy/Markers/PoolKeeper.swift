@@ -48,6 +48,8 @@ final class PoolKeeper {
     /// Nodes whose filling an operator has cancelled: they wait until they come back once more, or he says so.
     var heldOff: Set<Int> = []
     var verifying: VerifyRun?
+    /// Nil where it is off.
+    private(set) var scrub: ScrubRun?
     /// When to look for an adoption or a filling to begin: after something has changed, and not too often.
     var workDue: UInt64 = 0
     var workPause: UInt64 = 0
@@ -73,6 +75,7 @@ final class PoolKeeper {
                     node: first + place, on: control.loop, timeout: settings.timeout,
                     connectTimeout: settings.connectTimeout, lost: { [unowned self] in lost(place) }))
         }
+        if settings.sync.scrub > 0 { scrub = ScrubRun(of: self) }
     }
 
     var now: UInt64 { control.loop.now }
@@ -99,13 +102,14 @@ final class PoolKeeper {
             trust()
         }
         verifying?.work()
+        scrub?.work()
         startWork()
         for link in links { link.flush() }
     }
 
     /// When `work` has something to do although nothing is ready.
     var nextTime: UInt64 {
-        var next = workTime
+        var next = min(workTime, scrub?.nextTime ?? .max)
         for place in links.indices {
             next = min(next, links[place].deadline)
             switch links[place].state {
@@ -246,9 +250,11 @@ final class PoolKeeper {
     func verdict(on place: Int, isUp: Bool) -> NodeVerdict {
         guard isUp else { return NodeVerdict(.none, isCovered: markers.isCovered(place, now: now)) }
         let isFull = markers.access(place, now: now) == .full
-        return NodeVerdict(
+        var verdict = NodeVerdict(
             isFull ? .full : .syncing, provenAt: isFull ? markers.provenAt(place) : 0,
             isCovered: markers.isCovered(place, now: now), token: isFull ? markers.token(of: place)?.number ?? 0 : 0)
+        verdict.hasContents = isFull || markers.hasContents(place)
+        return verdict
     }
 
     /// Until when what was read is good.

@@ -33,10 +33,11 @@ struct Client: BitwiseCopyable {
         static let readsElsewhere = Flags(rawValue: 1 << 10)
     }
 
+    /// Of its pool. (In a row that is free, other things stand in its place, and in no other's.)
+    let pipelineLimit: UInt32
+    /// Empty where the row is free.
     var flags: Flags
     var pool: UInt16
-    /// Of its pool.
-    let pipelineLimit: UInt32
     /// Requests not yet answered.
     var depth: UInt32 = 0
     var first = none
@@ -214,6 +215,8 @@ struct LineBuild: BitwiseCopyable {
     var lastPiece = none
     /// Keys in the line.
     var keys: UInt32 = 0
+    /// Keys that could not be asked for have been counted.
+    var isLost = false
 
     /// None is left while there is no line.
     @inline(__always)
@@ -277,8 +280,8 @@ struct NodeRow: BitwiseCopyable {
     var spare = none
     /// The line that keys of the multi-key get being taken apart are added to.
     var building = LineBuild()
-    /// Its version as three numbers, once known.
-    var version: UInt32 = 0
+    /// Once known.
+    var version = ServerVersion.unknown
     var timeout: UInt64
     var connectTimeout: UInt64
 

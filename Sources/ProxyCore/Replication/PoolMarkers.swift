@@ -217,17 +217,41 @@ public struct PoolMarkers: Sendable {
 
     /// The node to be filled next. One at a time: two that fill each other would prove nothing.
     ///
-    /// Where no node is full, the first one counts as it is, and all others are held to it: so it is one that was full
-    /// once, and not one that came back empty.
+    /// Of keys with no full copy left, the first node that is filled keeps what it has, and all others are held to it: so
+    /// it is the one that was full last, and not one that came back empty or was away for longer.
     ///
     /// - Parameter others: are not to be filled now.
     public func fillable(now: UInt64, besides others: Set<Int> = []) -> Int? {
         guard adoptable(now: now).isEmpty else { return nil }
-        let syncing = nodes.indices.filter { access($0, now: now) == .syncing && !others.contains($0) }
-        guard !nodes.indices.contains(where: { access($0, now: now) == .full }) else { return syncing.first }
-        return syncing.first { nodes[$0].reading?.ready != nil && nodes[$0].reading?.filling == nil }
-            ?? syncing.first { nodes[$0].reading?.filling?.hadFilling == true } ?? syncing.first
+        var best: Int?
+        for node in nodes.indices where access(node, now: now) == .syncing && !others.contains(node) {
+            if best.map({ wasFullLater(node, than: $0) }) != false { best = node }
+        }
+        return best
     }
+
+    private func wasFullLater(_ node: Int, than other: Int) -> Bool {
+        let (emptiness, others) = (emptiness(of: node), emptiness(of: other))
+        guard emptiness == others else { return emptiness < others }
+        // Both by the count of one that has missed nothing, if there is one.
+        for keeper in nodes.indices where keeper != node && keeper != other && claim(keeper) != nil {
+            guard let token = claim(keeper), let standings = nodes[keeper].reading?.standings else { continue }
+            let (since, others) = (standings[node]?.missed ?? .unknown, standings[other]?.missed ?? .unknown)
+            if since != others { return since.watermark(token: token) > others.watermark(token: token) }
+        }
+        return false
+    }
+
+    /// The more, the less of what it had when it was full: nothing was taken from it, a filling has begun to, or it has
+    /// not been full since its process began.
+    private func emptiness(of node: Int) -> Int {
+        guard let reading = nodes[node].reading else { return 2 }
+        if let filling = reading.filling { return filling.hadFilling ? 1 : 2 }
+        return reading.ready != nil ? 0 : 2
+    }
+
+    /// The node was full since its process began: of keys with no full copy, what it has is better than nothing.
+    public func hasContents(_ node: Int) -> Bool { emptiness(of: node) < 2 }
 
     /// What the others say of a node, for one that was away: it has no writes of its own that the node could have missed.
     func stance(on node: Int, besides newcomer: Int) -> Standing? {

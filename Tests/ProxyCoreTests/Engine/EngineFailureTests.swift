@@ -39,6 +39,8 @@ import Testing
             world.askAndLose("set a 0 0 1\r\nx\r\nset b 0 0 1 noreply\r\nx\r\nmn\r\n", from: client)
                 == "SERVER_ERROR node connection failed\r\nMN\r\n")
         #expect(world.nodes[0].items.isEmpty)
+        #expect(world.engine.nodeStats[0].errors[.connectionLost] == 1, "once for the connection")
+        #expect(world.engine.poolStats[0].errors[.connectionLost] == 2, "once for each request")
         world.expectRest()
     }
 
@@ -94,6 +96,8 @@ import Testing
         world.refusing = []
         #expect(world.ask("set a 0 0 1\r\nx\r\n", from: client) == "STORED\r\n")
         #expect(world.reports.contains { $0.failure == nil }, "its recovery is reported")
+        #expect(world.engine.nodeStats[0].errors[.connectFailed] == 1)
+        #expect(world.engine.poolStats[0].errors[.connectFailed] == 1)
         world.expectRest()
     }
 
@@ -108,6 +112,17 @@ import Testing
             missing.ask("get a\r\nset a 0 0 1\r\nx\r\nmg a v\r\n", from: missing.connect())
                 == "END\r\nSERVER_ERROR node is down\r\nEN\r\n")
         missing.expectRest()
+    }
+
+    /// Its client hears of misses only, so the counter is all that tells an operator.
+    @Test func aGetOfKeysOnNodesThatAreDownCountsOnceForEachNode() {
+        let world = World(nodes: 4, isUp: { $0 != 1 && $0 != 2 }, change: { $0.whenDown = .error })
+        let client = world.connect()
+        let keys = (0..<40).map { "key\($0)" }
+        for _ in 0..<2 { #expect(world.ask("get \(keys.joined(separator: " "))\r\n", from: client) == "END\r\n") }
+        #expect(world.engine.poolStats[0].errors[.nodeDown] == 4)
+        #expect((0..<4).map { world.engine.nodeStats[$0].errors[.nodeDown] } == [0, 2, 2, 0])
+        world.expectRest()
     }
 
     @Test func aReplyThatNobodyAskedForEndsTheConnection() {
