@@ -11,6 +11,7 @@ extension Control {
 
     private func verdict(on node: Int) -> NodeVerdict {
         let pool = topology.nodes[node].pool
+        if let home = homes[pool] { return home.plan.verdict(on: node - home.first) }
         guard let keeper = keepers[pool] else { return NodeVerdict(isUp: isUp(node)) }
         return keeper.verdict(on: node - keeper.first, isUp: isUp(node))
     }
@@ -58,18 +59,26 @@ extension Control {
 
     /// Before anybody is served: a node may hold what another knows to be stale. Nodes without any markers are adopted.
     func learnMarkers() {
-        let patience = keepers.compactMap { $0.map { $0.settings.connectTimeout + $0.settings.timeout } }.max()
+        let learning = settings.pools.indices.filter { keepers[$0] != nil || homes[$0] != nil }
+        let patience = learning.map { settings.pools[$0].connectTimeout + settings.pools[$0].timeout }.max()
         guard let patience else { return }
         let deadline = loop.now + patience
-        while loop.now < deadline, keepers.contains(where: { $0?.isSettled == false }) { turn(until: deadline) }
+        for home in homes { home?.learn() }
+        while loop.now < deadline,
+            keepers.contains(where: { $0?.isSettled == false }) || homes.contains(where: { $0?.isInformed == false })
+        {
+            turn(until: deadline)
+        }
+        for home in homes { home?.begin() }
         for keeper in keepers where keeper?.isInformed == false { keeper?.giveUpUnknown() }
         publish()
     }
 
     /// - Parameter node: among all nodes.
     func link(of node: Int) -> MarkerLink? {
-        guard node < topology.nodes.count, let keeper = keepers[topology.nodes[node].pool] else { return nil }
-        return keeper.links[node - keeper.first]
+        guard node < topology.nodes.count else { return nil }
+        let pool = topology.nodes[node].pool
+        return keepers[pool].map { $0.links[node - $0.first] } ?? homes[pool].map { $0.links[node - $0.first] }
     }
 
     /// Clients of the worker wait for this.
@@ -78,7 +87,8 @@ extension Control {
         let answer: (Bool) -> Void = { [unowned self] isKept in
             workers[worker].send(.published(node: node, round: round, isKept: isKept))
         }
-        guard let keeper = keepers[topology.nodes[Int(node)].pool] else { return answer(true) }
+        let pool = topology.nodes[Int(node)].pool
+        guard let keeper = keepers[pool] else { return answer(homes[pool]?.missedWrite(Int(node)) ?? true) }
         keeper.revoke(Int(node) - keeper.first, sent: miss.sent, answer)
     }
 }
@@ -86,6 +96,7 @@ extension Control {
 extension NodeVerdict {
     /// All but when it was found out.
     fileprivate func saysTheSame(as other: NodeVerdict) -> Bool {
-        access == other.access && isCovered == other.isCovered && token == other.token
+        access == other.access && isCovered == other.isCovered && token == other.token && keys == other.keys
+            && isMarked == other.isMarked
     }
 }

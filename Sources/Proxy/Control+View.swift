@@ -36,6 +36,10 @@ extension Control {
     public func view(version: String) -> AdminView {
         gatherSnapshots()
         let up = loop.now &- startedAt
+        var totals = WorkerSnapshot.merged(snapshots)
+        for (index, keeper) in keepers.enumerated() where index < totals.pools.count {
+            if let scrub = keeper?.scrub { totals.pools[index].consistency.merge(scrub.consistency) }
+        }
         return AdminView(
             version: version, startTime: UInt64(time(nil)) &- up / 1_000_000_000,
             uptime: Double(up) / 1_000_000_000, workers: workers.count, residentBytes: Self.residentBytes(),
@@ -43,11 +47,11 @@ extension Control {
             verbs: Verb.allCases.map { "\($0.spelling)" },
             pools: zip(topology.pools, reach).map { pool, reach in
                 PoolView(
-                    name: pool.settings.name, copies: pool.copyCount,
+                    name: pool.settings.name, copies: pool.settings.copies,
                     nodes: topology.nodes[pool.nodes].map {
                         NodeView(name: $0.settings.label, state: NodeState($0.verdict.access))
                     }, available: reach.available, readable: reach.readable, writable: reach.writable)
-            }, totals: WorkerSnapshot.merged(snapshots), jobs: jobViews)
+            }, totals: totals, jobs: jobViews)
     }
 
     /// The second field of /proc/self/statm, in bytes.

@@ -18,9 +18,7 @@ extension Engine {
         if hasCopies(pool: UInt16(pool)) { flags.insert(.copies) }
         if readsElsewhere(pool: UInt16(pool)) { flags.insert(.readsElsewhere) }
         return clients.take(
-            Client(
-                flags: flags, pool: UInt16(pool),
-                pipelineLimit: UInt32(topology.pools[pool].pipelineLimit)))
+            Client(pipelineLimit: UInt32(topology.pools[pool].pipelineLimit), flags: flags, pool: UInt16(pool)))
     }
 
     /// Bytes of a client. Returns how many were used up; the rest must be offered again with what comes after, or,

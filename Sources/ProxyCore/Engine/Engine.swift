@@ -91,6 +91,8 @@ public final class Engine {
     let misses = Stack<NodeMisses>()
     let missWaits: Table<MissWait>
     var nextMissDeadline = UInt64.max
+    /// By pool: when its keys' places changed last.
+    let moves = Stack<KeyMoves>()
     /// By pool: until when what is known of its nodes is good; and the earliest of those times that are still to come.
     let trusts = Stack<UInt64>()
     var nextMistrust = UInt64.max
@@ -128,7 +130,7 @@ public final class Engine {
         self.writes = writes
         writer = writes.join()
         repairs =
-            topology.hasCopies ? RepairQueue(seed: seed, writes: writes) : RepairQueue(entries: 4, seed: seed)
+            topology.mayHaveCopies ? RepairQueue(seed: seed, writes: writes) : RepairQueue(entries: 4, seed: seed)
         runs = Table(limit: Self.repairLimit)
         fills = Table(limit: Self.fillLimit)
         hedgeWaits = Table(limit: Self.watchLimit)
@@ -162,6 +164,7 @@ public final class Engine {
             }
             clientCounts.push(0)
             givenUp.push(GivenUp())
+            moves.push(KeyMoves(patience: pool.settings.timeout))
             trusts.push(.max)
             checks.push(CheckState(due: pool.checkInterval > 0 ? 0 : .max))
         }
@@ -206,7 +209,10 @@ public final class Engine {
     /// Takes over another generation of the same pools and nodes.
     public func adopt(_ next: Topology) {
         precondition(next.nodes.count == topology.nodes.count && next.pools.count == topology.pools.count)
-        for index in next.pools.indices { unsafe pools[index] = Unmanaged.passUnretained(next.pools[index]) }
+        for index in next.pools.indices where next.pools[index] !== topology.pools[index] {
+            unsafe pools[index] = Unmanaged.passUnretained(next.pools[index])
+            rearrange(pool: index)
+        }
         // All before anything follows from one of them.
         for index in next.nodes.indices { nodes[UInt32(index)].verdict = next.nodes[index].verdict }
         for node in 0..<UInt32(next.nodes.count) { judge(node) }

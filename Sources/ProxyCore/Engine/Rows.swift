@@ -33,10 +33,11 @@ struct Client: BitwiseCopyable {
         static let readsElsewhere = Flags(rawValue: 1 << 10)
     }
 
+    /// Of its pool. (In a row that is free, other things stand in its place, and in no other's.)
+    let pipelineLimit: UInt32
+    /// Empty where the row is free.
     var flags: Flags
     var pool: UInt16
-    /// Of its pool.
-    let pipelineLimit: UInt32
     /// Requests not yet answered.
     var depth: UInt32 = 0
     var first = none

@@ -10,6 +10,10 @@ public enum MarkerItem: Hashable, Sendable {
     case lease
     /// On every node, about another one, by its place in the pool: which of its tokens counts, and whether it does.
     case standing(of: Int)
+    /// On a node that one proxy compares with the others: it expires when the next may.
+    case scrub
+    /// On every node, about another one whose keys are not where they belong, where keys have one copy.
+    case away(of: Int)
     /// A counter that is only touched to see the node's CAS number.
     case tick
 
@@ -26,7 +30,9 @@ public enum MarkerItem: Hashable, Sendable {
         case .ready: Array("__drover:ready".utf8)
         case .filling: Array("__drover:filling".utf8)
         case .lease: Array("__drover:lease".utf8)
+        case .scrub: Array("__drover:scrub".utf8)
         case .tick: Array("__drover:tick".utf8)
+        case .away(let node): Array("__drover:away:".utf8) + Self.spelling(names[node])
         case .standing(let node): Array("__drover:standing:".utf8) + Self.spelling(names[node])
         }
     }

@@ -38,19 +38,21 @@ public final class Topology: Sendable {
                         pool: index, farm: place < pool.nodes.count ? .nodes : .standby, settings: node,
                         verdict: verdict(nodes.count), isNear: node.zone != nil && node.zone == pool.ownZone))
             }
-            let isUp = nodes[first...].map(\.isUp)
-            if let before = earlier?.pools[index], isUp == earlier?.nodes[before.nodes].map(\.isUp) {
+            let keys = nodes[first...].map(\.verdict.keys)
+            if let before = earlier?.pools[index],
+                pool.hasCopies || keys == earlier?.nodes[before.nodes].map(\.verdict.keys)
+            {
                 pools.append(before)
             } else {
-                pools.append(Pool(pool, firstNode: first, isUp: isUp, earlier: earlier?.pools[index].placement))
+                pools.append(Pool(pool, firstNode: first, keys: keys, earlier: earlier?.pools[index]))
             }
         }
         self.nodes = nodes
         self.pools = pools
     }
 
-    /// A key of some pool has more than one copy.
-    public var hasCopies: Bool { pools.contains { $0.copyCount > 1 } }
+    /// A key of some pool has more than one copy, or can have while it is brought home.
+    public var mayHaveCopies: Bool { pools.contains { $0.settings.hasCopies || $0.settings.bringsHome } }
 
     /// The same pools with other verdicts on their nodes.
     public func with(verdict: (Int) -> NodeVerdict) -> Topology {
