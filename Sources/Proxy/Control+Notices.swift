@@ -46,9 +46,8 @@ extension Control {
 
     /// One line of the log for all workers, and not too often.
     func tell(_ notice: PoolNotice) {
-        if notice.kind == .flushing || notice.kind == .flushed {
+        if notice.kind == .flushed {
             keepers[Int(notice.pool)]?.flushed()
-            if notice.kind == .flushed { keepers[Int(notice.pool)]?.restoreMarkers() }
             return
         }
         let kind = Int(notice.pool) << 8 | Int(notice.kind.rawValue)
@@ -59,7 +58,7 @@ extension Control {
             logger.warning(
                 "the repair queue is full: keys may differ between their copies until they are written again",
                 metadata: ["pool": "\(name)", "keys": "\(count)"])
-        case .flushing, .flushed: break
+        case .flushed: break
         case .repairsAbandoned:
             logger.warning(
                 "repairs were given up: keys may differ between their copies until they are written again",

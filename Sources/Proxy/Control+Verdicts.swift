@@ -43,6 +43,8 @@ extension Control {
 
     private func tellStates(_ verdicts: [NodeVerdict]) {
         for node in verdicts.indices where verdicts[node].access != topology.nodes[node].verdict.access {
+            // Without copies a node that is up is read.
+            guard keepers[topology.nodes[node].pool] != nil else { continue }
             switch verdicts[node].access {
             case .none: break  // told with its reason
             case .syncing where isStarted:

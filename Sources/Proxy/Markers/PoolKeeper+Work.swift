@@ -23,7 +23,7 @@ extension PoolKeeper {
         if !adoptable.isEmpty {
             adoption = Adoption(of: adoptable, markers: markers, owner: owner, using: &control.generator)
             adopt()
-        } else if now >= heldUntil, let target = markers.fillable(now: now, besides: heldOff) {
+        } else if let target = markers.fillable(now: now, besides: heldOff) {
             filling = FillingRun(
                 of: target, by: self,
                 job: wanted.removeValue(forKey: target) ?? control.newJob("fill", pool: pool, place: target))

@@ -33,6 +33,8 @@ public struct NodeVerdict: BitwiseCopyable, Equatable, Sendable {
     public var isCovered: Bool
     /// The pool keeps markers. Where it keeps none, no node is distrusted, and nobody is told of a missed write.
     public var isMarked = true
+    /// Syncing: it was full before, and is not one that came back empty.
+    public var hasContents = true
     public var keys = KeyPlace.own
 
     public init(_ access: NodeAccess, provenAt: UInt64 = .max, isCovered: Bool = true, token: UInt64 = 0) {

@@ -19,7 +19,7 @@ struct Differential: Sendable {
         for number in 0..<UInt64(streams) where found.count < wanted {
             let stream = makeStream(seed &+ number)
             guard let first = try difference(stream) else { continue }
-            let (smallest, difference) = isShared ? (stream, first) : try shrunk(stream, first)
+            let (smallest, difference) = isShared || stream.flushesLater ? (stream, first) : try shrunk(stream, first)
             found.append(
                 """
                 stream of seed \(seed &+ number) (DROVER_SEED=\(seed &+ number) DROVER_STREAMS=1):
@@ -31,8 +31,11 @@ struct Differential: Sendable {
     }
 
     private func difference(_ stream: Stream) throws -> String? {
-        var comparison = ReplyComparison(isBetweenMemcacheds: isBetweenMemcacheds)
-        return comparison.difference(try play(stream, on: reference), try play(stream, on: tested), of: stream)
+        let start = Deadline.now()
+        let transcripts = (try play(stream, on: reference), try play(stream, on: tested))
+        var comparison = ReplyComparison(
+            isBetweenMemcacheds: isBetweenMemcacheds, seconds: Deadline.seconds(since: start))
+        return comparison.difference(transcripts.0, transcripts.1, of: stream)
     }
 
     /// Drops batches and commands as long as a difference remains.

@@ -44,7 +44,7 @@ struct HomeTests {
         let cluster = try Cluster(
             nodes: (0..<3).map { _ in try MemcachedServer(version) }, pool: Self.settings + more)
         let client = try cluster.client()
-        for key in Self.keys { #expect(try set(key, "v1", client)) }
+        for key in Self.keys { #expect(try Deadline(seconds: 10).waits { try set(key, "v1", client) }) }
         let own = try keys(on: cluster.nodes[0])
         #expect(own.count > 30)
         return (cluster, own)
