@@ -278,7 +278,8 @@ extension Engine {
     /// When `tick` has something to do although nothing is late; `.max` is never.
     public var wakeup: UInt64 {
         let repair = min(nextMissDeadline, runs.count >= Self.repairLimit ? .max : repairs.nextDue ?? .max)
-        return hedgings.isEmpty ? repair : min(repair, nextHedge)
+        let next = hedgings.isEmpty ? repair : min(repair, nextHedge)
+        return isMoving ? min(next, now &+ Self.movePause) : next
     }
 
     /// Nothing that was put off waits any longer: before a stop.

@@ -153,7 +153,7 @@ extension Engine {
         let views = range.map {
             NodeView(name: topology.nodes[Int($0)].settings.label, state: state(of: $0))
         }
-        let view = PoolView(name: topology.pools[Int(pool)].settings.name, nodes: views)
+        let view = PoolView(name: owned[Int(pool)].settings.name, nodes: views)
         let own = stats.dropFirst(Int(range.lowerBound)).prefix(range.count)
         add(bytes: view.nodeStatsText(Array(own)), to: request)
         requests[request].pending = 0

@@ -31,12 +31,14 @@ struct Client: BitwiseCopyable {
         static let copies = Flags(rawValue: 1 << 9)
         /// And reads may go to other copies than the primary.
         static let readsElsewhere = Flags(rawValue: 1 << 10)
+        /// Its pool's nodes are about to change: see `Engine+Moves`.
+        static let held = Flags(rawValue: 1 << 11)
     }
 
     var flags: Flags
     var pool: UInt16
     /// Of its pool.
-    let pipelineLimit: UInt32
+    var pipelineLimit: UInt32
     /// Requests not yet answered.
     var depth: UInt32 = 0
     var first = none
@@ -281,6 +283,12 @@ struct NodeRow: BitwiseCopyable {
     var version: UInt32 = 0
     var timeout: UInt64
     var connectTimeout: UInt64
+
+    init(_ node: Topology.Node, of pool: PoolSettings) {
+        self.pool = UInt16(node.pool)
+        (access, verdict, hasBeenDown) = (node.verdict.access, node.verdict, !node.isUp)
+        (timeout, connectTimeout) = (pool.timeout, pool.connectTimeout)
+    }
 
     @inline(__always)
     var isFull: Bool { access == .full }

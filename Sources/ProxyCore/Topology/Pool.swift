@@ -11,6 +11,9 @@ public final class Pool: Sendable {
     public let firstNode: Int
     /// Its nodes among all nodes, its standby's included.
     public let nodes: Range<Int>
+    /// By place: the number that the node had in the pool before this one, which it takes the place of; nil where it
+    /// had none. Empty where there was no pool before.
+    public let origins: [Int?]
     let hash: KeyHash
     let hashTag: HashTag?
     /// Over the nodes that take requests: with `when_down: rehash` and one copy of each key those that are up, else all.
@@ -41,8 +44,11 @@ public final class Pool: Sendable {
     let protocolLimits: ProtocolLimits
 
     /// - Parameter earlier: the placement of a pool with the same settings and first node.
-    init(_ settings: PoolSettings, firstNode: Int, isUp: [Bool], earlier: Placement? = nil) {
+    init(
+        _ settings: PoolSettings, firstNode: Int, isUp: [Bool], origins: [Int?] = [], earlier: Placement? = nil
+    ) {
         self.settings = settings
+        self.origins = origins
         self.firstNode = firstNode
         nodes = firstNode..<(firstNode + settings.allNodes.count)
         hash = settings.hash
