@@ -47,8 +47,10 @@ extension Control {
     /// One line of the log for all workers, and not too often.
     func tell(_ notice: PoolNotice) {
         if notice.kind == .flushing || notice.kind == .flushed {
-            keepers[Int(notice.pool)]?.flushed()
-            if notice.kind == .flushed { keepers[Int(notice.pool)]?.restoreMarkers() }
+            for keeper in [keepers[Int(notice.pool)]] + retired where keeper?.pool == Int(notice.pool) {
+                keeper?.flushed()
+                if notice.kind == .flushed { keeper?.restoreMarkers() }
+            }
             return
         }
         let kind = Int(notice.pool) << 8 | Int(notice.kind.rawValue)

@@ -5,14 +5,24 @@ internal import Reactor
 /// What workers may do with each node: by its health, and by its markers where keys have copies.
 extension Control {
     func isUp(_ node: Int) -> Bool {
+        // One that has left its pool is asked nothing, and keeps the last verdict.
+        guard let node = current(node) else { return topology.nodes[node].isUp }
         let pool = topology.nodes[node].pool
         return health[pool].isUp(node - topology.pools[pool].firstNode)
     }
 
-    private func verdict(on node: Int) -> NodeVerdict {
-        let pool = topology.nodes[node].pool
-        guard let keeper = keepers[pool] else { return NodeVerdict(isUp: isUp(node)) }
-        return keeper.verdict(on: node - keeper.first, isUp: isUp(node))
+    private func verdict(on number: Int) -> NodeVerdict {
+        let (pool, before) = (topology.nodes[number].pool, topology.nodes[number].verdict)
+        let isCurrent = topology.pools[pool].nodes.contains(number)
+        // Of those that were a pool's before some workers may still need to know.
+        guard isCurrent || change != nil else { return before }
+        guard let node = current(number) else {
+            return keeper(of: number).map { $0.verdict(on: number - $0.first, isUp: before.access != .none) } ?? before
+        }
+        guard let keeper = keeperInCharge(ofPool: pool) else { return NodeVerdict(isUp: isUp(node)) }
+        if keeper.numbers.contains(node) { return keeper.verdict(on: node - keeper.first, isUp: isUp(node)) }
+        let origin = topology.pools[pool].origins[node - topology.pools[pool].firstNode]
+        return origin.map { keeper.verdict(on: $0 - keeper.first, isUp: isUp(node)) } ?? before
     }
 
     /// Every worker gets the same new topology, if it says anything new; each takes it over between two events of its
@@ -41,7 +51,7 @@ extension Control {
     }
 
     private func tellStates(_ verdicts: [NodeVerdict]) {
-        for node in verdicts.indices where verdicts[node].access != topology.nodes[node].verdict.access {
+        for node in topology.numbers where verdicts[node].access != topology.nodes[node].verdict.access {
             switch verdicts[node].access {
             case .none: break  // told with its reason
             case .syncing where isStarted:
@@ -65,10 +75,7 @@ extension Control {
     }
 
     /// - Parameter node: among all nodes.
-    func link(of node: Int) -> MarkerLink? {
-        guard node < topology.nodes.count, let keeper = keepers[topology.nodes[node].pool] else { return nil }
-        return keeper.links[node - keeper.first]
-    }
+    func link(of node: Int) -> MarkerLink? { keeper(of: node).map { $0.links[node - $0.first] } }
 
     /// Clients of the worker wait for this.
     func publish(_ miss: MissedWrite, for worker: Int) {
@@ -76,8 +83,12 @@ extension Control {
         let answer: (Bool) -> Void = { [unowned self] isKept in
             workers[worker].send(.published(node: node, round: round, isKept: isKept))
         }
-        guard let keeper = keepers[topology.nodes[Int(node)].pool] else { return answer(true) }
+        guard let keeper = keeper(of: Int(node)) else { return answer(true) }
         keeper.revoke(Int(node) - keeper.first, sent: miss.sent, answer)
+        // Who works by the settings before tells the keeper before; the new one has to know at once, too.
+        if let node = current(Int(node)), let new = self.keeper(of: node), new !== keeper {
+            new.missedWrite(node - new.first)
+        }
     }
 }
 

@@ -27,7 +27,12 @@ extension Control {
             let asked = asking
             asking = []
             gatherSnapshots()
-            let stats = WorkerSnapshot.merged(snapshots).nodes
+            var stats = WorkerSnapshot.merged(snapshots).nodes
+            // A worker may know a node by the number that it had before.
+            for (before, number) in aliases where max(before, number) < stats.count {
+                stats[number].merge(stats[before])
+                stats[before] = stats[number]
+            }
             for (worker, request) in asked { workers[worker].send(.figures(request: request, stats)) }
         }
     }
@@ -47,7 +52,20 @@ extension Control {
                     nodes: topology.nodes[pool.nodes].map {
                         NodeView(name: $0.settings.label, state: NodeState($0.verdict.access))
                     }, available: reach.available, readable: reach.readable, writable: reach.writable)
-            }, totals: WorkerSnapshot.merged(snapshots), jobs: jobViews)
+            }, totals: totals, jobs: jobViews)
+    }
+
+    /// Of all workers, the nodes in the pools' order.
+    private var totals: WorkerSnapshot {
+        let merged = WorkerSnapshot.merged(snapshots)
+        var ordered = merged
+        ordered.nodes = topology.numbers.map { $0 < merged.nodes.count ? merged.nodes[$0] : NodeStats() }
+        var places: [Int: Int] = [:]
+        for (place, number) in topology.numbers.enumerated() { places[number] = place }
+        for (before, number) in aliases where before < merged.nodes.count {
+            if let place = places[number] { ordered.nodes[place].merge(merged.nodes[before]) }
+        }
+        return ordered
     }
 
     /// The second field of /proc/self/statm, in bytes.

@@ -9,7 +9,8 @@ internal import Telemetry
 ///
 /// Workers report what they see; this thread answers with a new topology or address. It never touches a request.
 public final class Control {
-    let settings: Settings
+    /// As they run.
+    var settings: Settings
     private let workerCount: Int
     let logger: Logger
     /// The control thread's: other slow things, the admin's HTTP, may live on it.
@@ -34,6 +35,15 @@ public final class Control {
     /// Passes under way, by number: whose they are, and who hears of their end.
     var passes: [UInt64: (job: Job, ended: (PassEnd) -> Void)] = [:]
     var lastPass: UInt64 = 0
+    /// What SIGHUP and operators read the config with, and whether it is to be read once more.
+    var readConfig: (() -> ConfigReading)?
+    /// The text of the config that runs; nil where there is none.
+    public internal(set) var configText: [UInt8]?
+    var isReloadWanted = false
+    /// Other settings on their way to the workers; keepers of the nodes before; and numbers that nodes had before.
+    var change: RunningChange?
+    var retired: [PoolKeeper] = []
+    var aliases: [Int: Int] = [:]
     /// Backups and restores under way, by pool.
     var archiving: [Int: ArchiveRun] = [:]
     /// Those that run and the last that have ended.
@@ -141,13 +151,16 @@ public final class Control {
 
     /// Waits for something to do, until then at the latest, and does it.
     func turn(until time: UInt64) {
-        let next = min(time, nextProbeTime, nextLook, keepers.reduce(.max) { min($0, $1?.nextTime ?? .max) })
+        let next = min(
+            min(time, nextProbeTime, nextLook, changeTime), keepers.reduce(.max) { min($0, $1?.nextTime ?? .max) },
+            retired.reduce(.max) { min($0, $1.nextTime) })
         loop.turn(until: next == .max ? nil : next)
         for index in 0..<loop.readyCount {
             let (token, what) = loop.ready(at: index)
             switch token {
             case Self.mail: for message in mailbox.takeAll() { receive(message) }
             case Self.stop: beginDraining(for: drainTime)
+            case Self.hangup: _ = reload()
             // Exactly: the loop's own alarm reports a token of all ones.
             case let token where token & ~0xffff_ffff == Probes.token:
                 probes.ready(node: Int(UInt32(truncatingIfNeeded: token)), what, on: loop)
@@ -158,11 +171,14 @@ public final class Control {
         }
         if !isDraining { startDueProbes() }
         for keeper in keepers { keeper?.work() }
+        for keeper in retired { keeper.work() }
+        proceedChange()
         lookAtForeground()
     }
 
     private static let mail: UInt64 = 1
     private static let stop: UInt64 = 2
+    static let hangup: UInt64 = 3
 
     /// A second signal ends the wait.
     private func beginDraining(for drain: UInt64) {
@@ -182,6 +198,7 @@ public final class Control {
         case .snapshot(let worker, let snapshot):
             snapshots[worker] = snapshot
             missing.remove(worker)
+        case .moved(let worker): change?.awaited.remove(worker)
         case .figures(let worker, let request): asking.append((worker, request))
         case .stopped(let worker, let cutOff):
             stopped.insert(worker)

@@ -11,7 +11,9 @@ extension Control {
 
     func newJob(_ kind: String, pool: Int, place: Int?) -> Job {
         lastJob += 1
-        return Job(id: lastJob, kind: kind, pool: pool, place: place, now: loop.now, unixTime: UInt64(time(nil)))
+        let node = place.map { topology.pools[pool].settings.allNodes[$0].label }
+        return Job(
+            id: lastJob, kind: kind, pool: pool, place: place, node: node, now: loop.now, unixTime: UInt64(time(nil)))
     }
 
     /// From now on operators see it. (Of several proxies all but one find at once that another does the work.)
@@ -23,11 +25,7 @@ extension Control {
     }
 
     var jobViews: [JobView] {
-        jobs.map { job in
-            let pool = topology.pools[job.pool]
-            let node = job.place.map { topology.nodes[pool.firstNode + $0].settings.label }
-            return job.view(pool: pool.settings.name, node: node, now: loop.now)
-        }
+        jobs.map { $0.view(pool: topology.pools[$0.pool].settings.name, now: loop.now) }
     }
 
     // MARK: What operators ask for
@@ -41,6 +39,7 @@ extension Control {
         case .pause(let job): with(job) { setPaused(true, $0) }
         case .resume(let job): with(job) { setPaused(false, $0) }
         case .cancel(let job): with(job) { $0.cancelled() }
+        case .reload: reload()
         }
     }
 
@@ -53,6 +52,7 @@ extension Control {
             return .refused("pool \(name) keeps one copy of each key: there is nothing to compare it with")
         }
         if isDraining { return .refused("the proxy is stopping") }
+        if change != nil { return .refused("the config is being taken over; try again in a moment") }
         return body(keeper)
     }
 
@@ -82,6 +82,7 @@ extension Control {
         }
         guard path.utf8.first == 0x2f, !path.utf8.contains(0) else { return .refused("\(path) is no absolute path") }
         if isDraining { return .refused("the proxy is stopping") }
+        if change != nil { return .refused("the config is being taken over; try again in a moment") }
         if let run = archiving[index] { return .refused("job \(run.job.id) is under way in pool \(name)") }
         let pool = topology.pools[index]
         let isUp = pool.nodes.map { self.isUp($0) }

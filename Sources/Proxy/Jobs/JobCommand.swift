@@ -15,12 +15,16 @@ public enum JobCommand: Sendable, Equatable {
     case pause(job: Int)
     case resume(job: Int)
     case cancel(job: Int)
+    /// Reads the config again and takes it over.
+    case reload
 }
 
 /// What became of it.
 public enum JobAnswer: Sendable, Equatable {
     /// The job with that number was begun, or obeys.
     case job(Int)
+    /// It is done, or goes on by itself; in words.
+    case done(String)
     /// There is no such pool, node or job.
     case unknown(String)
     /// It cannot be done now, or never with this pool; why, and what to do.

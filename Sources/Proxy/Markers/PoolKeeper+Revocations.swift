@@ -37,6 +37,13 @@ extension PoolKeeper {
         if revocations[place] == nil { beginRevocation(of: place) }
     }
 
+    /// Another keeper publishes it.
+    func missedWrite(_ place: Int) {
+        markers.missedWrite(place)
+        disturbed(place)
+        isChanged = true
+    }
+
     /// For all that wait.
     private func beginRevocation(of place: Int) {
         guard let next = waiting[place] else { return }

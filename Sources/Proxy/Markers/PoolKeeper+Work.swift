@@ -10,14 +10,18 @@ extension PoolKeeper {
 
     var workTime: UInt64 {
         if let filling { return filling.nextTime }
-        return adoption == nil && markers.isInformed && !control.isDraining ? workDue : .max
+        return adoption == nil && markers.isInformed && mayBegin ? workDue : .max
     }
 
+    /// While the nodes change there are workers that work by those before.
+    private var mayBegin: Bool { !control.isDraining && !isRetired && control.change == nil }
+
     func startWork() {
+        guard !isRetired else { return }
         filling?.work()
         control.archiving[pool]?.work()
         reviewWanted()
-        guard filling == nil, adoption == nil, markers.isInformed, now >= workDue, !control.isDraining else { return }
+        guard filling == nil, adoption == nil, markers.isInformed, now >= workDue, mayBegin else { return }
         (workDue, workPause) = (.max, pause(200...1000))
         let adoptable = markers.adoptable(now: now)
         if !adoptable.isEmpty {

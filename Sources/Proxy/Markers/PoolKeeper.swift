@@ -26,6 +26,8 @@ final class PoolKeeper {
     let pool: Int
     /// The pool's first node among all nodes.
     let first: Int
+    /// Its nodes among all nodes.
+    let numbers: Range<Int>
     let names: [String]
     let settings: PoolSettings
     /// Twice as often as it must be: a thread that the machine holds up for half a poll does not make a reading too old.
@@ -57,11 +59,16 @@ final class PoolKeeper {
     /// What the workers were told last that the markers are good for.
     private var trusted: UInt64 = 0
 
-    init(_ control: Control, pool: Int) {
+    /// The pool's nodes have changed, and another keeper is there. This one serves those who still work by the nodes
+    /// before, and begins nothing.
+    private(set) var isRetired = false
+
+    /// - Parameter earlier: that of the pool's nodes before.
+    init(_ control: Control, pool: Int, after earlier: PoolKeeper? = nil) {
         self.control = control
         self.pool = pool
         let topology = control.topology.pools[pool]
-        (first, settings) = (topology.firstNode, topology.settings)
+        (first, settings, numbers) = (topology.firstNode, topology.settings, topology.nodes)
         names = settings.allNodes.map(\.ringName)
         interval = max(settings.poll / 2, 1)
         let count = names.count
@@ -75,7 +82,22 @@ final class PoolKeeper {
                 MarkerLink(
                     node: first + place, on: control.loop, timeout: settings.timeout,
                     connectTimeout: settings.connectTimeout, lost: { [unowned self] in lost(place) }))
+            guard let earlier, let origin = topology.origins[place] else { continue }
+            markers.inherit(place, from: origin - earlier.first, of: earlier.markers)
         }
+    }
+
+    /// Another keeper is there.
+    func retire() {
+        isRetired = true
+        stopWork()
+        for job in wanted.values { job.end("the pool's nodes have changed", isDone: false, now: now) }
+        wanted = [:]
+    }
+
+    /// Nobody waits for it.
+    var isAtRest: Bool {
+        filling == nil && verifying == nil && revocations.allSatisfy { $0 == nil } && waiting.allSatisfy { $0 == nil }
     }
 
     var now: UInt64 { control.loop.now }
@@ -167,7 +189,7 @@ final class PoolKeeper {
         polling[place].isUnderWay = false
         if polling[place].hasFailed {
             polling[place].hasFailed = false
-            control.apply(.succeeded, to: first + place, because: "markers")
+            if !isRetired { control.apply(.succeeded, to: first + place, because: "markers") }
         }
         markers.read(place, reading, asked: asked, now: now)
         isChanged = true
@@ -185,7 +207,7 @@ final class PoolKeeper {
         markers.lost(place)
         disturbed(place)
         isChanged = true
-        control.apply(.failed, to: first + place, because: "markers")
+        if !isRetired { control.apply(.failed, to: first + place, because: "markers") }
     }
 
     /// The verdict on the node has changed.
@@ -268,7 +290,7 @@ final class PoolKeeper {
     /// Until when what was read is good.
     private func trust() {
         let time = markers.goodUntil
-        guard time != trusted else { return }
+        guard time != trusted, control.keeperInCharge(ofPool: pool) === self else { return }
         trusted = time
         for worker in control.workers { worker.send(.trusted(pool: pool, until: time)) }
     }

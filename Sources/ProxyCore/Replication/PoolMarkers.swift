@@ -68,6 +68,13 @@ public struct PoolMarkers: Sendable {
     /// begun under it is over, and what a node had received before it stood still has been carried out.
     public var quietTime: UInt64 { lifetime.addingSaturated(timeout).addingSaturated(1_000_000_000) }
 
+    /// What this process knows of a node, and the node does not tell, from when the pool's nodes were others.
+    public mutating func inherit(_ node: Int, from origin: Int, of earlier: PoolMarkers) {
+        nodes[node].points = earlier.nodes[origin].points
+        nodes[node].revoked = earlier.nodes[origin].revoked
+        nodes[node].hasMissed = earlier.nodes[origin].hasMissed
+    }
+
     // MARK: What happened
 
     /// A node has answered a poll: the first answer after a connection is made is what makes it reachable.

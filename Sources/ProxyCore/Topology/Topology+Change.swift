@@ -57,7 +57,7 @@ extension Topology {
 }
 
 /// What makes a node of one list that of another: the same server, known by the same name.
-private struct NodeIdentity: Hashable {
+struct NodeIdentity: Hashable {
     let name: String
     let address: Endpoint
 
