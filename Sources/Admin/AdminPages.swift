@@ -62,7 +62,7 @@ struct AdminPages {
         case .verify: (known, success) = (["repair", "sample"], 202)
         case .backup: (known, success) = (["path"], 202)
         case .restore: (known, success) = (["path", "overwrite"], 202)
-        case .sync: success = 202
+        case .sync, .drain: success = 202
         case .pause, .resume, .cancel, .reload: break
         }
         let query = try AdminQuery(request.query, known: known)
@@ -72,7 +72,7 @@ struct AdminPages {
         case .backup(let pool, _): asked = .backup(pool: pool, path: try query.path())
         case .restore(let pool, _, _):
             asked = .restore(pool: pool, path: try query.path(), overwrite: try query.flag("overwrite"))
-        case .sync, .pause, .resume, .cancel, .reload: break
+        case .sync, .drain, .pause, .resume, .cancel, .reload: break
         }
         switch obey(asked) {
         case .job(let id): return Self.json(success, ["job": .integer(id)])
@@ -110,6 +110,7 @@ struct AdminPages {
             Likewise, answered with the job's number:
 
             /api/pools/POOL/nodes/NODE/sync    fill a node anew from the other copies
+            /api/pools/POOL/nodes/NODE/drain   move its keys to the other nodes, and have it leave the pool
             /api/pools/POOL/verify             compare all copies; ?repair=1 corrects, ?sample=N takes one key in N
             /api/pools/POOL/backup             save its items; ?path=/DIR on the proxy's machine
             /api/pools/POOL/restore            put them back; ?path=/DIR, ?overwrite=1 also where the key is there

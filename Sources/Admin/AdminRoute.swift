@@ -54,6 +54,8 @@ enum AdminRoute: Equatable {
             self = .command(.verify(pool: pool, repair: false, sample: 1))
         } else if rest.count == 3, rest.first == "nodes", rest.last == "sync" {
             self = .command(.sync(pool: pool, node: rest[rest.startIndex + 1]))
+        } else if rest.count == 3, rest.first == "nodes", rest.last == "drain" {
+            self = .command(.drain(pool: pool, node: rest[rest.startIndex + 1]))
         } else {
             return nil
         }

@@ -21,7 +21,7 @@ extension Control {
     func apply(_ event: NodeHealth.Event, to node: Int, because reason: String) {
         guard let node = current(node) else { return }
         let pool = topology.nodes[node].pool
-        let place = node - topology.pools[pool].firstNode
+        let place = topology.pools[pool].server(of: node) - topology.pools[pool].firstNode
         let outcome = health[pool].apply(event, to: place, now: loop.now, using: &generator)
         if let isOpen = outcome.failOpen {
             if isOpen {

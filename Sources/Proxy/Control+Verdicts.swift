@@ -7,8 +7,8 @@ extension Control {
     func isUp(_ node: Int) -> Bool {
         // One that has left its pool is asked nothing, and keeps the last verdict.
         guard let node = current(node) else { return topology.nodes[node].isUp }
-        let pool = topology.nodes[node].pool
-        return health[pool].isUp(node - topology.pools[pool].firstNode)
+        let pool = topology.pools[topology.nodes[node].pool]
+        return health[topology.nodes[node].pool].isUp(pool.server(of: node) - pool.firstNode)
     }
 
     private func verdict(on number: Int) -> NodeVerdict {
@@ -17,12 +17,12 @@ extension Control {
         // Of those that were a pool's before some workers may still need to know.
         guard isCurrent || change != nil else { return before }
         guard let node = current(number) else {
-            return keeper(of: number).map { $0.verdict(on: number - $0.first, isUp: before.access != .none) } ?? before
+            return keeper(of: number).map { $0.verdict(onNumber: number, isUp: before.access != .none) } ?? before
         }
         guard let keeper = keeperInCharge(ofPool: pool) else { return NodeVerdict(isUp: isUp(node)) }
-        if keeper.numbers.contains(node) { return keeper.verdict(on: node - keeper.first, isUp: isUp(node)) }
+        if keeper.numbers.contains(node) { return keeper.verdict(onNumber: node, isUp: isUp(node)) }
         let origin = topology.pools[pool].origins[node - topology.pools[pool].firstNode]
-        return origin.map { keeper.verdict(on: $0 - keeper.first, isUp: isUp(node)) } ?? before
+        return origin.map { keeper.verdict(onNumber: $0, isUp: isUp(node)) } ?? before
     }
 
     /// Every worker gets the same new topology, if it says anything new; each takes it over between two events of its
@@ -47,11 +47,11 @@ extension Control {
         let pool = topology.nodes[node].pool
         guard let keeper = keepers[pool] else { return }
         owesProof[node] = max(owesProof[node], time)
-        keeper.doubt(node - keeper.first)
+        keeper.doubt(keeper.place(of: node))
     }
 
     private func tellStates(_ verdicts: [NodeVerdict]) {
-        for node in topology.numbers where verdicts[node].access != topology.nodes[node].verdict.access {
+        for node in topology.pools.flatMap(\.servers) where verdicts[node].access != topology.nodes[node].verdict.access {
             switch verdicts[node].access {
             case .none: break  // told with its reason
             case .syncing where isStarted:
@@ -75,7 +75,10 @@ extension Control {
     }
 
     /// - Parameter node: among all nodes.
-    func link(of node: Int) -> MarkerLink? { keeper(of: node).map { $0.links[node - $0.first] } }
+    func link(of node: Int) -> MarkerLink? {
+        guard let keeper = keeper(of: node), node - keeper.first < keeper.links.count else { return nil }
+        return keeper.links[node - keeper.first]
+    }
 
     /// Clients of the worker wait for this.
     func publish(_ miss: MissedWrite, for worker: Int) {
@@ -84,9 +87,10 @@ extension Control {
             workers[worker].send(.published(node: node, round: round, isKept: isKept))
         }
         guard let keeper = keeper(of: Int(node)) else { return answer(true) }
-        keeper.revoke(Int(node) - keeper.first, sent: miss.sent, answer)
+        // Of a target its server: that is filled anew, and after it the target.
+        keeper.revoke(keeper.place(of: Int(node)), sent: miss.sent, answer)
         // Who works by the settings before tells the keeper before; the new one has to know at once, too.
-        if let node = current(Int(node)), let new = self.keeper(of: node), new !== keeper {
+        if let node = current(keeper.placed.server(of: Int(node))), let new = self.keeper(of: node), new !== keeper {
             new.missedWrite(node - new.first)
         }
     }

@@ -49,7 +49,7 @@ extension Control {
             pools: zip(topology.pools, reach).map { pool, reach in
                 PoolView(
                     name: pool.settings.name, copies: pool.copyCount,
-                    nodes: topology.nodes[pool.nodes].map {
+                    nodes: topology.nodes[pool.servers].map {
                         NodeView(name: $0.settings.label, state: NodeState($0.verdict.access))
                     }, available: reach.available, readable: reach.readable, writable: reach.writable)
             }, totals: totals, jobs: jobViews)
@@ -59,11 +59,17 @@ extension Control {
     private var totals: WorkerSnapshot {
         let merged = WorkerSnapshot.merged(snapshots)
         var ordered = merged
-        ordered.nodes = topology.numbers.map { $0 < merged.nodes.count ? merged.nodes[$0] : NodeStats() }
+        ordered.nodes = []
         var places: [Int: Int] = [:]
-        for (place, number) in topology.numbers.enumerated() { places[number] = place }
-        for (before, number) in aliases where before < merged.nodes.count {
-            if let place = places[number] { ordered.nodes[place].merge(merged.nodes[before]) }
+        for pool in topology.pools {
+            for server in pool.servers {
+                places[server] = ordered.nodes.count
+                ordered.nodes.append(NodeStats())
+            }
+            for target in pool.nodes.dropFirst(pool.servers.count) { places[target] = places[pool.server(of: target)] }
+        }
+        for (number, stats) in merged.nodes.enumerated() {
+            if let place = places[number] ?? aliases[number].flatMap({ places[$0] }) { ordered.nodes[place].merge(stats) }
         }
         return ordered
     }

@@ -44,6 +44,8 @@ public final class Control {
     var change: RunningChange?
     var retired: [PoolKeeper] = []
     var aliases: [Int: Int] = [:]
+    /// Keys under way to other nodes, by pool.
+    var moves: [Int: MoveRun] = [:]
     /// Backups and restores under way, by pool.
     var archiving: [Int: ArchiveRun] = [:]
     /// Those that run and the last that have ended.
@@ -153,7 +155,7 @@ public final class Control {
     func turn(until time: UInt64) {
         let next = min(
             min(time, nextProbeTime, nextLook, changeTime), keepers.reduce(.max) { min($0, $1?.nextTime ?? .max) },
-            retired.reduce(.max) { min($0, $1.nextTime) })
+            min(retired.reduce(.max) { min($0, $1.nextTime) }, moves.values.reduce(.max) { min($0, $1.nextTime) }))
         loop.turn(until: next == .max ? nil : next)
         for index in 0..<loop.readyCount {
             let (token, what) = loop.ready(at: index)
@@ -173,6 +175,7 @@ public final class Control {
         for keeper in keepers { keeper?.work() }
         for keeper in retired { keeper.work() }
         proceedChange()
+        for move in moves.values { move.work() }
         lookAtForeground()
     }
 

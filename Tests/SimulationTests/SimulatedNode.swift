@@ -10,6 +10,9 @@ extension MarkerItem {
         case .filling: 1001
         case .lease: 1002
         case .tick: 1003
+        case .moving: 1004
+        case .moved: 1005
+        case .objection: 1006
         case .standing(let node): 1010 + node
         }
     }

@@ -2,6 +2,8 @@
 public enum JobCommand: Sendable, Equatable {
     /// Fills the node anew from the other copies, whatever its markers say.
     case sync(pool: String, node: String)
+    /// Moves the node's keys to the others, and has it leave the pool.
+    case drain(pool: String, node: String)
     /// Compares all copies of the pool's keys; with `repair`, corrects those that differ.
     ///
     /// - Parameter sample: one key in so many; 1 is all.

@@ -28,6 +28,8 @@ final class PoolKeeper {
     let first: Int
     /// Its nodes among all nodes.
     let numbers: Range<Int>
+    /// What it is the keeper of.
+    let placed: Pool
     let names: [String]
     let settings: PoolSettings
     /// Twice as often as it must be: a thread that the machine holds up for half a poll does not make a reading too old.
@@ -69,7 +71,8 @@ final class PoolKeeper {
         self.pool = pool
         let topology = control.topology.pools[pool]
         (first, settings, numbers) = (topology.firstNode, topology.settings, topology.nodes)
-        names = settings.allNodes.map(\.ringName)
+        placed = topology
+        names = settings.servers.map(\.ringName)
         interval = max(settings.poll / 2, 1)
         let count = names.count
         markers = PoolMarkers(nodes: count, poll: settings.poll, timeout: settings.timeout)
@@ -161,6 +164,9 @@ final class PoolKeeper {
         (polling[place].isUnderWay, polling[place].due) = (true, asked + interval)
         let poll = Poll(count: names.count)
         read(.ready, on: place) { poll.reading.ready = unsafe MarkerText.token(in: $0.span.bytes) }
+        read(.moving, on: place) { poll.reading.moving = unsafe MarkerText.token(in: $0.span.bytes) }
+        read(.moved, on: place) { poll.reading.moved = unsafe MarkerText.token(in: $0.span.bytes) }
+        read(.objection, on: place) { _ in poll.reading.hasObjection = true }
         read(.filling, on: place) { poll.reading.filling = unsafe Filling(text: $0.span.bytes) }
         for other in names.indices where other != place {
             read(.standing(of: other), on: place) {
@@ -193,6 +199,7 @@ final class PoolKeeper {
         }
         markers.read(place, reading, asked: asked, now: now)
         isChanged = true
+        announce(on: place, reading)
     }
 
     /// A worker has lost a connection to the node: it wants a proof that is later than that.
@@ -276,7 +283,21 @@ final class PoolKeeper {
     /// The node is at another address now.
     func moved(_ place: Int) { links[place].fail() }
 
+    /// The place, by which markers go, of the node with this number: its server's.
+    func place(of number: Int) -> Int { placed.server(of: number) - first }
+
+    func isFull(_ place: Int) -> Bool { place < names.count && markers.access(place, now: now) == .full }
+
     var fullNodes: [Bool] { names.indices.map { markers.access($0, now: now) == .full } }
+
+    /// - Parameter number: among all nodes. A target is being filled, whatever its server is; see `MovingKeys`.
+    func verdict(onNumber number: Int, isUp: Bool) -> NodeVerdict {
+        var verdict = verdict(on: place(of: number), isUp: isUp)
+        guard number >= placed.servers.upperBound else { return verdict }
+        if verdict.access == .full { verdict.access = .syncing }
+        (verdict.provenAt, verdict.token) = (0, 0)
+        return verdict
+    }
 
     func verdict(on place: Int, isUp: Bool) -> NodeVerdict {
         guard isUp else { return NodeVerdict(.none, isCovered: markers.isCovered(place, now: now)) }

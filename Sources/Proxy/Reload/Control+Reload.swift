@@ -45,11 +45,45 @@ extension Control {
             return .done("nothing has changed")
         }
         let isBegun = begin(next.pools) { [unowned self] in
-            for name in next.changed { logger.notice("config is taken over", metadata: ["pool": "\(name)"]) }
+            for name in next.changed {
+                logger.notice("config is taken over", metadata: ["pool": "\(name)"])
+                moveKeys(ofPool: name)
+            }
         }
         guard isBegun else { return refuse(["\(wanted.file): more than \(Topology.nodeLimit) nodes"]) }
+        for name in next.changed { run(ofPool: name)?.end("the config has changed once more") }
         configText = wanted.text
         return .done("taken over: \(next.changed.map { "pool \($0)" }.joined(separator: ", "))")
+    }
+}
+
+/// Keys that go to other nodes.
+extension Control {
+    private func run(ofPool name: String) -> MoveRun? { moves.values.first { settings.pools[$0.index].name == name } }
+
+    /// All workers write to both places, where the pool's keys have to go elsewhere.
+    private func moveKeys(ofPool name: String) {
+        guard let index = settings.pools.firstIndex(where: { $0.name == name }), settings.pools[index].moving != nil
+        else { return }
+        let job = newJob("move", pool: index, place: nil)
+        show(job)
+        moveKeys(of: job)
+    }
+
+    func moveKeys(of job: Job) {
+        let pool = settings.pools[job.pool]
+        logger.notice("keys begin to move", metadata: ["pool": "\(pool.name)", "job": "\(job.id)"])
+        moves[job.pool] = MoveRun(job.pool, job, pool, self)
+    }
+
+    /// Who has left the pool misses what is written from now on: it must not be taken for full when it comes back.
+    private func revokeLeavers() {
+        for keeper in retired {
+            guard let now = keepers[keeper.pool] else { continue }
+            for (place, name) in keeper.names.enumerated() where !now.names.contains(name) {
+                keeper.revoke(place, sent: 0) { _ in }
+            }
+        }
     }
 }
 
@@ -143,6 +177,7 @@ extension Control {
         }
         guard change.isAnnounced, change.awaited.subtracting(stopped).isEmpty else { return }
         self.change = nil
+        revokeLeavers()
         for index in topology.pools.indices where change.pools.contains(topology.pools[index].settings.name) {
             if keepers[index] != nil { measureReach(of: index) }
             tellReach(of: index)

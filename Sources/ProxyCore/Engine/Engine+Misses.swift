@@ -199,7 +199,7 @@ extension Engine {
     /// any case: what was copied between its flush and the others' is back.
     func noteMisses(ofFlush request: UInt32) {
         let pool = requests[request].pool
-        let fleet = nodes(ofPool: pool)
+        let fleet = servers(ofPool: pool)
         guard keepsMarkers(fleet.lowerBound) else { return }
         let waiting = requests[request].client == none ? none : request
         var piece = requests[request].firstPiece

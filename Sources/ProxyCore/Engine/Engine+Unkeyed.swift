@@ -56,7 +56,7 @@ extension Engine {
             noticeFlush(.flushing, of: requests[request].pool)
         }
         requests[request].pending = 1  // this function, so that no early failure ends the request
-        for node in nodes(ofPool: requests[request].pool) {
+        for node in servers(ofPool: requests[request].pool) {
             let piece = newPiece(of: request)
             guard nodes[node].isReachable else {
                 requests[request].flags.insert(.failed)
@@ -70,6 +70,12 @@ extension Engine {
         }
         requests[request].pending &-= 1
         if requests[request].pending == 0 { settle(request) }
+    }
+
+    /// Each once, as `nodes(ofPool:)` may not be while keys move.
+    func servers(ofPool pool: UInt16) -> Range<UInt32> {
+        let range = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.servers }
+        return UInt32(range.lowerBound)..<UInt32(range.upperBound)
     }
 
     func nodes(ofPool pool: UInt16) -> Range<UInt32> {
@@ -149,7 +155,7 @@ extension Engine {
     /// - Parameter stats: of all nodes of all pools, as all workers together have counted them.
     public func answer(figures request: UInt32, _ stats: [NodeStats]) {
         let pool = requests[request].pool
-        let range = nodes(ofPool: pool)
+        let range = servers(ofPool: pool)
         let views = range.map {
             NodeView(name: topology.nodes[Int($0)].settings.label, state: state(of: $0))
         }
@@ -172,7 +178,7 @@ extension Engine {
 
     /// The lowest version among the pool's nodes: a client may rely on what all of them can do.
     private func answerVersion(_ request: UInt32) {
-        let known = nodes(ofPool: requests[request].pool).map { nodes[$0].version }.filter { $0 > 0 }
+        let known = servers(ofPool: requests[request].pool).map { nodes[$0].version }.filter { $0 > 0 }
         let text = "VERSION \(versionText(known.min() ?? Self.assumedVersion))\r\n"
         add(bytes: Array(text.utf8), to: request)
         settle(request)

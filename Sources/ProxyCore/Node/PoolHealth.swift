@@ -38,8 +38,8 @@ public struct PoolHealth: Sendable, Equatable {
     /// - Parameter origins: by place: the node's place before, or nil where it is new.
     public init(_ settings: PoolSettings, from earlier: PoolHealth, origins: [Int?], now: UInt64) {
         self.init(
-            nodeCount: settings.allNodes.count, standbyCount: settings.standby.count, policy: HealthPolicy(settings))
-        for (place, origin) in origins.enumerated() {
+            nodeCount: settings.servers.count, standbyCount: settings.standby.count, policy: HealthPolicy(settings))
+        for (place, origin) in origins.prefix(nodes.count).enumerated() {
             guard let origin else { continue }
             nodes[place] = earlier.nodes[origin].carriedOver(now: now)
         }

@@ -6,6 +6,11 @@ public struct MarkerReading: Equatable, Sendable {
     public var standings: [Standing?]
     /// The node's CAS number, from the tick; 0 where it keeps none.
     public var cas: UInt64
+    /// Where keys go, by proxies that read them where they were, and by others that read them there.
+    public var moving: Token?
+    public var moved: Token?
+    /// Some proxy writes elsewhere.
+    public var hasObjection = false
 
     public init(ready: Token?, filling: Filling?, standings: [Standing?], cas: UInt64) {
         self.ready = ready
@@ -74,6 +79,17 @@ public struct PoolMarkers: Sendable {
         nodes[node].revoked = earlier.nodes[origin].revoked
         nodes[node].hasMissed = earlier.nodes[origin].hasMissed
     }
+
+    // MARK: What other proxies say of keys that move
+
+    /// Some proxy that answers for a node writes keys elsewhere.
+    public var isOpposed: Bool { nodes.contains { $0.reading?.hasObjection == true } }
+
+    /// Some proxy reads keys where they were that are to be there.
+    public func isMoving(to places: Token) -> Bool { nodes.contains { $0.reading?.moving == places } }
+
+    /// Some proxy reads them where they are to be already.
+    public func hasMoved(to places: Token) -> Bool { nodes.contains { $0.reading?.moved == places } }
 
     // MARK: What happened
 

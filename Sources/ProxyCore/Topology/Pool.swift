@@ -11,6 +11,8 @@ public final class Pool: Sendable {
     public let firstNode: Int
     /// Its nodes among all nodes, its standby's included.
     public let nodes: Range<Int>
+    /// Those of them that are servers, each once; see `MovingKeys`.
+    public let servers: Range<Int>
     /// By place: the number that the node had in the pool before this one, which it takes the place of; nil where it
     /// had none. Empty where there was no pool before.
     public let origins: [Int?]
@@ -30,6 +32,8 @@ public final class Pool: Sendable {
     let minLive: Int
     let read: PoolSettings.Read
     let onMiss: PoolSettings.OnMiss
+    /// Its keys are on their way to other nodes.
+    let isMoving: Bool
     /// Of 10,000 reads.
     let hedge: Int
     /// The least nanoseconds between two keys whose copies one worker compares; 0 is never.
@@ -51,6 +55,7 @@ public final class Pool: Sendable {
         self.origins = origins
         self.firstNode = firstNode
         nodes = firstNode..<(firstNode + settings.allNodes.count)
+        servers = firstNode..<(firstNode + (settings.moving?.servers ?? settings.allNodes.count))
         hash = settings.hash
         hashTag = settings.hashTag
         pipelineLimit = UInt32(settings.limits.pipeline)
@@ -61,20 +66,22 @@ public final class Pool: Sendable {
             settings.hasCopies || (settings.distribution != .leastLoaded && settings.distribution != .random)
         protocolLimits = settings.limits.protocolLimits
         copyCount = settings.copies
-        casTags = settings.hasCopies ? CASTag.tags(ofNodes: settings.allNodes.map(\.label)) : []
+        let tags = settings.hasCopies ? CASTag.tags(ofNodes: settings.servers.map(\.label)) : []
+        casTags = tags + (settings.moving?.serverOfTarget.map { tags[$0] } ?? [])
         acks = settings.acks
         minLive = settings.minLive
         read = settings.read
-        onMiss = settings.onMiss
+        onMiss = settings.asksNext ? .next : settings.onMiss
+        isMoving = settings.moving != nil
         hedge = settings.hedge
         checkInterval = settings.hasCopies && settings.checks > 0 ? 1_000_000_000 / UInt64(settings.checks) : 0
         if settings.hasCopies {
             // Down nodes keep their places, so one placement serves all generations.
-            let placement = earlier ?? Placement(settings, firstNode: firstNode)
+            let placement = earlier ?? settings.moving?.placement(firstNode: firstNode) ?? Placement(settings, firstNode: firstNode)
             self.placement = placement
             unsafe lookup = .passUnretained(placement)
-            members = settings.nodes.indices.map { UInt32(firstNode + $0) }
             distributor = placement.ring
+            members = (0..<distributor.count).map { UInt32(firstNode + $0) }
             return
         }
         placement = nil
@@ -86,6 +93,12 @@ public final class Pool: Sendable {
         distributor = Distributor(
             kind: settings.distribution,
             members: kept.map { settings.nodes[$0].member })
+    }
+
+    /// The server of a node of the pool, which is another where the node is a target.
+    public func server(of node: Int) -> Int {
+        guard let moving = settings.moving, node >= servers.upperBound else { return node }
+        return firstNode + moving.serverOfTarget[node - servers.upperBound]
     }
 
     /// The node of a key, which is a range of `bytes`.

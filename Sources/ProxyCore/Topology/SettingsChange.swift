@@ -1,6 +1,8 @@
+internal import Distribution
+
 /// What a running proxy makes of other settings: takes them over, or says what of them cannot be had without a restart.
 public struct SettingsChange: Sendable, Equatable {
-    /// All pools, in the order in which they run.
+    /// All pools, in the order in which they run; some with keys that move.
     public let pools: [PoolSettings]
     /// Names of those that change.
     public let changed: [String]
@@ -19,7 +21,14 @@ public struct SettingsChange: Sendable, Equatable {
                 continue
             }
             for what in Self.fixed(of: pool, in: next) { refuse("pool \(pool.name): \(what)") }
-            pools.append(next)
+            guard pool.settled != next else {
+                pools.append(pool)
+                continue
+            }
+            switch pool.next(towards: next) {
+            case .success(let settings): pools.append(settings)
+            case .failure(let refusal): refuse("pool \(pool.name): \(refusal.reason)")
+            }
         }
         for pool in wanted.pools where !running.pools.contains(where: { $0.name == pool.name }) {
             refuse("pool \(pool.name) is new: the set of pools")
@@ -35,9 +44,8 @@ public struct SettingsChange: Sendable, Equatable {
         if pool.listen != next.listen { fixed.append("listen") }
         if pool.limits.clients != next.limits.clients { fixed.append("limits.clients") }
         if pool.limits.memory != next.limits.memory { fixed.append("limits.memory") }
-        if pool.hasCopies != next.hasCopies { return fixed + ["from one copy of each key to several, or back, it"] }
-        guard pool.hasCopies, !pool.places(as: next) else { return fixed }
-        return fixed + ["where the copies of its keys are (nodes but for addresses of named ones, standby, replicas, …)"]
+        if pool.hasCopies != next.hasCopies { fixed.append("from one copy of each key to several, or back, it") }
+        return fixed
     }
 }
 

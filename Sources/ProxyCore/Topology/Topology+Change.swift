@@ -51,7 +51,7 @@ extension Topology {
     /// By place in the new list: the node of the same name at the same address.
     private func origins(of next: PoolSettings, in pool: Pool) -> [Int?] {
         var numbers: [NodeIdentity: Int] = [:]
-        for number in pool.nodes { numbers[NodeIdentity(nodes[number].settings)] = number }
+        for number in pool.servers { numbers[NodeIdentity(nodes[number].settings)] = number }
         return next.allNodes.map { numbers.removeValue(forKey: NodeIdentity($0)) }
     }
 }

@@ -1,0 +1,22 @@
+internal import ProxyCore
+
+/// Proxies do not know of each other: by these items on the nodes they see to it that all write a key that moves both where
+/// it was and where it is to be as long as one of them reads it where it was.
+extension PoolKeeper {
+    /// Seconds that such an item lives: some polls.
+    private var life: UInt64 { 2 + 3 * (settings.poll / 1_000_000_000 + 1) }
+
+    /// After each poll of a node.
+    func announce(on place: Int, _ reading: MarkerReading) {
+        guard !isRetired, control.change == nil, !control.isDraining else { return }
+        let own = settings.placesToken
+        if let other = reading.moving, other != own { return store(.objection, other, on: place) }
+        guard let keys = settings.moving else { return }
+        store(keys.hasMoved ? .moved : .moving, own, on: place)
+    }
+
+    private func store(_ item: MarkerItem, _ places: Token, on place: Int) {
+        let command = MarkerCommand(node: place, item: item, .store(MarkerText.token(places), .always), life: life)
+        links[place].send(command, names: names) { _ in }
+    }
+}
