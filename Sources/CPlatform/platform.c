@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CPlatform.h"
+#include <grp.h>
 #include <link.h>
 #include <pthread.h>
 #include <signal.h>
@@ -20,10 +21,14 @@ int drover_eventfd(void) {
     return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 }
 
+static const unsigned nobody = 65534;
+
 int drover_spawn_child(char *const arguments[]) {
     pid_t parent = getpid();
     pid_t child = fork();
     if (child != 0) return child;
+    if (getuid() == 0 && (setgroups(0, NULL) || setgid(nobody) || setuid(nobody))) _exit(127);
+    // Behind the change of user, which would take it back: so the program must not change it either.
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(127);
     execvp(arguments[0], arguments);

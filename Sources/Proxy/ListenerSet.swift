@@ -34,8 +34,12 @@ enum ListenerSet {
             address = SocketAddress(path: path)
             isUnix = true
         }
-        guard let address else {
-            throw StartError(description: "pool \(name): cannot listen on \(endpoint): not an address of this host")
+        func refusal(_ reason: String) -> StartError {
+            StartError(description: "pool \(name): cannot listen on \(endpoint): \(reason)")
+        }
+        guard let address else { throw refusal("not an address of this host") }
+        if !isUnix, sets.count > 1, let obstacle = Listener.obstacle(to: address) {
+            throw refusal(errorText(obstacle.code))
         }
         for worker in sets.indices {
             if isUnix, worker > 0 {
@@ -46,9 +50,7 @@ enum ListenerSet {
             switch Listener.listen(on: address, shared: sets.count > 1) {
             case .success(let listener):
                 sets[worker].append(PoolListener(pool: pool, listener: listener, isShared: isUnix && sets.count > 1))
-            case .failure(let error):
-                throw StartError(
-                    description: "pool \(name): cannot listen on \(endpoint): \(errorText(error.code))")
+            case .failure(let error): throw refusal(errorText(error.code))
             }
         }
     }

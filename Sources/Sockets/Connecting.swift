@@ -46,6 +46,28 @@ public struct Listener: BitwiseCopyable, Sendable {
     public static func listen(on address: SocketAddress, backlog: Int32 = 1024, shared: Bool) -> Result<
         Listener, ListenError
     > {
+        bound(to: address, shared: shared).flatMap { socket in
+            if Glibc.listen(socket.descriptor, backlog) == 0 {
+                return .success(Listener(socket: socket, isUnix: address.kind == .unix))
+            }
+            let code = errno
+            socket.close()
+            return .failure(ListenError(code: code))
+        }
+    }
+
+    /// Why an address of TCP cannot be listened on by this process alone; nil when it can. Where it is shared the kernel
+    /// would deal out connections to others too, such as this program started twice, without a word.
+    public static func obstacle(to address: SocketAddress) -> ListenError? {
+        switch bound(to: address, shared: false) {
+        case .success(let socket):
+            socket.close()
+            return nil
+        case .failure(let error): return error
+        }
+    }
+
+    private static func bound(to address: SocketAddress, shared: Bool) -> Result<Socket, ListenError> {
         let descriptor = Glibc.socket(address.family, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
         guard descriptor >= 0 else { return .failure(ListenError(code: errno)) }
         var on: Int32 = 1
@@ -61,12 +83,10 @@ public struct Listener: BitwiseCopyable, Sendable {
             _ = unsafe unlink(address.host)
             failed = unsafe address.withSockaddr { unsafe bind(descriptor, $0, $1) } != 0
         }
-        if failed || Glibc.listen(descriptor, backlog) != 0 {
-            let code = errno
-            _ = close(descriptor)
-            return .failure(ListenError(code: code))
-        }
-        return .success(Listener(socket: Socket(descriptor: descriptor), isUnix: address.kind == .unix))
+        guard failed else { return .success(Socket(descriptor: descriptor)) }
+        let code = errno
+        _ = close(descriptor)
+        return .failure(ListenError(code: code))
     }
 
     private static func isStale(_ address: SocketAddress) -> Bool {

@@ -61,3 +61,12 @@ public func writeFile(_ path: String, _ text: String) throws {
         throw TestFailure("\(path): errno \(errno)")
     }
 }
+
+/// Where a symbolic link points; nil when there is none.
+func readLink(_ path: String) -> String? {
+    var target = [UInt8](repeating: 0, count: 4096)
+    let count = unsafe target.withUnsafeMutableBytes {
+        unsafe readlink(path, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+    }
+    return count > 0 ? String(decoding: target.prefix(count), as: UTF8.self) : nil
+}

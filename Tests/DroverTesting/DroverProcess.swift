@@ -14,13 +14,16 @@ public final class DroverProcess: Sendable {
     ///   - config: the YAML.
     ///   - addresses: every address that the config listens on, pools and admin.
     ///   - arguments: more options for `serve`.
-    public init(config: String, addresses: [ServerAddress], arguments: [String] = []) throws {
+    ///   - launcher: a command that runs the command behind it in its place.
+    public init(
+        config: String, addresses: [ServerAddress], arguments: [String] = [], under launcher: [String] = []
+    ) throws {
         self.addresses = addresses
         directory = try TemporaryDirectory()
         let file = directory.file("drover.yml")
         try writeFile(file, config)
         let errors = directory.file("stderr")
-        child = try ChildProcess([Self.binary, "serve", "-c", file] + arguments, errorFile: errors)
+        child = try ChildProcess(launcher + [Self.binary, "serve", "-c", file] + arguments, errorFile: errors)
         let child = child
         let isReady = Deadline(seconds: 20).waits {
             guard child.isRunning else { return true }
@@ -35,11 +38,7 @@ public final class DroverProcess: Sendable {
     /// The program that was built beside the tests; DROVER_BINARY names another.
     public static var binary: String {
         if let path = environment("DROVER_BINARY") { return path }
-        var path = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe path.withUnsafeMutableBytes {
-            unsafe readlink("/proc/self/exe", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
-        }
-        let own = String(decoding: path.prefix(max(count, 0)), as: UTF8.self)
+        let own = readLink("/proc/self/exe") ?? ""
         return own.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/drover"
     }
 

@@ -23,6 +23,10 @@ public final class MemcachedServer: Sendable {
         /// `-c`.
         public var connections = 1024
         public var more: [String] = []
+        /// `-e`: its items are in a file, and stay when `stopWarm` stops it.
+        public var keepsItems = false
+        /// Where it runs, if not here; its address is the one on the last path there.
+        public var network: NodeNetwork?
 
         public init() {}
     }
@@ -39,12 +43,7 @@ public final class MemcachedServer: Sendable {
         directory = try TemporaryDirectory()
         for attempt in 1... {
             do {
-                let address: ServerAddress =
-                    switch options.listen {
-                    case .ipv4: .tcp(host: "127.0.0.1", port: try ServerAddress.freePort())
-                    case .ipv6: .tcp(host: "::1", port: try ServerAddress.freePort(host: "::1"))
-                    case .unix: .unix(path: directory.file("memcached.sock"))
-                    }
+                let address = try Self.address(options, directory)
                 child = SharedBox(try Self.start(version, options, address, directory))
                 self.address = address
                 return
@@ -85,6 +84,14 @@ public final class MemcachedServer: Sendable {
         child.withValue { $0 = new }
     }
 
+    /// Ends it so that `restart` finds all that it held: its markers too, and its CAS numbers.
+    public func stopWarm() {
+        child.value.signal(SIGUSR1)
+        _ = child.value.wait(seconds: 10)
+        // It takes its items for damaged when it seems to have been stopped after it was started.
+        _ = Deadline(seconds: 3.2).waits { false }
+    }
+
     public func client(patience: Double = 10) throws -> RawClient {
         let client = try RawClient(address, patience: patience)
         client.server = self
@@ -92,6 +99,15 @@ public final class MemcachedServer: Sendable {
     }
 
     // MARK: Starting
+
+    private static func address(_ options: Options, _ directory: TemporaryDirectory) throws -> ServerAddress {
+        if let network = options.network { return .tcp(host: network.lastHost, port: 11211) }
+        return switch options.listen {
+        case .ipv4: .tcp(host: "127.0.0.1", port: try ServerAddress.freePort())
+        case .ipv6: .tcp(host: "::1", port: try ServerAddress.freePort(host: "::1"))
+        case .unix: .unix(path: directory.file("memcached.sock"))
+        }
+    }
 
     private static func start(
         _ version: Version, _ options: Options, _ address: ServerAddress, _ directory: TemporaryDirectory
@@ -101,10 +117,13 @@ public final class MemcachedServer: Sendable {
             "\(options.connections)",
         ]
         if getuid() == 0 { line += ["-u", "root"] }
+        if let network = options.network { line = network.prefix + line }
         switch address {
+        case .tcp(_, let port) where options.network != nil: line += ["-l", "0.0.0.0", "-p", "\(port)"]
         case .tcp(let host, let port): line += ["-l", host, "-p", "\(port)"]
         case .unix(let path): line += ["-s", path]
         }
+        if options.keepsItems { line += ["-e", directory.file("items")] }
         if let limit = options.itemLimit { line += ["-I", limit] }
         let errors = directory.file("stderr")
         let child = try ChildProcess(line + options.more, errorFile: errors)

@@ -39,6 +39,11 @@ struct FailureTests {
         #expect(try client.roundTrip("mg \(keys[0]) v\r\n") == "SERVER_ERROR node is down\r\n")
         #expect(Deadline.seconds(since: start) < 0.15)
         #expect(try other.join() < 0.15)
+        #expect(try cluster.errors("timeout") > 0)
+        #expect(try cluster.errors("node_down") > 0)
+        let node = "{pool=\"main\",node=\"\(cluster.nodes[0].address)\","
+        #expect(try cluster.metric("drover_node_state\(node)state=\"down\"}") == 1)
+        #expect(try cluster.metric("drover_node_errors_total\(node)cause=\"timeout\"}") ?? 0 > 0)
         cluster.nodes[0].thaw()
         #expect(try comesBack(client, keys[0], as: "VA 1\r\n"))
         #expect(try client.readLine() == "x\r\n")

@@ -93,4 +93,34 @@ struct MemoryLimitTests {
         #expect(cluster.drover.peakMemory - before < Self.memory + (6 << 20))
         _ = rude
     }
+
+    /// Each key of a get takes a row; there is one for every 256 bytes of memory.
+    @Test func aGetOfMoreKeysThanThereIsMemoryForIsRefused() throws {
+        let cluster = try Cluster(
+            nodes: [try MemcachedServer()], pool: ["limits: {memory: 1MiB}"], top: ["workers: 1"])
+        let client = try cluster.client()
+        #expect(try client.roundTrip("set k 0 0 1\r\nx\r\n") == "STORED\r\n")
+        let keys = String(repeating: " k", count: 5000)
+        #expect(try client.roundTrip("get\(keys)\r\n") == "SERVER_ERROR out of memory\r\n")
+        #expect(try cluster.errors("memory_limit") == 1)
+        #expect(try client.roundTrip("get k\r\n", through: "END\r\n") == "VALUE k 0 1\r\nx\r\nEND\r\n")
+    }
+
+    /// Buffers come when bytes do, and go back.
+    @Test func silentClientsTakeNextToNothing() throws {
+        // Mostly the code of a debug build, of which the kernel reads ahead as it likes; a release build has 8.
+        let fresh = try Cluster(nodes: [try MemcachedServer()], top: ["workers: 1"])
+        #expect(fresh.drover.residentMemory < 16 << 20)
+        let cluster = try cluster()
+        let buffers = try cluster.metric("drover_buffer_bytes")
+        let before = cluster.drover.residentMemory
+        let clients = try (0..<600).map { _ in try RawClient(cluster.address) }
+        #expect(try Deadline(seconds: 10).waits { try cluster.metric("drover_client_connections{") == 600 })
+        #expect(cluster.drover.residentMemory - before < 600 << 10)
+        for client in clients {
+            try client.send("get v\r\n")
+            #expect(try client.read(exactly: Self.reply.count) == Self.reply)
+        }
+        #expect(try Deadline(seconds: 10).waits { try cluster.metric("drover_buffer_bytes") == buffers })
+    }
 }

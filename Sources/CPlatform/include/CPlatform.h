@@ -45,7 +45,8 @@ void drover_name_thread(const char *name);
 /// eventfd(2), non-blocking and closed on exec; -1 and errno on error.
 int drover_eventfd(void);
 
-/// Starts a program that gets SIGTERM when the calling thread ends; its process id, or -1 and errno.
+/// Starts a program that gets SIGTERM when the calling thread ends, as nobody where this is root; its process id, or -1
+/// and errno.
 /// `arguments` ends in a null pointer; the first is the program, looked for on PATH.
 int drover_spawn_child(char *const arguments[]);
 

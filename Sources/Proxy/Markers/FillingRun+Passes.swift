@@ -21,7 +21,6 @@ extension FillingRun {
                     "a pass was cut short",
                     metadata: metadata.merging(["reason": "\(problem.text(label: label))"]) { $1 })
             }
-            plan.report = job.report
             plan.passed(changed: end.changed, of: end.total, isWhole: end.isWhole, now: keeper.now)
             work()
         }

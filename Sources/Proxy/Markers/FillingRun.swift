@@ -18,7 +18,7 @@ final class FillingRun {
         self.job = job
         var options = FillingPlan.Options(quietTime: keeper.markers.quietTime, verify: keeper.settings.sync.verify)
         // A dump of an older server may lack keys, and what it lacks would stay.
-        options.mayFlush = keeper.links[target].version < 10_619
+        options.mayFlush = keeper.links[target].version.dumpsMayLackItems
         plan = FillingPlan(
             of: target, markers: keeper.markers, token: Token(using: &keeper.control.generator), owner: keeper.owner,
             options: options, now: keeper.now)

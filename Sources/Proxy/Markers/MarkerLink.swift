@@ -37,8 +37,7 @@ final class MarkerLink {
     private let lost: () -> Void
 
     private(set) var state = State.closed
-    /// 1.6.18 is 10618; 0 while it is not known.
-    private(set) var version = 0
+    private(set) var version = ServerVersion.unknown
     private var socket = Socket.none
     private var readWatch = Watch.none
     private var writeWatch = Watch.none
@@ -171,7 +170,7 @@ final class MarkerLink {
             guard let answer else { return fail() }
             inbox.consume(length)
             questions.removeFirst()
-            if question.verb == .version { version = unsafe NodeFacts.version(answer.line.span.bytes, from: 8) }
+            if question.verb == .version { version = unsafe ServerVersion(answer.line.span.bytes, from: 8) }
             question.answered(answer)
         }
     }

@@ -100,14 +100,14 @@ extension Engine {
     ) -> Bool {
         guard nodes[node].isReachable else {
             // A shard that is gone loses its own keys only.
-            nodeStats[Int(node)].errors.count(.nodeDown)
+            countLost(node, of: request, .nodeDown)
             return false
         }
         if nodes[node].building.call == none { building.push(node) } else { endLine(to: node) }
         let link = nodes[node].link == none ? open(node: node) : nodes[node].link
         guard !queues.isCrowded, makeRoom(max(512, argument.byteCount + 300), in: link) else {
-            nodeStats[Int(node)].errors.count(.memoryLimit)
             condemn(link: link)
+            countLost(node, of: request, .memoryLimit)
             return false
         }
         let open = links[link].open
@@ -127,6 +127,17 @@ extension Engine {
         return true
     }
 
+    /// The request's keys of the node will be missing: counted once for all of them.
+    @inline(never)
+    private func countLost(_ node: UInt32, of request: UInt32, _ cause: ErrorCause) {
+        guard !nodes[node].building.isLost else { return }
+        building.push(node)
+        nodes[node].building.isLost = true
+        requests[request].flags.insert(.failed)
+        poolStats[Int(requests[request].pool)].errors.count(cause)
+        if cause == .nodeDown { nodeStats[Int(node)].errors.count(cause) }
+    }
+
     /// The line up to its first key. Returns where that goes.
     private func writeStart(of verb: Verb, _ argument: RawSpan, to open: OpenChunk) -> Int {
         let name = verb.spelling
@@ -144,9 +155,9 @@ extension Engine {
 
     /// The line goes to its connection or, while that is not ready, to its call.
     private func endLine(to node: UInt32) {
-        guard nodes[node].building.call != none else { return }
         let line = nodes[node].building
         nodes[node].building = LineBuild()
+        guard line.call != none else { return }
         write("\r\n", to: line.chunk, at: line.position)
         let end = line.position + 2
         let (link, offset) = calls.update(line.call) {

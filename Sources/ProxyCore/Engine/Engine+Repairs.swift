@@ -23,7 +23,7 @@ extension Engine {
     /// Repairs under way at once.
     static var repairLimit: Int { 16 }
     /// 1.6.27: from there on a command can choose its item's CAS number.
-    private static var choosingVersion: UInt32 { 1 << 16 | 6 << 8 | 27 }
+    private static var choosingVersion: ServerVersion { ServerVersion(1, 6, 27) }
 
     /// The write is over: its key is repaired if its copies may differ.
     ///

@@ -168,7 +168,7 @@ extension Engine {
         switch ReplyParser.parse(bytes, for: .version) {
         case .needMore: return 0
         case .line(.version, let length):
-            nodes[links[id].node].version = versionNumber(bytes.extracting(0..<length))
+            nodes[links[id].node].version = ServerVersion(bytes.extracting(0..<length), from: 8)
             if !askForProof(on: id) { becomeReady(link: id) }
             return length
         default:

@@ -178,32 +178,12 @@ extension Engine {
 
     /// The lowest version among the pool's nodes: a client may rely on what all of them can do.
     private func answerVersion(_ request: UInt32) {
-        let known = servers(ofPool: requests[request].pool).map { nodes[$0].version }.filter { $0 > 0 }
-        let text = "VERSION \(versionText(known.min() ?? Self.assumedVersion))\r\n"
+        let known = servers(ofPool: requests[request].pool).map { nodes[$0].version }.filter { $0 != .unknown }
+        let text = "VERSION \(known.min() ?? Self.assumedVersion)\r\n"
         add(bytes: Array(text.utf8), to: request)
         settle(request)
     }
 
     /// 1.6.38, whose replies Drover's own follow.
-    private static var assumedVersion: UInt32 { 1 << 16 | 6 << 8 | 38 }
-
-    private func versionText(_ version: UInt32) -> String {
-        version == 0 ? "unknown" : "\(version >> 16).\(version >> 8 & 0xff).\(version & 0xff)"
-    }
-
-    /// `VERSION 1.6.18` as a number that orders as versions do; 0 if it does not look like one.
-    func versionNumber(_ line: RawSpan) -> UInt32 {
-        var parts: [UInt32] = [0]
-        for index in 8..<max(line.byteCount, 8) {
-            let byte = line.byte(at: index)
-            if byte == 0x2e, parts.count < 3 {
-                parts.append(0)
-            } else if byte >= 0x30, byte <= 0x39 {
-                parts[parts.count - 1] = min(parts[parts.count - 1] * 10 + UInt32(byte - 0x30), 255)
-            } else {
-                break
-            }
-        }
-        return parts.count == 3 ? parts[0] << 16 | parts[1] << 8 | parts[2] : 0
-    }
+    private static var assumedVersion: ServerVersion { ServerVersion(1, 6, 38) }
 }

@@ -216,6 +216,8 @@ struct LineBuild: BitwiseCopyable {
     var lastPiece = none
     /// Keys in the line.
     var keys: UInt32 = 0
+    /// Keys that could not be asked for have been counted.
+    var isLost = false
 
     /// None is left while there is no line.
     @inline(__always)
@@ -279,8 +281,8 @@ struct NodeRow: BitwiseCopyable {
     var spare = none
     /// The line that keys of the multi-key get being taken apart are added to.
     var building = LineBuild()
-    /// Its version as three numbers, once known.
-    var version: UInt32 = 0
+    /// Once known.
+    var version = ServerVersion.unknown
     var timeout: UInt64
     var connectTimeout: UInt64
 

@@ -95,8 +95,8 @@ public struct FillingPlan: Sendable {
     var waitsUntil: UInt64 = 0
     var watermarks: [UInt64?]
     public var lease: Lease
-    /// Whoever makes the passes counts their steps here; the times are the plan's.
-    public var report = TransferReport()
+    /// How long its passes took; what they did is counted by whoever makes them.
+    public internal(set) var report = TransferReport()
     public let started: UInt64
     /// When the command under way became due.
     var due: UInt64

@@ -1,11 +1,11 @@
 internal import Bytes
+public import MemcacheProtocol
 
 /// What a transfer has to know of a node before it can begin, from its `stats` and `stats settings`.
 public struct NodeFacts: BitwiseCopyable, Sendable, Equatable {
     /// By the node's clock, in seconds.
     public private(set) var unixTime: Int64?
-    /// 1.6.18 is 10618; what is not told is the oldest.
-    public private(set) var version = 0
+    public private(set) var version = ServerVersion.unknown
     /// Bytes of the largest item, key and header included.
     public private(set) var itemSizeMax: Int?
     /// It gives CAS numbers.
@@ -22,12 +22,12 @@ public struct NodeFacts: BitwiseCopyable, Sendable, Equatable {
         } else if line.isEqual(to: "STAT cas_enabled no", at: 0) {
             keepsCAS = false
         } else if line.isEqual(to: "STAT version ", at: 0) {
-            version = Self.version(line, from: 13)
+            version = ServerVersion(line, from: 13)
         }
     }
 
     /// Before 1.6.10 the commands of a transfer were spelled differently.
-    public var isTooOld: Bool { version < 10_610 }
+    public var isTooOld: Bool { version < ServerVersion(1, 6, 10) }
 
     public enum Dump: BitwiseCopyable, Sendable, Equatable {
         /// All keys that are there while it runs. Before 1.6.19 a reader that stops, and be it because its process is
@@ -46,24 +46,11 @@ public struct NodeFacts: BitwiseCopyable, Sendable, Equatable {
 
     /// - Parameter servesReads: clients read from the node, and what is missing in the dump will be a miss. Otherwise
     ///   what is missing might stay on the node although it is stale.
-    public func dump(servesReads: Bool) -> Dump { servesReads && version < 10_619 ? .all : .hash }
+    public func dump(servesReads: Bool) -> Dump { servesReads && version.dumpsMayLackItems ? .all : .hash }
 
     private static func number(_ line: RawSpan, behind name: StaticString) -> Int? {
         guard line.isEqual(to: name, at: 0) else { return nil }
         return digits(line, from: name.utf8CodeUnitCount)?.value
-    }
-
-    /// Three numbers with points between, as one: 1.6.18 is 10618. Whatever stands behind them does not count; 0 if
-    /// they are not there.
-    public static func version(_ line: RawSpan, from start: Int) -> Int {
-        var (version, index) = (0, start)
-        for place in 0..<3 {
-            guard let (value, end) = digits(line, from: index), value < 100 else { return 0 }
-            version = version * 100 + value
-            index = end + 1
-            if place < 2, end >= line.byteCount || line.byte(at: end) != 0x2e { return 0 }
-        }
-        return version
     }
 
     /// A number of at most twelve digits.
@@ -77,4 +64,9 @@ public struct NodeFacts: BitwiseCopyable, Sendable, Equatable {
         }
         return index > start ? (value, index) : nil
     }
+}
+
+extension ServerVersion {
+    /// A dump of all that is there, without harm, is 1.6.19's.
+    public var dumpsMayLackItems: Bool { self < ServerVersion(1, 6, 19) }
 }

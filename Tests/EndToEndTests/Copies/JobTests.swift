@@ -40,6 +40,7 @@ struct JobTests {
         #expect(code == 0, "\(output) \(error)")
         #expect(output.contains("\"kind\": \"fill\"") && output.contains("\"state\": \"done\""), "\(output)")
         #expect(figure("copied", output) == Double(owned.count), "\(output)")
+        for time in ["copy", "verify", "total"] { #expect(figure("\(time)_seconds", output) > 0, "\(output)") }
         #expect(error.contains("job 1: fill main/\(cluster.nodes[1].address): "), "\(error)")
         #expect(try cluster.disagreements(on: keys).isEmpty)
         #expect(try cluster.cluster.http("/api/status").contains("\"state\": \"syncing\"") == false)

@@ -1,9 +1,12 @@
 import DroverTesting
 import Glibc
 
-/// Three nodes and two Drovers over them, which can be killed, frozen and started again.
+/// Three nodes and two Drovers over them, which can be killed, frozen and started again. With networks, a node is in one
+/// of its own, and each proxy has a path there that can be cut.
 final class ChaosFarm: Sendable {
     let nodes: [MemcachedServer]
+    /// By node: a path of each proxy, and the tests' own. Empty where all is on loopback.
+    private let networks: [NodeNetwork]
     /// Where each proxy's pool listens, and its admin.
     let addresses: [ServerAddress]
     private let admins: [ServerAddress]
@@ -14,29 +17,39 @@ final class ChaosFarm: Sendable {
     static let poll: UInt64 = 200_000_000
     static let timeout: UInt64 = 200_000_000
 
-    init(_ version: MemcachedServer.Version) throws {
-        var options = MemcachedServer.Options()
-        options.memory = 64
+    init(_ version: MemcachedServer.Version, hasNetworks: Bool, keepsItems: Bool = false) throws {
         directory = try TemporaryDirectory()
         let directory = directory
-        nodes = try (0..<3).map { _ in try MemcachedServer(version, options: options) }
+        let networks = try (0..<(hasNetworks ? 3 : 0)).map { _ in try NodeNetwork(paths: 3) }
+        self.networks = networks
+        let nodes = try (0..<3).map { node in
+            var options = MemcachedServer.Options()
+            options.memory = 64
+            options.keepsItems = keepsItems
+            if hasNetworks { options.network = networks[node] }
+            return try MemcachedServer(version, options: options)
+        }
+        self.nodes = nodes
         addresses = (0..<2).map { .unix(path: directory.file("proxy\($0).sock")) }
         admins = try (0..<2).map { _ in .tcp(host: "127.0.0.1", port: try ServerAddress.freePort()) }
-        let list = nodes.enumerated().map { "\"\($1.address) n\($0)\"" }.joined(separator: ", ")
-        configs = zip(addresses, admins).map { address, admin in
-            """
-            workers: 1
-            admin: \(admin)
-            pools:
-              main:
-                listen: ["\(address)"]
-                nodes: [\(list)]
-                replicas: 2
-                timeout: 200ms
-                connect_timeout: 200ms
-                poll: 200ms
-                probe: {interval: 100ms, max: 500ms}
-            """
+        configs = zip(addresses, admins).enumerated().map { proxy, places in
+            let (address, admin) = places
+            let list = nodes.enumerated().map { node, server in
+                hasNetworks ? "\"\(networks[node].host(proxy)):11211 n\(node)\"" : "\"\(server.address) n\(node)\""
+            }.joined(separator: ", ")
+            return """
+                workers: 1
+                admin: \(admin)
+                pools:
+                  main:
+                    listen: ["\(address)"]
+                    nodes: [\(list)]
+                    replicas: 2
+                    timeout: 200ms
+                    connect_timeout: 200ms
+                    poll: 200ms
+                    probe: {interval: 100ms, max: 500ms}
+                """
         }
         proxies = SharedBox(
             try zip(configs, addresses).map {
@@ -54,6 +67,14 @@ final class ChaosFarm: Sendable {
     func isRunning(proxy: Int) -> Bool { proxies.value[proxy].isRunning }
     func log(of proxy: Int) -> String { proxies.value[proxy].log }
 
+    var hasNetworks: Bool { !networks.isEmpty }
+
+    func cut(node: Int, from proxy: Int, _ direction: NodeNetwork.Direction) throws {
+        try networks[node].cut(proxy, direction)
+    }
+
+    func heal(node: Int, for proxy: Int) throws { try networks[node].heal(proxy) }
+
     func kill(proxy: Int) { proxies.value[proxy].kill() }
 
     func start(proxy: Int) throws {
@@ -69,6 +90,12 @@ final class ChaosFarm: Sendable {
         let lines = String(decoding: try page.readToEnd(), as: UTF8.self).split(whereSeparator: \.isNewline)
         let states = lines.filter { $0.hasPrefix("drover_node_state{") && $0.hasSuffix("state=\"up\"} 1") }
         return Set(nodes.indices.filter { node in states.contains { $0.contains("node=\"n\(node)\"") } })
+    }
+
+    /// Asks a proxy for a job and waits until it has ended as it should.
+    func run(_ order: [String], proxy: Int) throws {
+        let result = try ChildProcess.run([DroverProcess.binary] + order + ["--admin", "\(admins[proxy])"])
+        guard result.code == 0 else { throw TestFailure("\(order): \(result.output)\(result.error)") }
     }
 
     /// Whether both proxies read from every node but this one.

@@ -20,9 +20,9 @@ final class ChaosRun: Sendable {
     private let writes = SharedBox((acknowledged: 0, unknown: 0))
     private let began = Deadline.now()
 
-    init(_ version: MemcachedServer.Version, seed: UInt64) throws {
+    init(_ version: MemcachedServer.Version, hasNetworks: Bool, seed: UInt64) throws {
         self.seed = seed
-        farm = try ChaosFarm(version)
+        farm = try ChaosFarm(version, hasNetworks: hasNetworks)
         // FNV leaves keys that differ in their last digits only beside each other on the ring.
         let keys = (0..<Self.keyCount).map { "\($0 * 7919)-chaos" }
         self.keys = keys
@@ -187,7 +187,8 @@ final class ChaosRun: Sendable {
         let node = random.pick(0..<3)
         let proxy = random.pick(0..<2)
         guard farm.areOthersWhole(besides: node) else { return }
-        switch random.pick(0..<8) {
+        switch random.pick(0..<(farm.hasNetworks ? 12 : 8)) {
+        case 8...: try cut(node, &random)
         case 0, 1: try kill(node, &random)
         case 2, 3, 4:
             note("freeze node \(node)")
@@ -226,6 +227,17 @@ final class ChaosRun: Sendable {
         note("node \(node) is back")
     }
 
+    /// From one proxy or from both, in one direction or in both.
+    private func cut(_ node: Int, _ random: inout SeededGenerator) throws {
+        let proxies = random.pick([[0], [1], [0, 1]])
+        let direction = random.pick(NodeNetwork.Direction.allCases)
+        note("cut node \(node) from proxies \(proxies): \(direction)")
+        for proxy in proxies { try farm.cut(node: node, from: proxy, direction) }
+        rest(0.05, 3, &random)
+        note("heal node \(node)")
+        for proxy in proxies { try farm.heal(node: node, for: proxy) }
+    }
+
     private func rest(_ least: Double, _ most: Double, _ random: inout SeededGenerator) {
         let seconds = least + (most - least) * Double(random.next() % 1000) / 1000
         _ = Deadline(seconds: seconds).waits { isOver.value }
@@ -257,7 +269,8 @@ final class ChaosRun: Sendable {
         if complaints.value.isEmpty { try checkEnd() }
         let (read, written) = (reads.value, writes.value)
         let summary = "\(read) reads, \(written.acknowledged) writes acknowledged, \(written.unknown) unknown"
-        print("chaos, DROVER_SEED=\(seed): \(summary), \(events.value.count) events")
+        let faults = farm.hasNetworks ? " and partitions" : ""
+        print("chaos\(faults), DROVER_SEED=\(seed): \(summary), \(events.value.count) events")
         #expect(read > 100 && written.acknowledged > 100)
         guard !complaints.value.isEmpty else { return }
         for (index, proxy) in (0..<2).map({ farm.log(of: $0) }).enumerated() {

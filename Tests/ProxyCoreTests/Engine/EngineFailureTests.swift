@@ -110,6 +110,17 @@ import Testing
         missing.expectRest()
     }
 
+    /// Its client hears of misses only, so the counter is all that tells an operator.
+    @Test func aGetOfKeysOnNodesThatAreDownCountsOnceForEachNode() {
+        let world = World(nodes: 4, isUp: { $0 != 1 && $0 != 2 }, change: { $0.whenDown = .error })
+        let client = world.connect()
+        let keys = (0..<40).map { "key\($0)" }
+        for _ in 0..<2 { #expect(world.ask("get \(keys.joined(separator: " "))\r\n", from: client) == "END\r\n") }
+        #expect(world.engine.poolStats[0].errors[.nodeDown] == 4)
+        #expect((0..<4).map { world.engine.nodeStats[$0].errors[.nodeDown] } == [0, 2, 2, 0])
+        world.expectRest()
+    }
+
     @Test func aReplyThatNobodyAskedForEndsTheConnection() {
         let world = World(nodes: 1)
         let client = world.connect()

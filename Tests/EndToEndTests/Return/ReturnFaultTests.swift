@@ -1,0 +1,129 @@
+import DroverTesting
+import Testing
+
+/// What has gone wrong where nodes were refilled naively, one by one, with real nodes of both versions behind two proxies.
+@Suite(.serialized)
+struct ReturnFaultTests {
+    static let versions: [MemcachedServer.Version] = [.debian, .newer]
+    private static let keys = (0..<200).map { "\($0 * 7919)-fault" }
+
+    private func fill(_ farm: ChaosFarm, _ value: String) throws {
+        try #require(farm.awaitWhole(seconds: 40))
+        let client = try farm.client(of: 0)
+        for key in Self.keys { try #require(try set(client, key, value) == "STORED\r\n") }
+    }
+
+    private func set(_ client: RawClient, _ key: String, _ value: String) throws -> String {
+        try client.roundTrip("set \(key) 0 0 \(value.utf8.count)\r\n\(value)\r\n")
+    }
+
+    private func read(_ client: RawClient, _ key: String) throws -> String? {
+        try client.stored(key).map { String(decoding: $0.value, as: UTF8.self) }
+    }
+
+    /// All copies of each key are this, through both proxies and on their nodes.
+    private func expect(_ farm: ChaosFarm, _ expected: (String) -> String?) throws {
+        try #require(farm.awaitWhole(seconds: 40))
+        let copies = try farm.copies(of: Self.keys)
+        let proxies = try (0..<2).map { try farm.client(of: $0) }
+        let nodes = try farm.nodes.map { try $0.client() }
+        for key in Self.keys {
+            for client in proxies { #expect(try read(client, key) == expected(key), "\(key)") }
+            for node in copies[key]! { #expect(try read(nodes[node], key) == expected(key), "\(key) on node \(node)") }
+        }
+    }
+
+    /// It comes back with all its items and its marker, so that nothing about it looks new.
+    @Test(arguments: versions) func aWarmRestartDoesNotBringBackWhatChangedMeanwhile(
+        version: MemcachedServer.Version
+    ) throws {
+        let farm = try ChaosFarm(version, hasNetworks: false, keepsItems: true)
+        try fill(farm, "old")
+        farm.nodes[0].stopWarm()
+        let client = try farm.client(of: 1)
+        for (index, key) in Self.keys.enumerated() where index % 4 < 2 {
+            let answer = try index % 4 == 0 ? set(client, key, "new") : client.roundTrip("delete \(key)\r\n")
+            #expect(answer == (index % 4 == 0 ? "STORED\r\n" : "DELETED\r\n"))
+        }
+        try farm.nodes[0].restart()
+        let node = try farm.nodes[0].client()
+        #expect(try node.roundTrip("mg __drover:ready\r\n") == "HD\r\n", "it has lost its items: no warm restart")
+        try expect(farm) { key in
+            switch Self.keys.firstIndex(of: key)! % 4 {
+            case 0: "new"
+            case 1: nil
+            default: "old"
+            }
+        }
+    }
+
+    /// The write was given up, and its connection closed; what the kernel still has of it must not land on a newer one.
+    @Test(.enabled(if: NodeNetwork.isAvailable, "networks take root"), arguments: versions)
+    func aWriteThatWasGivenUpDoesNotLandLater(version: MemcachedServer.Version) throws {
+        let farm = try ChaosFarm(version, hasNetworks: true)
+        try fill(farm, "old")
+        let copies = try farm.copies(of: Self.keys)
+        let key = Self.keys.first { copies[$0]![0] == 0 }!
+        try farm.cut(node: 0, from: 0, .toServer)
+        #expect(try set(try farm.client(of: 0), key, "ghost") == "STORED\r\n")
+        #expect(try set(try farm.client(of: 1), key, "new") == "STORED\r\n")
+        try farm.heal(node: 0, for: 0)
+        let node = try farm.nodes[0].client()
+        // What is sent again is sent within seconds.
+        let hasLanded = try Deadline(seconds: 4).waits { try read(node, key) == "ghost" }
+        #expect(!hasLanded)
+        try expect(farm) { $0 == key ? "new" : "old" }
+    }
+
+    /// The same with a process that stood still: it does what it had received when it goes on.
+    @Test(arguments: versions) func aFrozenNodesLateWriteIsNotShown(version: MemcachedServer.Version) throws {
+        let farm = try ChaosFarm(version, hasNetworks: false)
+        try fill(farm, "old")
+        let copies = try farm.copies(of: Self.keys)
+        let key = Self.keys.first { copies[$0]![0] == 0 }!
+        farm.nodes[0].freeze()
+        #expect(try set(try farm.client(of: 0), key, "ghost") == "STORED\r\n")
+        #expect(try set(try farm.client(of: 1), key, "new") == "STORED\r\n")
+        farm.nodes[0].thaw()
+        let proxies = try (0..<2).map { try farm.client(of: $0) }
+        let isShown = try Deadline(seconds: 4).waits { try proxies.contains { try read($0, key) != "new" } }
+        #expect(!isShown)
+        try expect(farm) { $0 == key ? "new" : "old" }
+    }
+
+    /// Markers are items like others, and memcached may drop them; no client notices.
+    @Test(arguments: versions) func anEvictedMarkerCostsNoClientAnything(version: MemcachedServer.Version) throws {
+        let farm = try ChaosFarm(version, hasNetworks: false)
+        try fill(farm, "old")
+        let proxies = try (0..<2).map { try farm.client(of: $0) }
+        for marker in ["ready", "standing:n1", "standing:n2"] {
+            #expect(try farm.nodes[0].client().roundTrip("md __drover:\(marker)\r\n") == "HD\r\n")
+            // Two polls, and then until it is there again.
+            let polls = Deadline(seconds: 2 * Double(ChaosFarm.poll) / 1e9)
+            let isBack = try Deadline(seconds: 30).waits {
+                for key in Self.keys { #expect(try proxies.allSatisfy { try read($0, key) == "old" }) }
+                return try polls.hasPassed && farm.nodes[0].client().roundTrip("mg __drover:\(marker)\r\n") == "HD\r\n"
+            }
+            #expect(isBack, "\(marker)")
+            try #require(farm.awaitWhole(seconds: 40))
+        }
+    }
+
+    /// Where nothing tells what a node has missed, what the others do not have goes: before 1.6.19, whose dumps may lack
+    /// items, by two flushes; one lets through what is written while it works.
+    @Test(arguments: versions) func whatTheOthersDoNotHaveGoes(version: MemcachedServer.Version) throws {
+        let farm = try ChaosFarm(version, hasNetworks: false)
+        try fill(farm, "old")
+        let node = try farm.nodes[0].client()
+        let copies = try farm.copies(of: Self.keys)
+        let gone = Self.keys[0..<80].filter { copies[$0]!.contains(0) }
+        for key in gone { #expect(try farm.client(of: 0).roundTrip("delete \(key)\r\n") == "DELETED\r\n") }
+        // As a program past the proxies would.
+        for key in gone { #expect(try set(node, key, "old") == "STORED\r\n") }
+        try farm.run(["sync", "main", "n0"], proxy: 0)
+        for key in gone { #expect(try node.stored(key) == nil) }
+        try expect(farm) { gone.contains($0) ? nil : "old" }
+        let stats = try node.roundTrip("stats\r\n", through: "END\r\n")
+        #expect(stats.contains("STAT cmd_flush \(version == .debian ? 2 : 0)\r\n"))
+    }
+}
