@@ -36,7 +36,9 @@ extension Control {
         guard let first = found.first, let node = current(node) else { return }
         if let current = addresses[node], found.contains(current) { return }
         addresses[node] = first
-        if let keeper = keepers.isEmpty ? nil : keepers[topology.nodes[node].pool] { keeper.moved(keeper.place(of: node)) }
+        if let keeper = keepers.isEmpty ? nil : keepers[topology.nodes[node].pool] {
+            keeper.moved(keeper.place(of: node))
+        }
         logger.info("node's name resolved", metadata: describe(node, ["to": "\(first.host)"]))
         for worker in workers { worker.send(.address(node: node, first)) }
     }

@@ -51,7 +51,8 @@ extension Control {
     }
 
     private func tellStates(_ verdicts: [NodeVerdict]) {
-        for node in topology.pools.flatMap(\.servers) where verdicts[node].access != topology.nodes[node].verdict.access {
+        for node in topology.pools.flatMap(\.servers) where verdicts[node].access != topology.nodes[node].verdict.access
+        {
             switch verdicts[node].access {
             case .none: break  // told with its reason
             case .syncing where isStarted:

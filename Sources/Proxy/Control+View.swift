@@ -69,7 +69,9 @@ extension Control {
             for target in pool.nodes.dropFirst(pool.servers.count) { places[target] = places[pool.server(of: target)] }
         }
         for (number, stats) in merged.nodes.enumerated() {
-            if let place = places[number] ?? aliases[number].flatMap({ places[$0] }) { ordered.nodes[place].merge(stats) }
+            if let place = places[number] ?? aliases[number].flatMap({ places[$0] }) {
+                ordered.nodes[place].merge(stats)
+            }
         }
         return ordered
     }

@@ -49,7 +49,8 @@ struct RunningConfig {
                 let answer = try? HTTPCall.converse(address, Array("stats\r\nquit\r\n".utf8), within: patience)
             else { return nil }
             let lines = String(decoding: answer, as: UTF8.self).split(whereSeparator: \.isNewline)
-            guard let line = lines.first(where: { $0.hasPrefix("STAT curr_items ") }), let count = Int(line.dropFirst(16))
+            guard let line = lines.first(where: { $0.hasPrefix("STAT curr_items ") }),
+                let count = Int(line.dropFirst(16))
             else { return nil }
             items += count
         }

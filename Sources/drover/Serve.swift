@@ -36,7 +36,8 @@ struct Serve: ParsableCommand {
         do {
             let loaded = try ConfigFile.load(path, zone: zone)
             return .settings(
-                ConfigSource(loaded.settings, file: path, text: loaded.text), warnings: loaded.warnings.map(\.description))
+                ConfigSource(loaded.settings, file: path, text: loaded.text),
+                warnings: loaded.warnings.map(\.description))
         } catch {
             return .refused(error.errors.map(\.description))
         }

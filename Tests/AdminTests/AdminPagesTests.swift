@@ -55,7 +55,8 @@ import Testing
     @Test func theIndexNamesEveryPath() {
         let index = Self.text(Self.answer("GET", "/"))
         for path in [
-            "/metrics", "/healthz", "/api/status", "/api/config", "/api/reload", "/api/jobs/JOB", "/sync", "/drain", "/verify", "/pause", "resume", "cancel",
+            "/metrics", "/healthz", "/api/status", "/api/config", "/api/reload", "/api/jobs/JOB", "/sync", "/drain",
+            "/verify", "/pause", "resume", "cancel",
         ] {
             #expect(index.contains(path), "\(path)")
         }

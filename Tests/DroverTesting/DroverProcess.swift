@@ -64,8 +64,10 @@ public final class DroverProcess: Sendable {
     }
 
     private static func outcomes(_ log: String) -> Int {
-        log.split(separator: "\n").count { $0.contains("config is taken over") || $0.contains("config not taken over")
-            || $0.contains("config is read again") }
+        log.split(separator: "\n").count {
+            $0.contains("config is taken over") || $0.contains("config not taken over")
+                || $0.contains("config is read again")
+        }
     }
 
     public func signal(_ number: Int32) { child.signal(number) }

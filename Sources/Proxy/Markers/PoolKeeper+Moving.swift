@@ -6,8 +6,23 @@ extension PoolKeeper {
     /// Seconds that such an item lives: some polls.
     private var life: UInt64 { 2 + 3 * (settings.poll / 1_000_000_000 + 1) }
 
+    /// Servers that some proxy leaves out: it writes by the places before, and does not know of them.
+    var leftOut: Set<Int> {
+        guard let keys = settings.moving, !keys.hasMoved, markers.isOpposed else { return [] }
+        return Set(keys.freshServers)
+    }
+
+    /// What they have is not what was acknowledged.
+    private func distrustLeftOut() {
+        for place in leftOut {
+            if filling?.plan.target == place { filling?.disturb() }
+            if isFull(place) { revoke(place, sent: 0) { _ in } }
+        }
+    }
+
     /// After each poll of a node.
     func announce(on place: Int, _ reading: MarkerReading) {
+        distrustLeftOut()
         guard !isRetired, control.change == nil, !control.isDraining else { return }
         let own = settings.placesToken
         if let other = reading.moving, other != own { return store(.objection, other, on: place) }

@@ -148,7 +148,8 @@ final class MoveRun {
         guard !isOver else { return }
         if let problem = end.problem {
             pausedUntil = control.loop.now + Self.retryPause
-            let text = problem.text { [moving] in moving.allNodes.indices.contains($0) ? moving.allNodes[$0].label : "?" }
+            let text = problem.text { [moving] in moving.allNodes.indices.contains($0) ? moving.allNodes[$0].label : "?"
+            }
             control.logger.warning(
                 "a pass was cut short", metadata: ["pool": "\(moving.name)", "job": "\(job.id)", "reason": "\(text)"])
         }
@@ -158,7 +159,9 @@ final class MoveRun {
 
     /// The pass that cleans the targets of the way back.
     private func drop(_ number: Int) {
-        guard let left, let keeper = control.keepers[index] else { return plan.passed(changed: 0, of: 0, isWhole: true) }
+        guard let left, let keeper = control.keepers[index] else {
+            return plan.passed(changed: 0, of: 0, isWhole: true)
+        }
         let target = left.targets.lowerBound + number
         job.phase = "dropping what \(left.pool.settings.allNodes[target].label) has no longer"
         isBusy = true

@@ -317,7 +317,11 @@ public final class RepairQueue {
         heap.removeAll()
         for slot in others { enqueue(slot, at: entries[slot].due) }
         for slot in own {
-            if entries[slot].isCheck { endCheck(slot, repairAt: nil, counted: &stats) } else { abandon(slot, counted: &stats) }
+            if entries[slot].isCheck {
+                endCheck(slot, repairAt: nil, counted: &stats)
+            } else {
+                abandon(slot, counted: &stats)
+            }
         }
     }
 

@@ -45,7 +45,9 @@ extension Engine {
             doubted |= missed | overtaken
             missed = 0
         }
-        guard overlapped || fan.needsRepair || missed != 0 && isChanged || overtaken != 0 || isEmptied(fan) else { return }
+        guard overlapped || fan.needsRepair || missed != 0 && isChanged || overtaken != 0 || isEmptied(fan) else {
+            return
+        }
         let reason: RepairReason = missed != 0 ? .copyFailed : overlapped ? .overlap : .disagree
         let key = fan.head.key
         queues.withBytes(of: fan.line) { line in

@@ -70,6 +70,9 @@ public struct MovingKeys: Sendable, Equatable {
         after.allNodes.indices.filter { homes[$0] == targets[$0] }.map { after.allNodes[$0] }
     }
 
+    /// By place in the pool: servers that nobody writes who writes by the places before.
+    public var freshServers: Range<Int> { before.allNodes.count..<servers }
+
     func placement(firstNode: Int) -> Placement {
         let next = NextPlaces(after.placement(firstNode: 0), homes: homes, targets: targets)
         return before.placement(firstNode: firstNode, next: next)
@@ -88,7 +91,9 @@ extension PoolSettings {
     private func moving(from before: PoolSettings, hasMoved: Bool) -> Result<PoolSettings, Refusal> {
         let old = before.moving?.before ?? KeyPlaces(before)
         let new = KeyPlaces(self)
-        guard before.hash == hash, before.hashTag == hashTag else { return .failure(Refusal(reason: "hash and hash_tag")) }
+        guard before.hash == hash, before.hashTag == hashTag else {
+            return .failure(Refusal(reason: "hash and hash_tag"))
+        }
         guard old.copies + new.copies <= Copies.capacity else {
             return .failure(
                 Refusal(reason: "while keys move, \(old.copies) + \(new.copies) copies (at most \(Copies.capacity)):"))
@@ -122,7 +127,8 @@ extension PoolSettings {
         settings.nodes.removeAll { $0.label == label }
         settings.standby.removeAll { $0.label == label }
         guard settings.nodes.count >= replicas, standby.isEmpty || !settings.standby.isEmpty else {
-            return .failure(Refusal(reason: "without \(label) there are too few nodes for \(copies) copies of each key"))
+            return .failure(
+                Refusal(reason: "without \(label) there are too few nodes for \(copies) copies of each key"))
         }
         return .success(settings)
     }

@@ -77,7 +77,8 @@ public final class Pool: Sendable {
         checkInterval = settings.hasCopies && settings.checks > 0 ? 1_000_000_000 / UInt64(settings.checks) : 0
         if settings.hasCopies {
             // Down nodes keep their places, so one placement serves all generations.
-            let placement = earlier ?? settings.moving?.placement(firstNode: firstNode) ?? Placement(settings, firstNode: firstNode)
+            let placement =
+                earlier ?? settings.moving?.placement(firstNode: firstNode) ?? Placement(settings, firstNode: firstNode)
             self.placement = placement
             unsafe lookup = .passUnretained(placement)
             distributor = placement.ring

@@ -11,7 +11,9 @@ public struct SettingsChange: Sendable, Equatable {
 
     public init(from running: Settings, to wanted: Settings) {
         var refusals: [String] = []
-        func refuse(_ what: String) { refusals.append("\(what) cannot change while the proxy runs; restart it for that") }
+        func refuse(_ what: String) {
+            refusals.append("\(what) cannot change while the proxy runs; restart it for that")
+        }
         if wanted.workers != running.workers { refuse("workers") }
         if wanted.admin != running.admin { refuse("admin") }
         var pools: [PoolSettings] = []
@@ -69,7 +71,9 @@ extension PoolSettings {
 
     /// All copies of every key are at the same places as with other settings.
     public func places(as other: PoolSettings) -> Bool {
-        func members(_ nodes: [NodeSettings]) -> [[String]] { nodes.map { [$0.ringName, "\($0.weight)", $0.zone ?? ""] } }
+        func members(_ nodes: [NodeSettings]) -> [[String]] {
+            nodes.map { [$0.ringName, "\($0.weight)", $0.zone ?? ""] }
+        }
         return members(nodes) == members(other.nodes) && members(standby) == members(other.standby)
             && distribution == other.distribution && hash == other.hash && hashTag == other.hashTag
             && replicas == other.replicas

@@ -67,7 +67,8 @@ struct ReloadTests {
         #expect(try !cluster.http("/metrics").contains("\(left.address)"), "a node that left is no longer counted")
         #expect(try cluster.metric("drover_node_requests_total{pool=\"main\",node=\"\(three[1].address)\"") ?? 0 > 200)
         for round in 0..<10 {
-            try cluster.drover.reload(cluster.config(nodes: lines(three.dropFirst() + [fourth]), pool: ["timeout: \(1 + round)s"]))
+            try cluster.drover.reload(
+                cluster.config(nodes: lines(three.dropFirst() + [fourth]), pool: ["timeout: \(1 + round)s"]))
         }
         isOver.withValue { $0 = true }
         #expect(try busy.join() > 0)
@@ -101,7 +102,9 @@ struct ReloadTests {
         try isRefused(cluster.config + "\n    nods: []", "\(file):8:5: unknown key \\\"nods\\\"")
         let lines = cluster.nodes.map(\.address.description)
         try isRefused(cluster.config(nodes: lines, pool: ["replicas: 2"]), "\(file): pool main: from one copy")
-        try isRefused("workers: 7\n" + cluster.config.split(separator: "\n").dropFirst().joined(separator: "\n"), "\(file): workers cannot change")
+        try isRefused(
+            "workers: 7\n" + cluster.config.split(separator: "\n").dropFirst().joined(separator: "\n"),
+            "\(file): workers cannot change")
         unsafe unlink(file)
         cluster.drover.signal(SIGHUP)
         #expect(cluster.drover.logContains("cannot open the config", within: 10))
@@ -167,7 +170,8 @@ struct ReloadTests {
         for round in 0..<8 {
             let reads = ["primary", "spread", "fastest", "primary"]
             try cluster.drover.reload(
-                cluster.config(nodes: lines, pool: ["replicas: 2", "timeout: \(200 + round)ms", "read: \(reads[round % 4])"]))
+                cluster.config(
+                    nodes: lines, pool: ["replicas: 2", "timeout: \(200 + round)ms", "read: \(reads[round % 4])"]))
         }
         isOver.withValue { $0 = true }
         for writer in writers { #expect(try writer.join() > 0) }

@@ -70,7 +70,8 @@ final class ScaleCluster: Sendable {
         var wrong: [String] = []
         for place in members {
             let client = try servers[place].client()
-            for key in keys where (try client.roundTrip("mg \(key)\r\n") == "HD\r\n") != owners[key]?.contains("n\(place)") {
+            for key in keys
+            where (try client.roundTrip("mg \(key)\r\n") == "HD\r\n") != owners[key]?.contains("n\(place)") {
                 wrong.append("\(key) on n\(place), owners \(owners[key] ?? [])")
             }
         }

@@ -20,7 +20,8 @@ struct ScaleTests {
     private func expectAll(_ scale: ScaleCluster, _ known: [String: String], _ members: [Int]) throws {
         let client = try scale.cluster.client()
         for key in keys {
-            #expect(try client.roundTrip("get \(key)\r\n", through: "END\r\n") == "VALUE \(key) 5 5\r\nvalue\r\nEND\r\n")
+            #expect(
+                try client.roundTrip("get \(key)\r\n", through: "END\r\n") == "VALUE \(key) 5 5\r\nvalue\r\nEND\r\n")
         }
         for (key, value) in known {
             let answer = try client.roundTrip("get \(key)\r\n", through: "END\r\n")

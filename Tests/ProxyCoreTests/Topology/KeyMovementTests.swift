@@ -5,7 +5,9 @@ import Testing
 
 /// Which keys a change of config moves.
 struct KeyMovementTests {
-    private func pool(_ names: [String], replicas: Int = 1, _ change: (inout PoolSettings) -> Void = { _ in }) -> PoolSettings {
+    private func pool(_ names: [String], replicas: Int = 1, _ change: (inout PoolSettings) -> Void = { _ in })
+        -> PoolSettings
+    {
         var pool = PoolSettings(
             name: "p", listen: [],
             nodes: names.map { NodeSettings(address: .tcp(host: $0, port: 11_211), name: $0) })
