@@ -49,6 +49,9 @@ public struct Table<Element: BitwiseCopyable>: ~Copyable {
     /// Slots in use.
     @inlinable public var count: Int { Int(unsafe state.pointee.used) }
 
+    /// Slots from here on were never taken.
+    public var bound: UInt32 { unsafe state.pointee.fresh }
+
     @inlinable
     public subscript(_ slot: UInt32) -> Element {
         @inline(__always) _read {

@@ -25,6 +25,13 @@ public struct Copies: Sendable, BitwiseCopyable {
         self.init(first: node, low: 0, high: 0, count: 1)
     }
 
+    /// Two, on these nodes.
+    public init(of node: UInt32, and other: UInt32) {
+        self.init(first: min(node, other))
+        append(position: UInt16(node - first))
+        append(position: UInt16(other - first))
+    }
+
     /// Those at `count` positions, as `low` and `high` hold them.
     @inline(__always)
     init(first: UInt32, low: UInt64, high: UInt64, count: Int) {

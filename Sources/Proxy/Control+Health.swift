@@ -38,11 +38,13 @@ extension Control {
         case .declareDown:
             logger.warning("node is down", metadata: describe(node, ["reason": "\(reason)"]))
             keepers[pool]?.judged(place, isUp: false)
+            homes[pool]?.judged(place, isUp: false)
             publish()
             tellReach(of: pool)
         case .declareUp:
             logger.notice("node is up", metadata: describe(node, [:]))
             keepers[pool]?.judged(place, isUp: true)
+            homes[pool]?.judged(place, isUp: true)
             publish()
             tellReach(of: pool)
         }

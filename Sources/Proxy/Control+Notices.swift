@@ -8,7 +8,7 @@ extension Control {
     /// After a verdict, where keys have copies: which keys cannot be read or written now, and when all can again.
     func tellReach(of index: Int) {
         let pool = topology.pools[index]
-        guard pool.copyCount > 1 else { return }
+        guard pool.settings.hasCopies else { return }
         let before = answering[index]
         let after = PoolReach(of: pool) { topology.nodes[$0].isUp }
         answering[index] = after
@@ -46,10 +46,9 @@ extension Control {
 
     /// One line of the log for all workers, and not too often.
     func tell(_ notice: PoolNotice) {
-        if notice.kind == .flushing || notice.kind == .flushed {
+        if notice.kind == .flushed {
             for keeper in [keepers[Int(notice.pool)]] + retired where keeper?.pool == Int(notice.pool) {
                 keeper?.flushed()
-                if notice.kind == .flushed { keeper?.restoreMarkers() }
             }
             return
         }
@@ -61,7 +60,7 @@ extension Control {
             logger.warning(
                 "the repair queue is full: keys may differ between their copies until they are written again",
                 metadata: ["pool": "\(name)", "keys": "\(count)"])
-        case .flushing, .flushed: break
+        case .flushed: break
         case .repairsAbandoned:
             logger.warning(
                 "repairs were given up: keys may differ between their copies until they are written again",

@@ -19,6 +19,7 @@ extension Control {
         guard let node = current(number) else {
             return keeper(of: number).map { $0.verdict(onNumber: number, isUp: before.access != .none) } ?? before
         }
+        if let home = homes[pool] { return home.plan.verdict(on: node - home.first) }
         guard let keeper = keeperInCharge(ofPool: pool) else { return NodeVerdict(isUp: isUp(node)) }
         if keeper.numbers.contains(node) { return keeper.verdict(onNumber: node, isUp: isUp(node)) }
         let origin = topology.pools[pool].origins[node - topology.pools[pool].firstNode]
@@ -53,6 +54,8 @@ extension Control {
     private func tellStates(_ verdicts: [NodeVerdict]) {
         for node in topology.pools.flatMap(\.servers) where verdicts[node].access != topology.nodes[node].verdict.access
         {
+            // Without copies a node that is up is read.
+            guard keepers[topology.nodes[node].pool] != nil else { continue }
             switch verdicts[node].access {
             case .none: break  // told with its reason
             case .syncing where isStarted:
@@ -67,16 +70,26 @@ extension Control {
 
     /// Before anybody is served: a node may hold what another knows to be stale. Nodes without any markers are adopted.
     func learnMarkers() {
-        let patience = keepers.compactMap { $0.map { $0.settings.connectTimeout + $0.settings.timeout } }.max()
+        let learning = settings.pools.indices.filter { keepers[$0] != nil || homes[$0] != nil }
+        let patience = learning.map { settings.pools[$0].connectTimeout + settings.pools[$0].timeout }.max()
         guard let patience else { return }
         let deadline = loop.now + patience
-        while loop.now < deadline, keepers.contains(where: { $0?.isSettled == false }) { turn(until: deadline) }
+        for home in homes { home?.learn() }
+        while loop.now < deadline,
+            keepers.contains(where: { $0?.isSettled == false }) || homes.contains(where: { $0?.isInformed == false })
+        {
+            turn(until: deadline)
+        }
+        for home in homes { home?.begin() }
         for keeper in keepers where keeper?.isInformed == false { keeper?.giveUpUnknown() }
         publish()
     }
 
     /// - Parameter node: among all nodes.
     func link(of node: Int) -> MarkerLink? {
+        guard node < topology.nodes.count else { return nil }
+        let home = homes[topology.nodes[node].pool]
+        if let home, home.numbers.contains(node) { return home.links[node - home.first] }
         guard let keeper = keeper(of: node), node - keeper.first < keeper.links.count else { return nil }
         return keeper.links[node - keeper.first]
     }
@@ -87,7 +100,10 @@ extension Control {
         let answer: (Bool) -> Void = { [unowned self] isKept in
             workers[worker].send(.published(node: node, round: round, isKept: isKept))
         }
-        guard let keeper = keeper(of: Int(node)) else { return answer(true) }
+        guard let keeper = keeper(of: Int(node)) else {
+            guard let home = homes[topology.nodes[Int(node)].pool] else { return answer(true) }
+            return answer(current(Int(node)).map { home.missedWrite($0) } ?? true)
+        }
         // Of a target its server: that is filled anew, and after it the target.
         keeper.revoke(keeper.place(of: Int(node)), sent: miss.sent, answer)
         // Who works by the settings before tells the keeper before; the new one has to know at once, too.
@@ -100,6 +116,7 @@ extension Control {
 extension NodeVerdict {
     /// All but when it was found out.
     fileprivate func saysTheSame(as other: NodeVerdict) -> Bool {
-        access == other.access && isCovered == other.isCovered && token == other.token
+        access == other.access && isCovered == other.isCovered && token == other.token && keys == other.keys
+            && isMarked == other.isMarked
     }
 }

@@ -41,6 +41,10 @@ extension Control {
     public func view(version: String) -> AdminView {
         gatherSnapshots()
         let up = loop.now &- startedAt
+        var totals = totals
+        for (index, keeper) in keepers.enumerated() where index < totals.pools.count {
+            if let scrub = keeper?.scrub { totals.pools[index].consistency.merge(scrub.consistency) }
+        }
         return AdminView(
             version: version, startTime: UInt64(time(nil)) &- up / 1_000_000_000,
             uptime: Double(up) / 1_000_000_000, workers: workers.count, residentBytes: Self.residentBytes(),
@@ -48,7 +52,7 @@ extension Control {
             verbs: Verb.allCases.map { "\($0.spelling)" },
             pools: zip(topology.pools, reach).map { pool, reach in
                 PoolView(
-                    name: pool.settings.name, copies: pool.copyCount,
+                    name: pool.settings.name, copies: pool.settings.copies,
                     nodes: topology.nodes[pool.servers].map {
                         NodeView(name: $0.settings.label, state: NodeState($0.verdict.access))
                     }, available: reach.available, readable: reach.readable, writable: reach.writable)

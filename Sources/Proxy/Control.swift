@@ -29,6 +29,8 @@ public final class Control {
     var answering: [PoolReach]
     /// By pool; of those with copies.
     var keepers: [PoolKeeper?] = []
+    /// By pool; of those whose nodes stand in for each other.
+    var homes: [HomeKeeper?] = []
     var probes = Probes()
     /// Made when it is first needed.
     var transfers: TransferThread?
@@ -84,7 +86,8 @@ public final class Control {
         self.logger = logger
         LibeventLog.send { logger.log(level: $0 ? .warning : .info, "libevent: \($1)") }
         topology = Topology(settings.pools)
-        writes = topology.hasCopies ? WriteTable() : WriteTable(slots: 2)
+        // Whatever the pools are now: their settings may change.
+        writes = WriteTable()
         addresses = topology.nodes.map { SocketAddress(endpoint: $0.settings.address) }
         resolvableAt = Array(repeating: 0, count: topology.nodes.count)
         owesProof = resolvableAt
@@ -102,7 +105,10 @@ public final class Control {
         _ = loop.watchSignal(SIGTERM, token: Self.stop)
         _ = loop.watchSignal(SIGINT, token: Self.stop)
         let listeners = try ListenerSet.open(settings.pools, workers: workerCount)
-        keepers = topology.pools.map { $0.copyCount > 1 ? PoolKeeper(self, pool: keepers.count) : nil }
+        for (index, pool) in settings.pools.enumerated() {
+            keepers.append(pool.hasCopies ? PoolKeeper(self, pool: index) : nil)
+            homes.append(pool.bringsHome ? HomeKeeper(self, pool: index) : nil)
+        }
         resolveNames()
         learnMarkers()
         for number in 0..<workerCount {
@@ -153,9 +159,10 @@ public final class Control {
 
     /// Waits for something to do, until then at the latest, and does it.
     func turn(until time: UInt64) {
-        let next = min(
+        var next = min(
             min(time, nextProbeTime, nextLook, changeTime), keepers.reduce(.max) { min($0, $1?.nextTime ?? .max) },
             min(retired.reduce(.max) { min($0, $1.nextTime) }, moves.values.reduce(.max) { min($0, $1.nextTime) }))
+        next = homes.reduce(next) { min($0, $1?.nextTime ?? .max) }
         loop.turn(until: next == .max ? nil : next)
         for index in 0..<loop.readyCount {
             let (token, what) = loop.ready(at: index)
@@ -173,6 +180,7 @@ public final class Control {
         }
         if !isDraining { startDueProbes() }
         for keeper in keepers { keeper?.work() }
+        for keeper in homes { keeper?.work() }
         for keeper in retired { keeper.work() }
         proceedChange()
         for move in moves.values { move.work() }
@@ -189,6 +197,7 @@ public final class Control {
         let deadline = isDraining ? loop.now : loop.now + drain
         isDraining = true
         for keeper in keepers { keeper?.stopWork() }
+        for keeper in homes { keeper?.stopWork() }
         for worker in workers { worker.send(.drain(until: deadline)) }
     }
 

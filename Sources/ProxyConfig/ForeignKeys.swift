@@ -24,7 +24,7 @@ enum ForeignKeys {
         "zone": "to a node, or at the top of the file where it is this proxy's own",
         "interval": "under probe:", "max": "under probe:",
         "rate": "under sync:", "bandwidth": "under sync:", "depth": "under sync:", "verify": "under sync:",
-        "order": "under sync:",
+        "order": "under sync:", "scrub": "under sync:", "scrub_every": "under sync:",
         "clients": "under limits:", "key": "under limits:", "value": "under limits:", "pipeline": "under limits:",
         "memory": "under limits:",
         "workers": "at the top of the file, beside pools:", "admin": "at the top of the file, beside pools:",

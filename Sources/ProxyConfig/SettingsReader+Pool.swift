@@ -84,19 +84,17 @@ extension SettingsReader {
         }
         pool.ownZone = ownZone
         choice(map["on_miss"], key: "on_miss", into: &pool.onMiss)
-        if let node = map["checks"] { checks(node, into: &pool) }
+        if let node = map["checks"] { rate(node, orOff: "checks", 1...1000, into: &pool.checks) }
         choice(map["when_down"], key: "when_down", into: &pool.whenDown)
         duration(map["poll"], key: "poll", 100 * Self.millisecond...60 * Self.second, into: &pool.poll)
     }
 
-    /// A rate, or `off`.
-    private mutating func checks(_ node: YamlNode, into pool: inout PoolSettings) {
+    /// A rate, or `off`, which is 0.
+    private mutating func rate(_ node: YamlNode, orOff key: String, _ range: ClosedRange<Int>, into rate: inout Int) {
         if case .scalar("off", _) = node.content {
-            pool.checks = 0
-        } else if let rate = value(node, key: "checks", Units.rate),
-            inRange(rate, 1...1000, key: "checks", at: node.position)
-        {
-            pool.checks = rate
+            rate = 0
+        } else if let given = value(node, key: key, Units.rate), inRange(given, range, key: key, at: node.position) {
+            rate = given
         }
     }
 
@@ -121,7 +119,7 @@ extension SettingsReader {
     }
 
     private mutating func sync(_ node: YamlNode, of place: String, into sync: inout SyncSettings) {
-        let known = ["rate", "bandwidth", "depth", "verify", "order"]
+        let known = ["rate", "bandwidth", "depth", "verify", "order", "scrub", "scrub_every"]
         guard let map = fields(node, of: "sync of \(place)", known: known) else { return }
         if let node = map["rate"], let rate = value(node, key: "sync.rate", Units.rate),
             inRange(rate, 1...10_000_000, key: "sync.rate", at: node.position)
@@ -138,6 +136,9 @@ extension SettingsReader {
         integer(map["depth"], key: "sync.depth", 1...10_000, into: &sync.depth)
         choice(map["verify"], key: "sync.verify", into: &sync.verify)
         choice(map["order"], key: "sync.order", into: &sync.order)
+        if let node = map["scrub"] { rate(node, orOff: "sync.scrub", 1...100_000, into: &sync.scrub) }
+        duration(
+            map["scrub_every"], key: "sync.scrub_every", Self.second...168 * 3600 * Self.second, into: &sync.scrubEvery)
     }
 
     private mutating func limits(_ node: YamlNode, of place: String, into limits: inout PoolLimits) {

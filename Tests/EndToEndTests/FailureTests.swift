@@ -47,6 +47,8 @@ struct FailureTests {
         cluster.nodes[0].thaw()
         #expect(try comesBack(client, keys[0], as: "VA 1\r\n"))
         #expect(try client.readLine() == "x\r\n")
+        // Of nodes that have no markers nothing is told but that.
+        #expect(cluster.drover.log.split(separator: "\n").count { $0.contains(" node=") } == 2, "\(cluster.drover.log)")
     }
 
     @Test func aDeadShardLosesItsOwnKeysOnly() throws {

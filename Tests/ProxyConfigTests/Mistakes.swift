@@ -319,6 +319,18 @@ enum Mistakes {
             ["5:20: sync.verify: \"all\" is unknown; did you mean \"full\"?"]
         ),
         (
+            "sync: {scrub: 0/s}",
+            ["5:19: sync.scrub: 0 is out of range; it may be 1 to 100000"]
+        ),
+        (
+            "sync: {scrub: never}",
+            ["5:19: sync.scrub: \"never\" must end in /s; write it like 20000/s"]
+        ),
+        (
+            "sync: {scrub_every: 10}",
+            ["5:25: sync.scrub_every: 10 has no unit; write 10ms or 10s"]
+        ),
+        (
             "sync: {depth: 0}",
             ["5:19: sync.depth: 0 is out of range; it may be 1 to 10000"]
         ),

@@ -32,7 +32,7 @@ struct SettingsTests {
                 fail_after: 7
                 probe: {interval: 2s, max: 1m}
                 poll: 250ms
-                sync: {rate: 5k/s, bandwidth: 1MiB/s, depth: 9, verify: sample, order: any}
+                sync: {rate: 5k/s, bandwidth: 1MiB/s, depth: 9, verify: sample, order: any, scrub: 50/s, scrub_every: 2h}
                 limits: {clients: 5, key: 100, value: 2MiB, pipeline: 6, memory: 64MB}
 
             """
@@ -71,6 +71,8 @@ struct SettingsTests {
         pool.sync.depth = 9
         pool.sync.verify = .sample
         pool.sync.order = .any
+        pool.sync.scrub = 50
+        pool.sync.scrubEvery = 7_200_000_000_000
         pool.limits.clients = 5
         pool.limits.protocolLimits.key = 100
         pool.limits.protocolLimits.value = 2 << 20

@@ -26,14 +26,17 @@ extension Simulation {
 
     private func fault() {
         let node = generator.random(below: nodes.count)
-        switch generator.random(below: 12) {
+        switch generator.random(below: 15) {
         case 0, 1: restart(node)
         case 2, 3, 4: freeze(node, for: duration(4000))
         case 5, 6, 7: partition(node, for: duration(generator.once(in: 2) ? 12_000 : 4000))
         case 8: replace(generator.random(below: proxies.count))
         case 9: stop(generator.random(below: proxies.count), for: duration(4000))
         case 10: evictMarker()
-        default: evictItem(node)
+        case 11: evictItem(node)
+        case 12: whenWritesAreOver { [unowned self] in flush(through: generator.random(below: proxies.count)) }
+        case 13: whenWritesAreOver { [unowned self] in flushLater() }
+        default: empty(node)
         }
     }
 

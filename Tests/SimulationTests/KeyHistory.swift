@@ -34,6 +34,8 @@ struct KeyHistory {
     private var first = 0
     private(set) var lastActivity: UInt64 = 0
 
+    var isPending: Bool { writes.last?.state == .pending }
+
     mutating func begin(_ write: Write, now: UInt64) {
         writes.append(write)
         lastActivity = now

@@ -10,9 +10,11 @@ extension MarkerItem {
         case .filling: 1001
         case .lease: 1002
         case .tick: 1003
-        case .moving: 1004
-        case .moved: 1005
-        case .objection: 1006
+        case .scrub: 1004
+        case .moving: 1005
+        case .moved: 1006
+        case .objection: 1007
+        case .away(let node): 1030 + node
         case .standing(let node): 1010 + node
         }
     }
@@ -41,7 +43,8 @@ enum NodeRequest {
     /// Where there is something, stores this value.
     case replace(ItemName, Int)
     case touch(ItemName, expiry: Int64?)
-    case flush
+    /// As a filling does it; or as a client.
+    case flush, flushAll
     case dump
     /// All markers, and the tick.
     case poll
@@ -70,6 +73,8 @@ struct SimulatedNode {
     /// Processes so far.
     private(set) var starts = 1
     var latestCAS: UInt64 { lastCAS }
+    /// What a flush of all nodes has taken and nobody has put back, or stored anew.
+    private var flushedMarkers: [ItemName: SimulatedItem] = [:]
 
     init(index: Int, count: Int) {
         self.index = index
@@ -78,12 +83,15 @@ struct SimulatedNode {
 
     mutating func restart() {
         isAlive = true
-        items = [:]
+        (items, flushedMarkers) = ([:], [:])
         lastCAS = 0
         starts += 1
     }
 
     mutating func evict(_ name: ItemName) { items[name] = nil }
+
+    /// Past the proxies, this node alone.
+    mutating func empty() { (items, flushedMarkers) = ([:], [:]) }
 
     func item(_ name: ItemName, second: Int64) -> SimulatedItem? {
         guard let item = items[name] else { return nil }
@@ -104,7 +112,7 @@ struct SimulatedNode {
         case .delete(let name, let cas):
             guard let item = item(name, second: second) else { return .missing }
             if let cas, cas != item.cas { return .refused }
-            items[name] = nil
+            (items[name], flushedMarkers[name]) = (nil, nil)
             return .done(cas: 0, before: item.value)
         case .modify(let name, let number): return change(name, second) { modified($0, by: number) }
         case .replace(let name, let value): return change(name, second) { _ in value }
@@ -115,6 +123,16 @@ struct SimulatedNode {
             return .done(cas: 0, before: old.value)
         case .flush:
             for name in items.keys.sorted() where items[name]!.time < second || !survives() { items[name] = nil }
+            return .done(cas: 0, before: 0)
+        case .flushAll:
+            for name in items.keys.sorted() {
+                if name < 1000 {
+                    items[name] = nil
+                } else if items[name]!.time < second || !survives() {
+                    flushedMarkers[name] = item(name, second: second)
+                    items[name] = nil
+                }
+            }
             return .done(cas: 0, before: 0)
         case .dump:
             return .dump(
@@ -143,6 +161,7 @@ struct SimulatedNode {
         case .ifSame(let cas): if old?.cas != cas { return .refused }
         }
         lastCAS += 1
+        flushedMarkers[name] = nil
         items[name] = new
         items[name]?.cas = lastCAS
         items[name]?.time = second
@@ -151,7 +170,10 @@ struct SimulatedNode {
 
     private mutating func poll(_ second: Int64) -> MarkerReading {
         lastCAS += 1
-        for marker in [MarkerItem.ready, .filling] { items[marker.name]?.time = second }
+        // As long as memcached waits before it notes another use.
+        for marker in [MarkerItem.ready, .filling] where second - (items[marker.name]?.time ?? second) >= 60 {
+            items[marker.name]?.time = second
+        }
         return MarkerReading(
             ready: ready(second),
             filling: text(.filling, second).flatMap { unsafe Filling(text: $0.span.bytes) },
@@ -164,5 +186,12 @@ struct SimulatedNode {
 
     func standing(of node: Int, _ second: Int64) -> Standing? {
         text(.standing(of: node), second).flatMap { unsafe Standing(text: $0.span.bytes) }
+    }
+
+    /// As if no flush of all nodes had taken its markers.
+    func unflushed() -> SimulatedNode {
+        var node = self
+        node.items.merge(flushedMarkers) { kept, _ in kept }
+        return node
     }
 }

@@ -21,6 +21,7 @@ final class SimulatedProxy {
     var nextTry: UInt64 = 0
     /// With one rule broken: nodes that this proxy has revoked once.
     var revokedOnce: Set<Int> = []
+    private var isLooking = false
 
     init(world: Simulation, index: Int) {
         self.world = world
@@ -61,6 +62,14 @@ final class SimulatedProxy {
 
     private func poll(_ node: Int) {
         guard let connection = markerLinks[node], connection.isOpen else { return }
+        ask(node)
+        world.at(world.now + Simulation.poll, of: self) { [unowned self] in
+            if connection.isOpen { poll(node) }
+        }
+    }
+
+    func ask(_ node: Int) {
+        guard let connection = markerLinks[node], connection.isOpen else { return }
         let asked = world.now
         world.send(.poll, on: connection) { [unowned self] reply in
             guard case .reading(let reading) = reply else { return }
@@ -71,11 +80,21 @@ final class SimulatedProxy {
                 run(StandingChange(.revoke(known: markers.token(of: missing), .unknown), of: missing, on: peer)) { _ in
                 }
             }
+            restore()
             filling?.review()
             startWork()
         }
-        world.at(asked + Simulation.poll, of: self) { [unowned self] in
-            if connection.isOpen { poll(node) }
+    }
+
+    /// What a flush has taken; and soon it is looked who else was flushed.
+    private func restore() {
+        if world.broken == .takingLossesForFlushes { markers.flushed(now: world.now) }
+        for command in markers.restoration(now: world.now) { send(command) { _ in } }
+        guard markers.hasLosses, !isLooking else { return }
+        isLooking = true
+        world.at(world.now + 100 * Simulation.millisecond, of: self) { [unowned self] in
+            isLooking = false
+            for node in world.nodes.indices { ask(node) }
         }
     }
 

@@ -15,6 +15,8 @@ enum BrokenRule: String, CaseIterable {
     case revokingOnce
     /// A node that is being filled is written like the others.
     case survivorsLast
+    /// One node that has lost its markers alone gets them back.
+    case takingLossesForFlushes
 }
 
 /// Nodes, proxies and clients in one thread and in simulated time, with a fault every few seconds; all of it drawn from
@@ -41,6 +43,9 @@ final class Simulation {
     var activeFaults: [Int]
     var fillingSince: [UInt64]
     var isWriting = true
+    /// No write begins while all nodes are flushed: what came of it is the engine's matter, and its tests'.
+    var isFlushing = false
+    var flushes = 0
     private var writeNumber = 0
     /// What the checker has found; the run ends with the first.
     var complaint: String?
@@ -131,6 +136,7 @@ final class Simulation {
 
     private func startWrite(_ key: Int) {
         guard isWriting else { return }
+        guard !isFlushing else { return writeLater(key) }
         // Mostly through the same proxy; where another has written last, only after the bound: before, it may act on
         // an old value.
         var choices = proxies.filter { $0.isAlive && $0.stopped == nil }
@@ -179,7 +185,18 @@ final class Simulation {
         }
     }
 
-    private func ended(_ key: Int, _ number: Int, _ verdict: SimulatedProxy.Verdict) {
+    /// To the history of each key a flush is a delete.
+    func beginFlush(by proxy: Int) -> Int {
+        writeNumber += 1
+        flushes += 1
+        for key in histories.indices {
+            histories[key].begin(
+                KeyHistory.Write(number: writeNumber, operation: .delete, proxy: proxy, started: now), now: now)
+        }
+        return writeNumber
+    }
+
+    func ended(_ key: Int, _ number: Int, _ verdict: SimulatedProxy.Verdict) {
         if case .acknowledged = verdict { acknowledged += 1 }
         note("key \(key) write \(number) \(verdict)")
         let isSound = copies(of: key).allSatisfy { !unsound.contains($0) }
@@ -218,8 +235,9 @@ final class Simulation {
         }
     }
 
-    /// By what stands on the nodes.
+    /// By what stands on the nodes, or stood there before a flush of all.
     private func isProven(_ node: Int) -> Bool {
+        let nodes = nodes.map { $0.unflushed() }
         guard nodes[node].isAlive, let token = nodes[node].ready(second) else { return false }
         return nodes.allSatisfy { peer in
             guard peer.index != node, peer.isAlive else { return true }

@@ -25,6 +25,33 @@ struct SimulationTests {
         #expect(fillings >= rounds && reads >= 100 * rounds && acknowledged >= 100 * rounds)
     }
 
+    /// At once and later, one after the other, while clients write.
+    @Test func noFlushOfAllTakesANodeAway() {
+        for seed in 1...UInt64(20) {
+            let simulation = Simulation(seed: seed)
+            simulation.startClients()
+            simulation.run(until: simulation.now + 3_000 * Simulation.millisecond)
+            for turn in 1...600 {
+                simulation.run(until: simulation.now + 50 * Simulation.millisecond)
+                if simulation.generator.once(in: 8) {
+                    simulation.whenWritesAreOver {
+                        let proxy = simulation.generator.random(below: simulation.proxies.count)
+                        if turn % 3 == 0 { simulation.flushLater() } else { simulation.flush(through: proxy) }
+                    }
+                }
+                for proxy in simulation.proxies {
+                    let access = proxy.access(Array(simulation.nodes.indices))
+                    guard access.allSatisfy({ $0 == .full }) else {
+                        Issue.record("seed \(seed), turn \(turn): \(access) for proxy \(proxy.index)")
+                        return
+                    }
+                }
+            }
+            #expect(simulation.complaint == nil)
+            #expect(simulation.flushes > 5 && simulation.fillings == 0, "\(simulation.flushes) flushes")
+        }
+    }
+
     @Test func aSeedPlaysTheSameAgain() {
         let seed = SeededGenerator.fromEnvironment().seed
         let (one, two) = (Simulation(seed: seed), Simulation(seed: seed))

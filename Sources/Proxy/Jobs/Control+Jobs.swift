@@ -112,7 +112,7 @@ extension Control {
         if let reason = busy(index) { return .refused(reason) }
         if let run = archiving[index] { return .refused("job \(run.job.id) is under way in pool \(name)") }
         let pool = topology.pools[index]
-        let isUp = pool.nodes.map { self.isUp($0) }
+        let isUp = topology.nodes[pool.nodes].map { $0.verdict.access == .full }
         // Without copies nothing stands in for a node that is down.
         if keepers[index] == nil, let down = isUp.firstIndex(of: false) {
             return .refused("\(pool.settings.allNodes[down].label) is down")
@@ -132,7 +132,7 @@ extension Control {
     }
 
     private func verify(_ keeper: PoolKeeper, repair: Bool, sample: Int) -> JobAnswer {
-        if let job = jobs.first(where: { !$0.isOver && $0.pool == keeper.pool }) {
+        if let job = jobs.first(where: { !$0.isOver && $0.pool == keeper.pool && $0 !== keeper.scrub?.job }) {
             return .refused("job \(job.id) is under way in pool \(keeper.settings.name); wait for it or cancel it")
         }
         let job = newJob("verify", pool: keeper.pool, place: nil)

@@ -68,6 +68,12 @@ final class Job {
         report = past
     }
 
+    /// Nothing is under way for a while.
+    func rest(_ phase: String) {
+        self.phase = phase
+        (known, done, rate) = (0, 0, 0)
+    }
+
     /// The four times, which only the plan knows.
     func take(times plan: TransferReport) {
         (report.copyTime, report.syncTime) = (plan.copyTime, plan.syncTime)

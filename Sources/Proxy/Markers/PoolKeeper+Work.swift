@@ -27,7 +27,7 @@ extension PoolKeeper {
         if !adoptable.isEmpty {
             adoption = Adoption(of: adoptable, markers: markers, owner: owner, using: &control.generator)
             adopt()
-        } else if now >= heldUntil, let target = markers.fillable(now: now, besides: heldOff.union(leftOut)) {
+        } else if let target = markers.fillable(now: now, besides: heldOff.union(leftOut)) {
             filling = FillingRun(
                 of: target, by: self,
                 job: wanted.removeValue(forKey: target) ?? control.newJob("fill", pool: pool, place: target))
@@ -95,6 +95,7 @@ extension PoolKeeper {
         adoption?.disturbed()
         filling?.disturb()
         verifying?.job.cancelled()
+        scrub?.stop()
     }
 
     func fillingEnded() {

@@ -19,8 +19,8 @@ final class PoolKeeper {
 
     /// The pause before a lost connection is made again: whether the node is down is soon known.
     private static let reconnectPause: UInt64 = 100_000_000
-    /// As long as it takes to adopt the nodes again, and more.
-    private static let flushHold: UInt64 = 2_000_000_000
+    /// From one poll to the next while it is open whether all nodes were flushed.
+    private static let lossPause: UInt64 = 100_000_000
 
     unowned let control: Control
     let pool: Int
@@ -52,9 +52,8 @@ final class PoolKeeper {
     /// Nodes whose filling an operator has cancelled: they wait until they come back once more, or he says so.
     var heldOff: Set<Int> = []
     var verifying: VerifyRun?
-    /// Until then the nodes of which this is true are taken for full: a flush is under way, or has just been.
-    private(set) var heldUntil: UInt64 = 0
-    private var held: [Bool] = []
+    /// Nil where it is off.
+    private(set) var scrub: ScrubRun?
     /// When to look for an adoption or a filling to begin: after something has changed, and not too often.
     var workDue: UInt64 = 0
     var workPause: UInt64 = 0
@@ -88,6 +87,7 @@ final class PoolKeeper {
             guard let earlier, let origin = topology.origins[place] else { continue }
             markers.inherit(place, from: origin - earlier.first, of: earlier.markers)
         }
+        if settings.sync.scrub > 0 { scrub = ScrubRun(of: self) }
     }
 
     /// Another keeper is there.
@@ -121,18 +121,20 @@ final class PoolKeeper {
         if isChanged {
             isChanged = false
             workDue = min(workDue, workPause)
+            restore()
             republish()
             control.publish()
             trust()
         }
         verifying?.work()
+        scrub?.work()
         startWork()
         for link in links { link.flush() }
     }
 
     /// When `work` has something to do although nothing is ready.
     var nextTime: UInt64 {
-        var next = workTime
+        var next = min(workTime, scrub?.nextTime ?? .max)
         for place in links.indices {
             next = min(next, links[place].deadline)
             switch links[place].state {
@@ -229,36 +231,25 @@ final class PoolKeeper {
         isChanged = true
     }
 
-    /// A client's flush takes the markers of all nodes with it, and makes none of them stale: until they are there again,
-    /// the nodes are what they were. One that missed the flush is revoked as for any other write.
+    /// A client has flushed all nodes.
     func flushed() {
-        if now >= heldUntil { held = names.indices.map { control.topology.nodes[first + $0].verdict.access == .full } }
-        heldUntil = now + Self.flushHold
-        // Not while the markers come back.
-        workPause = max(workPause, now + 2 * interval)
-        workDue = max(workDue, workPause)
-    }
-
-    /// The flush is over: the nodes that were full are as full as before, and get their markers back, unless somebody has
-    /// something to say against one of them.
-    func restoreMarkers() {
-        for place in names.indices where isHeld(place) {
-            guard let token = Token(control.topology.nodes[first + place].verdict.token) else { continue }
-            let standing = Standing(token: token, isRevoked: false, missed: .nothing)
-            for peer in names.indices where peer != place {
-                store(standing.text, as: .standing(of: place), on: peer)
-            }
-            store(MarkerText.token(token), as: .ready, on: place)
-        }
+        markers.flushed(now: now)
         for place in names.indices { doubt(place) }
     }
 
-    private func store(_ text: [UInt8], as item: MarkerItem, on place: Int) {
-        links[place].send(MarkerCommand(node: place, item: item, .store(text, .ifMissing)), names: names) { _ in }
-    }
-
-    private func isHeld(_ place: Int) -> Bool {
-        now < heldUntil && held[place] && !markers.isDoubtful(place) && markers.isReachable(place, now: now)
+    /// Puts back what a flush has taken.
+    private func restore() {
+        for command in markers.restoration(now: now) {
+            links[command.node].send(command, names: names) { [unowned self] reply in
+                switch reply {
+                case .done, .refused: break
+                // It keeps none.
+                default: links[command.node].fail()
+                }
+            }
+        }
+        guard markers.hasLosses else { return }
+        for place in polling.indices { polling[place].due = min(polling[place].due, now + Self.lossPause) }
     }
 
     // MARK: What workers are told
@@ -295,17 +286,18 @@ final class PoolKeeper {
         var verdict = verdict(on: place(of: number), isUp: isUp)
         guard number >= placed.servers.upperBound else { return verdict }
         if verdict.access == .full { verdict.access = .syncing }
-        (verdict.provenAt, verdict.token) = (0, 0)
+        (verdict.provenAt, verdict.token, verdict.hasContents) = (0, 0, false)
         return verdict
     }
 
     func verdict(on place: Int, isUp: Bool) -> NodeVerdict {
         guard isUp else { return NodeVerdict(.none, isCovered: markers.isCovered(place, now: now)) }
         let isFull = markers.access(place, now: now) == .full
-        if !isFull, isHeld(place) { return control.topology.nodes[first + place].verdict }
-        return NodeVerdict(
+        var verdict = NodeVerdict(
             isFull ? .full : .syncing, provenAt: isFull ? markers.provenAt(place) : 0,
             isCovered: markers.isCovered(place, now: now), token: isFull ? markers.token(of: place)?.number ?? 0 : 0)
+        verdict.hasContents = isFull || markers.hasContents(place)
+        return verdict
     }
 
     /// Until when what was read is good.

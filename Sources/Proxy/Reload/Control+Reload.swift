@@ -106,6 +106,7 @@ extension Control {
             pools: changed.map { pools[$0].name }, deadline: loop.now + patience + Self.namePatience, done: done)
         settings.pools = pools
         aliases = [:]
+        var formerHomes: [Int: HomeKeeper] = [:]
         for index in changed {
             for (place, number) in next.pools[index].nodes.enumerated() {
                 if let origin = next.pools[index].origins[place] { aliases[origin] = number }
@@ -114,15 +115,17 @@ extension Control {
                 pools[index], from: health[index],
                 origins: next.pools[index].origins.map { $0.map { $0 - before.pools[index].firstNode } }, now: loop.now)
             retire(keepers[index])
+            formerHomes[index] = homes[index]
+            homes[index] = nil
             archiving[index].map { cancelPass(of: $0.job) }
         }
         topology = next
-        prepareNodes(ofPools: changed, from: before)
+        prepareNodes(ofPools: changed, after: formerHomes)
         for worker in workers { worker.send(.adopt(topology)) }
         return true
     }
 
-    private func prepareNodes(ofPools changed: [Int], from before: Topology) {
+    private func prepareNodes(ofPools changed: [Int], after homes: [Int: HomeKeeper]) {
         for number in addresses.count..<max(addresses.count, topology.nodes.count) {
             addresses.append(nil)
             resolvableAt.append(0)
@@ -141,6 +144,11 @@ extension Control {
             }
             if pool.copyCount > 1 {
                 keepers[index] = PoolKeeper(self, pool: index, after: retired.last { $0.pool == index })
+            }
+            if pool.settings.bringsHome {
+                let home = HomeKeeper(self, pool: index)
+                home.begin(after: homes[index], origins: pool.origins)
+                self.homes[index] = home
             }
             answering[index] = .whole
             reach[index] = .whole

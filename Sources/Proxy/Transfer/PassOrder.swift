@@ -26,10 +26,13 @@ struct PassOrder: Sendable {
     /// Nanoseconds before a second look: where the target is read, writes come to the nodes in any order, and a look is
     /// of use when those under way are over.
     var settling: UInt64 = 0
+    /// Of a clean pass: it is for the items that belong to other nodes, and drops them all.
+    var dropsStrays = false
     /// What differs is counted and stays.
     var reportsOnly = false
-    /// One key in so many is verified.
+    /// One key in so many is verified, after so many that are not.
     var sample = 1
+    var sampleStart = 0
 
     init(id: UInt64, pass: FillingPlan.Pass, pool: Pool, target: Int, nodes: [Node]) {
         self.id = id

@@ -48,8 +48,10 @@ final class PassRunner: TransferWork {
         self.pace = pace
         self.serial = serial
         self.queues = queues
-        sources = CopySources(of: order.pool, target: order.target, isFull: order.nodes.map(\.isFull))
+        sources = CopySources(
+            of: order.pool, target: order.target, isFull: order.nodes.map(\.isFull), wantsStrays: order.dropsStrays)
         present = KeyFilter(seed: order.id)
+        sampled = order.sampleStart
         nextProgress = now.addingSaturated(Self.progressInterval)
         let others = order.nodes.indices.filter { $0 != order.target && order.nodes[$0].isFull }
         switch order.pass {

@@ -14,7 +14,13 @@ extension Engine {
             if clients[id].bodyLeft == 0 { finishSwallowing(id) }
             return count
         }
-        if calls[call].flags.contains(.streaming) { return stream(bytes.extracting(0..<count), of: call, from: id) }
+        if calls[call].flags.contains(.streaming) {
+            guard isMisplaced(calls[call].request) else {
+                return stream(bytes.extracting(0..<count), of: call, from: id)
+            }
+            fail(link: calls[call].link, .nodeDown)
+            return clients[id].bodyLeft > 0 ? takeBody(of: id, bytes) : 0
+        }
         // Behind a large value there are requests that came before this one: it must not overtake them.
         guard count < left || clients[id].blockers == 0 else {
             clients[id].flags.insert(.waiting)
@@ -53,7 +59,8 @@ extension Engine {
         if requests[request].flags.contains(.fanned) {
             let isBad = clients[id].flags.contains(.badChunk)
             let isCut = calls[call].flags.contains(.overflowed)
-            beginFan(collected: call, isBad ? .badDataChunk : isCut ? .outOfMemory : nil)
+            let isLost = isMisplaced(request)
+            beginFan(collected: call, isBad ? .badDataChunk : isCut ? .outOfMemory : isLost ? .nodeDown : nil)
             return
         }
         requests[request].pending = 0
@@ -64,7 +71,7 @@ extension Engine {
             discard(call)
             poolStats[Int(requests[request].pool)].errors.count(.memoryLimit)
             answer(request, .outOfMemory)
-        } else if !nodes[node].isReachable {
+        } else if !nodes[node].isReachable || isMisplaced(request) {
             discard(call)
             answerDown(request, node: node)
         } else {

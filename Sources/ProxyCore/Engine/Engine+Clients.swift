@@ -17,9 +17,9 @@ extension Engine {
         var flags = Client.Flags.open
         if hasCopies(pool: UInt16(pool)) { flags.insert(.copies) }
         if readsElsewhere(pool: UInt16(pool)) { flags.insert(.readsElsewhere) }
-        if moves[pool].isUnderWay { flags.insert(.held) }
+        if changes[pool].isUnderWay { flags.insert(.held) }
         return clients.take(
-            Client(flags: flags, pool: UInt16(pool), pipelineLimit: owned[pool].pipelineLimit))
+            Client(pipelineLimit: owned[pool].pipelineLimit, flags: flags, pool: UInt16(pool)))
     }
 
     /// Bytes of a client. Returns how many were used up; the rest must be offered again with what comes after, or,

@@ -3,7 +3,7 @@ internal import MemcacheProtocol
 internal import Telemetry
 
 /// A pool that is going over to other nodes.
-struct PoolMove: BitwiseCopyable {
+struct PoolChange: BitwiseCopyable {
     var isUnderWay = false
     /// From then on what is under way is cut off.
     var deadline: UInt64 = 0
@@ -24,14 +24,14 @@ extension Engine {
 
     /// Pools that have other nodes in the topology than here go over to them.
     public func beginMoves() {
-        for index in 0..<moves.count where owned[index].firstNode != topology.pools[index].firstNode {
-            guard !moves[index].isUnderWay else { continue }
+        for index in 0..<changes.count where owned[index].firstNode != topology.pools[index].firstNode {
+            guard !changes[index].isUnderWay else { continue }
             let settings = owned[index].settings
-            moves[index] = PoolMove(
+            changes[index] = PoolChange(
                 isUnderWay: true, deadline: now &+ 2 &* settings.timeout &+ Self.movePatience, isForced: false)
             clients.forEachUsed { if clients[$0].pool == UInt16(index) { clients[$0].flags.insert(.held) } }
         }
-        isMoving = (0..<moves.count).contains { moves[$0].isUnderWay }
+        isMoving = (0..<changes.count).contains { changes[$0].isUnderWay }
         if isMoving { repairs.hurry(now: now) } else { hasMoved = true }
     }
 
@@ -43,11 +43,11 @@ extension Engine {
 
     /// Replaces the pools in which nothing is under way any more.
     func proceedMoves() {
-        for index in 0..<moves.count where moves[index].isUnderWay {
-            if !moves[index].isForced, now >= moves[index].deadline { force(index) }
+        for index in 0..<changes.count where changes[index].isUnderWay {
+            if !changes[index].isForced, now >= changes[index].deadline { force(index) }
             if isAtRest(index) { finishMove(of: index) }
         }
-        isMoving = (0..<moves.count).contains { moves[$0].isUnderWay }
+        isMoving = (0..<changes.count).contains { changes[$0].isUnderWay }
         hasMoved = !isMoving
     }
 
@@ -56,7 +56,7 @@ extension Engine {
             let link = links[liveLinks[index]]
             if owned[pool].nodes.contains(Int(link.node)), link.count > 0 { return false }
         }
-        guard moves[pool].isForced || !repairs.holdsRepairs(ofPool: UInt16(pool)),
+        guard changes[pool].isForced || !repairs.holdsRepairs(ofPool: UInt16(pool)),
             owned[pool].nodes.allSatisfy({ !misses[$0].isUnderWay })
         else { return false }
         var isBusy = false
@@ -66,7 +66,7 @@ extension Engine {
 
     /// The time is over: clients that still have something under way are closed, and what was sent is given up.
     private func force(_ pool: Int) {
-        moves[pool].isForced = true
+        changes[pool].isForced = true
         requests.forEachUsed {
             let client = requests[$0].client
             guard requests[$0].pool == UInt16(pool), client != none else { return }
@@ -106,7 +106,8 @@ extension Engine {
         planChecks()
         shortestTimeout = owned.map { min($0.settings.timeout, $0.settings.connectTimeout) }.min() ?? shortestTimeout
         for node in nodes(ofPool: UInt16(index)) { judge(node) }
-        moves[index] = PoolMove()
+        changes[index] = PoolChange()
+        moves[index] = KeyMoves(patience: after.settings.timeout)
         release(clientsOf: index)
     }
 
@@ -126,11 +127,13 @@ extension Engine {
 
     private func release(clientsOf pool: Int) {
         let (isElsewhere, limit) = (readsElsewhere(pool: UInt16(pool)), owned[pool].pipelineLimit)
+        let hasCopies = hasCopies(pool: UInt16(pool))
         clients.forEachUsed { id in
             guard clients[id].pool == UInt16(pool) else { return }
             clients.update(id) {
                 $0.flags.remove(.held)
                 if isElsewhere { $0.flags.insert(.readsElsewhere) } else { $0.flags.remove(.readsElsewhere) }
+                if hasCopies { $0.flags.insert(.copies) } else { $0.flags.remove(.copies) }
                 $0.pipelineLimit = limit
             }
             considerResuming(id)

@@ -8,8 +8,8 @@ public struct PoolNotice: BitwiseCopyable, Sendable {
         case repairsDropped
         /// Keys whose repair has failed too often.
         case repairsAbandoned
-        /// A client empties all nodes, and with the rest their markers; and has done so.
-        case flushing, flushed
+        /// A client has emptied all nodes, and with the rest their markers.
+        case flushed
     }
 
     public var pool: UInt16
@@ -38,9 +38,7 @@ extension Engine {
         }
     }
 
-    func noticeFlush(_ kind: PoolNotice.Kind, of pool: UInt16) {
-        work.notices.push(PoolNotice(pool: pool, kind: kind, count: 1))
-    }
+    func noticeFlush(of pool: UInt16) { work.notices.push(PoolNotice(pool: pool, kind: .flushed, count: 1)) }
 
     private func notice(_ kind: PoolNotice.Kind, of pool: Int, _ count: UInt64, since told: inout UInt64) {
         guard count > told else { return }

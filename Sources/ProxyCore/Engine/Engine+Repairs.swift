@@ -74,10 +74,11 @@ extension Engine {
 
     private func begin(_ repair: Repair) {
         let all = copies(of: ringHash(of: repair), pool: repair.pool)
-        var (live, whole) = (UInt8(0), UInt8(0))
+        var (live, whole, former) = (UInt8(0), UInt8(0), UInt8(0))
         for index in all.indices {
             if isWritable(node: all[index]) { live |= 1 << UInt8(index) }
             if isReadable(node: all[index]) { whole |= 1 << UInt8(index) }
+            if isWritable(node: all[index]), nodes[all[index]].verdict.hasContents { former |= 1 << UInt8(index) }
         }
         // That one is being filled is known.
         if repair.isCheck { live = whole }
@@ -85,8 +86,10 @@ extension Engine {
             poolStats.update(Int(repair.pool)) { repairs.abandon(repair.slot, counted: &$0.repairs) }
             return
         }
-        // What is being filled is corrected and corrects none, unless there is nothing better.
-        let late = whole == 0 ? 0 : live & ~whole
+        // What is being filled is corrected and corrects none, unless there is nothing better; the less what came back
+        // empty.
+        let sources = whole != 0 ? whole : former
+        let late = sources == 0 ? 0 : live & ~sources
         let order = repair.order(live: live, late: late)
         guard order.count > 1 else {
             retry(repair, .nodeDown)

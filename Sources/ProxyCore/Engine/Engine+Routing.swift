@@ -26,10 +26,11 @@ extension Engine {
         }
     }
 
-    /// Where loads or chance decide too.
+    /// Where loads or chance decide too, or some nodes' keys are on others.
     @inline(never)
     private func changingNode(of pool: Pool, for key: ByteRange, in bytes: RawSpan) -> UInt32 {
-        pool.isLeastLoaded
+        if pool.isRehashing { return pool.copies(of: pool.hashed(key, in: bytes)).primary }
+        return pool.isLeastLoaded
             ? leastLoadedNode(of: pool, for: key, in: bytes) : pool.node(for: key, in: bytes, random: nextRandom())
     }
 

@@ -53,14 +53,16 @@ extension Engine {
     /// Whether the node's contents may be shown to clients: it is known to have missed nothing.
     func isReadable(node: UInt32) -> Bool { nodes[node].isFull }
 
-    /// The first copy that can be read and is not among those tried. Where none is known to be whole, any that answers,
-    /// one that very likely is first.
+    /// The first copy that can be read and is not among those tried. Where none is known to be whole, any that answers:
+    /// rather one that very likely is, and rather one that was before than one that came back empty.
     func readable(_ all: Copies, besides tried: UInt8 = 0) -> Int? {
         for index in all.indices where isReadable(node: all[index]) {
             return all.indices.first { tried & 1 << UInt8($0) == 0 && isReadable(node: all[$0]) }
         }
         func isLeft(_ index: Int) -> Bool { tried & 1 << UInt8(index) == 0 && nodes[all[index]].isReachable }
-        return all.indices.first { isLeft($0) && nodes[all[$0]].isDoubted } ?? all.indices.first(where: isLeft)
+        return all.indices.first { isLeft($0) && nodes[all[$0]].isDoubted }
+            ?? all.indices.first { isLeft($0) && nodes[all[$0]].verdict.hasContents }
+            ?? all.indices.first(where: isLeft)
     }
 
     /// A key is asked of this node.

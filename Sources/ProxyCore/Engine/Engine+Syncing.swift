@@ -13,7 +13,8 @@ internal import MemcacheProtocol
 /// change; a miss there, never a wrong value. `Tests/SimulationTests/WritePlan.swift` has the same rules for proxies in
 /// simulated time. A doubted copy is one that only this worker does not read for now: a delete there would be a loss
 /// as soon as it is proven anew.
-/// Where no copy is full, those that are doubted decide, and where there are none, all.
+/// Where no copy is full, those that are doubted decide, and where there are none, all, the first that did not come back
+/// empty before the others.
 extension Engine {
     /// All copies take writes and decide: nearly always.
     @inline(__always)
@@ -24,9 +25,11 @@ extension Engine {
 
     /// The copies that take writes, by rank, how many of them decide, and how many are asked together with those.
     func arranged(_ all: Copies) -> (copies: Copies, survivors: Int, together: Int) {
-        let live = all.arranged(3) { node in
+        let live = all.arranged(4) { node in
             let row = nodes[node]
-            return row.isFull ? 0 : row.isDoubted ? 1 : row.isReachable ? 2 : nil
+            if row.isFull { return 0 }
+            if row.isDoubted { return 1 }
+            return row.isReachable ? row.verdict.hasContents ? 2 : 3 : nil
         }
         let full = live.indices.count { nodes[live[$0]].isFull }
         let doubted = live.indices.count { nodes[live[$0]].isDoubted }

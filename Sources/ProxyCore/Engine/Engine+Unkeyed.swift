@@ -51,10 +51,7 @@ extension Engine {
         }
         requests[request].flags.insert(.pieced)
         requests[request].report = report
-        if report == .flush {
-            writes.beginFlush()
-            noticeFlush(.flushing, of: requests[request].pool)
-        }
+        if report == .flush { writes.beginFlush() }
         requests[request].pending = 1  // this function, so that no early failure ends the request
         for node in servers(ofPool: requests[request].pool) {
             let piece = newPiece(of: request)
@@ -101,7 +98,7 @@ extension Engine {
     func endFlush(_ request: UInt32) {
         guard requests[request].report == .flush else { return }
         writes.endFlush()
-        noticeFlush(.flushed, of: requests[request].pool)
+        noticeFlush(of: requests[request].pool)
         requests[request].report = .flushed
         noteMisses(ofFlush: request)
     }

@@ -64,7 +64,7 @@ public final class Engine {
     /// The same, by pool, as an owner.
     var owned: [Pool]
     /// By pool; and whether one of them is under way, or has come to its end in this turn.
-    let moves: Stack<PoolMove>
+    let changes: Stack<PoolChange>
     var isMoving = false
     var hasMoved = false
     let limits: Limits
@@ -97,6 +97,8 @@ public final class Engine {
     let misses = Stack<NodeMisses>()
     let missWaits: Table<MissWait>
     var nextMissDeadline = UInt64.max
+    /// By pool: when its keys' places changed last.
+    let moves = Stack<KeyMoves>()
     /// By pool: until when what is known of its nodes is good; and the earliest of those times that are still to come.
     let trusts = Stack<UInt64>()
     var nextMistrust = UInt64.max
@@ -133,8 +135,7 @@ public final class Engine {
     public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
         self.writes = writes
         writer = writes.join()
-        repairs =
-            topology.hasCopies ? RepairQueue(seed: seed, writes: writes) : RepairQueue(entries: 4, seed: seed)
+        repairs = RepairQueue(seed: seed, writes: writes)
         runs = Table(limit: Self.repairLimit)
         fills = Table(limit: Self.fillLimit)
         hedgeWaits = Table(limit: Self.watchLimit)
@@ -142,7 +143,7 @@ public final class Engine {
         unsafe pools = Stack()
         self.topology = topology
         owned = topology.pools
-        moves = Stack()
+        changes = Stack()
         self.limits = limits
         highMark = limits.memory - min(max(limits.memory / 8, 2 * Self.largeValue), limits.memory / 2)
         random = seed | 1
@@ -167,9 +168,10 @@ public final class Engine {
             unsafe pools.push(Unmanaged.passUnretained(pool))
             poolStats.push(PoolStats())
             if let hedging = Hedging(pool, number: poolStats.count - 1) { hedgings.push(hedging) }
-            moves.push(PoolMove())
+            changes.push(PoolChange())
             clientCounts.push(0)
             givenUp.push(GivenUp())
+            moves.push(KeyMoves(patience: pool.settings.timeout))
             trusts.push(.max)
             checks.push(CheckState(due: pool.checkInterval > 0 ? 0 : .max))
         }
@@ -217,8 +219,10 @@ public final class Engine {
     public func adopt(_ next: Topology) {
         precondition(next.pools.count == topology.pools.count && next.nodes.count >= topology.nodes.count)
         topology = next
-        for index in next.pools.indices where owned[index].firstNode == next.pools[index].firstNode {
+        for index in next.pools.indices
+        where owned[index].firstNode == next.pools[index].firstNode && owned[index] !== next.pools[index] {
             use(next.pools[index], as: index)
+            rearrange(pool: index)
         }
         addRows()
         // All before anything follows from one of them.

@@ -35,10 +35,11 @@ struct Client: BitwiseCopyable {
         static let held = Flags(rawValue: 1 << 11)
     }
 
+    /// Of its pool. (In a row that is free, other things stand in its place, and in no other's.)
+    var pipelineLimit: UInt32
+    /// Empty where the row is free.
     var flags: Flags
     var pool: UInt16
-    /// Of its pool.
-    var pipelineLimit: UInt32
     /// Requests not yet answered.
     var depth: UInt32 = 0
     var first = none

@@ -69,6 +69,13 @@ public enum MarkerReply: Equatable, Sendable {
 }
 
 extension MarkerItem {
+    /// Takes `scrub` for so many seconds, if nobody has it.
+    public static func scrubCommand(_ owner: Token, seconds: UInt64) -> [UInt8] {
+        let text = MarkerText.token(owner)
+        return Array("ms ".utf8) + scrub.key(names: []) + Array(" \(text.count) T\(seconds) ME\r\n".utf8) + text
+            + Array("\r\n".utf8)
+    }
+
     /// Counts the tick on, or begins it, and asks for its CAS number.
     public static var tickCommand: [UInt8] { Array("ma ".utf8) + tick.key(names: []) + Array(" N0 c\r\n".utf8) }
 

@@ -17,6 +17,10 @@ public enum MarkerItem: Hashable, Sendable {
     case moved
     /// Some proxy writes keys elsewhere than the former says.
     case objection
+    /// On a node that one proxy compares with the others: it expires when the next may.
+    case scrub
+    /// On every node, about another one whose keys are not where they belong, where keys have one copy.
+    case away(of: Int)
     /// A counter that is only touched to see the node's CAS number.
     case tick
 
@@ -36,7 +40,9 @@ public enum MarkerItem: Hashable, Sendable {
         case .moving: Array("__drover:moving".utf8)
         case .moved: Array("__drover:moved".utf8)
         case .objection: Array("__drover:objection".utf8)
+        case .scrub: Array("__drover:scrub".utf8)
         case .tick: Array("__drover:tick".utf8)
+        case .away(let node): Array("__drover:away:".utf8) + Self.spelling(names[node])
         case .standing(let node): Array("__drover:standing:".utf8) + Self.spelling(names[node])
         }
     }

@@ -32,6 +32,8 @@ public struct MarkerReading: Equatable, Sendable {
 ///    compared with that one.
 ///
 /// A node that answers and is not full is *syncing*.
+///
+/// What a flush takes counts on for a while, and is put back: see `PoolMarkers+Losses`.
 public struct PoolMarkers: Sendable {
     /// None: it does not answer, or what is known of it is too old.
     public typealias Access = NodeAccess
@@ -48,6 +50,8 @@ public struct PoolMarkers: Sendable {
         var revoked: [Token] = []
         /// It missed a write since it was last full.
         var hasMissed = false
+        /// When it was found that some of what `reading` says is on the node no more.
+        var lostAt: UInt64?
     }
 
     static let revokedLimit = 8
@@ -58,6 +62,8 @@ public struct PoolMarkers: Sendable {
     /// How old a reading may be, in nanoseconds: the next is there before, unless the process stood still.
     public let lifetime: UInt64
     let timeout: UInt64
+    /// Until then, what is found to be lost was taken by a flush of all nodes.
+    var flushedUntil: UInt64 = 0
 
     /// - Parameters:
     ///   - poll: from one poll to the next, in nanoseconds.
@@ -98,9 +104,11 @@ public struct PoolMarkers: Sendable {
     /// - Parameter asked: when the poll was sent.
     public mutating func read(_ node: Int, _ reading: MarkerReading, asked: UInt64, now: UInt64) {
         nodes[node].isKnown = true
-        nodes[node].reading = reading
+        nodes[node].reading = withLosses(reading, of: node, asked: asked, now: now)
         nodes[node].asked = asked
-        if let token = reading.ready { nodes[node].points.record(cas: reading.cas, token: token, now: now) }
+        if let token = nodes[node].reading?.ready {
+            nodes[node].points.record(cas: reading.cas, token: token, now: now)
+        }
         findClaims()
         for other in nodes.indices where access(other, now: now) == .full { nodes[other].hasMissed = false }
     }
@@ -108,7 +116,7 @@ public struct PoolMarkers: Sendable {
     /// A connection to the node was given up, or it does not answer.
     public mutating func lost(_ node: Int) {
         nodes[node].isKnown = true
-        nodes[node].reading = nil
+        (nodes[node].reading, nodes[node].lostAt) = (nil, nil)
         findClaims()
     }
 
@@ -149,11 +157,6 @@ public struct PoolMarkers: Sendable {
 
     /// All nodes have answered or failed once.
     public var isInformed: Bool { nodes.allSatisfy(\.isKnown) }
-
-    /// It missed a write since it was last full, or some other node says so.
-    public func isDoubtful(_ node: Int) -> Bool {
-        nodes[node].hasMissed || nodes.contains { $0.reading?.standings[node]?.isRevoked == true }
-    }
 
     public func isKnown(_ node: Int) -> Bool { nodes[node].isKnown }
 
@@ -237,17 +240,41 @@ public struct PoolMarkers: Sendable {
 
     /// The node to be filled next. One at a time: two that fill each other would prove nothing.
     ///
-    /// Where no node is full, the first one counts as it is, and all others are held to it: so it is one that was full
-    /// once, and not one that came back empty.
+    /// Of keys with no full copy left, the first node that is filled keeps what it has, and all others are held to it: so
+    /// it is the one that was full last, and not one that came back empty or was away for longer.
     ///
     /// - Parameter others: are not to be filled now.
     public func fillable(now: UInt64, besides others: Set<Int> = []) -> Int? {
         guard adoptable(now: now).isEmpty else { return nil }
-        let syncing = nodes.indices.filter { access($0, now: now) == .syncing && !others.contains($0) }
-        guard !nodes.indices.contains(where: { access($0, now: now) == .full }) else { return syncing.first }
-        return syncing.first { nodes[$0].reading?.ready != nil && nodes[$0].reading?.filling == nil }
-            ?? syncing.first { nodes[$0].reading?.filling?.hadFilling == true } ?? syncing.first
+        var best: Int?
+        for node in nodes.indices where access(node, now: now) == .syncing && !others.contains(node) {
+            if best.map({ wasFullLater(node, than: $0) }) != false { best = node }
+        }
+        return best
     }
+
+    private func wasFullLater(_ node: Int, than other: Int) -> Bool {
+        let (emptiness, others) = (emptiness(of: node), emptiness(of: other))
+        guard emptiness == others else { return emptiness < others }
+        // Both by the count of one that has missed nothing, if there is one.
+        for keeper in nodes.indices where keeper != node && keeper != other && claim(keeper) != nil {
+            guard let token = claim(keeper), let standings = nodes[keeper].reading?.standings else { continue }
+            let (since, others) = (standings[node]?.missed ?? .unknown, standings[other]?.missed ?? .unknown)
+            if since != others { return since.watermark(token: token) > others.watermark(token: token) }
+        }
+        return false
+    }
+
+    /// The more, the less of what it had when it was full: nothing was taken from it, a filling has begun to, or it has
+    /// not been full since its process began.
+    private func emptiness(of node: Int) -> Int {
+        guard let reading = nodes[node].reading else { return 2 }
+        if let filling = reading.filling { return filling.hadFilling ? 1 : 2 }
+        return reading.ready != nil ? 0 : 2
+    }
+
+    /// The node was full since its process began: of keys with no full copy, what it has is better than nothing.
+    public func hasContents(_ node: Int) -> Bool { emptiness(of: node) < 2 }
 
     /// What the others say of a node, for one that was away: it has no writes of its own that the node could have missed.
     func stance(on node: Int, besides newcomer: Int) -> Standing? {

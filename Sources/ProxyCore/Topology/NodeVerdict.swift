@@ -8,6 +8,19 @@ public enum NodeAccess: UInt8, BitwiseCopyable, Sendable {
     case full
 }
 
+/// Where the keys of a node are, in a pool with one copy of each that lets others stand in for a node that is down: see
+/// `HomePlan`.
+public enum KeyPlace: UInt8, BitwiseCopyable, Sendable {
+    /// On the node.
+    case own
+    /// On those that stand in for it.
+    case away
+    /// On those, which decide, and on the node as well.
+    case joining
+    /// On the node, which decides, and on those as well.
+    case leading
+}
+
 /// What the control thread has found out about a node, for all workers.
 public struct NodeVerdict: BitwiseCopyable, Equatable, Sendable {
     public var access: NodeAccess
@@ -20,6 +33,9 @@ public struct NodeVerdict: BitwiseCopyable, Equatable, Sendable {
     public var isCovered: Bool
     /// The pool keeps markers. Where it keeps none, no node is distrusted, and nobody is told of a missed write.
     public var isMarked = true
+    /// Syncing: it was full before, and is not one that came back empty.
+    public var hasContents = true
+    public var keys = KeyPlace.own
 
     public init(_ access: NodeAccess, provenAt: UInt64 = .max, isCovered: Bool = true, token: UInt64 = 0) {
         self.access = access
@@ -32,5 +48,15 @@ public struct NodeVerdict: BitwiseCopyable, Equatable, Sendable {
     public init(isUp: Bool) {
         self.init(isUp ? .full : .none)
         isMarked = false
+        keys = isUp ? .own : .away
+    }
+
+    /// In a pool whose nodes stand in for each other.
+    ///
+    /// - Parameter isHoming: the keys of some node of the pool are in two places: who misses a write is told of.
+    public init(_ access: NodeAccess, keys: KeyPlace, isHoming: Bool) {
+        self.init(access)
+        self.keys = keys
+        isMarked = isHoming
     }
 }

@@ -18,15 +18,17 @@ public final class Pool: Sendable {
     public let origins: [Int?]
     let hash: KeyHash
     let hashTag: HashTag?
-    /// Over the nodes that take requests: with `when_down: rehash` and one copy of each key those that are up, else all.
+    /// Over all nodes; but where load or chance decide, too, and others stand in for nodes that are down, those that are up.
     let distributor: Distributor
     /// Where each key's copies are; nil where a key has one.
     public let placement: Placement?
     /// The same, for use without counting a reference.
     private let lookup: Unmanaged<Placement>?
-    /// Copies of each key, 1 to 8.
+    /// Copies of each key, 1 to 8. Two at most while keys are brought home.
     public let copyCount: Int
-    /// Of its nodes; empty where a key has one copy.
+    /// Whose keys are where, if any are not where they belong.
+    private let keys: [KeyPlace]?
+    /// Of its nodes; empty where a key always has one copy.
     let casTags: [CASTag]
     let acks: PoolSettings.Acks
     let minLive: Int
@@ -43,14 +45,14 @@ public final class Pool: Sendable {
     let pipelineLimit: UInt32
     let whenDown: PoolSettings.WhenDown
     let isLeastLoaded: Bool
-    /// A key's node follows from the key alone.
+    /// A key's node follows from the key alone, and the ring.
     let needsKeyOnly: Bool
     let protocolLimits: ProtocolLimits
 
-    /// - Parameter earlier: the placement of a pool with the same settings and first node.
-    init(
-        _ settings: PoolSettings, firstNode: Int, isUp: [Bool], origins: [Int?] = [], earlier: Placement? = nil
-    ) {
+    /// - Parameters:
+    ///   - keys: of each node.
+    ///   - earlier: of the same settings and first node.
+    init(_ settings: PoolSettings, firstNode: Int, keys: [KeyPlace], origins: [Int?] = [], earlier: Pool? = nil) {
         self.settings = settings
         self.origins = origins
         self.firstNode = firstNode
@@ -62,38 +64,55 @@ public final class Pool: Sendable {
         whenDown = settings.whenDown
         // With copies, load and chance say which is read, not where they are.
         isLeastLoaded = settings.distribution == .leastLoaded && !settings.hasCopies
-        needsKeyOnly =
-            settings.hasCopies || (settings.distribution != .leastLoaded && settings.distribution != .random)
         protocolLimits = settings.limits.protocolLimits
-        copyCount = settings.copies
-        let tags = settings.hasCopies ? CASTag.tags(ofNodes: settings.servers.map(\.label)) : []
+        let hasTags = settings.hasCopies || settings.bringsHome
+        let tags = hasTags ? CASTag.tags(ofNodes: settings.servers.map(\.label)) : []
         casTags = tags + (settings.moving?.serverOfTarget.map { tags[$0] } ?? [])
-        acks = settings.acks
-        minLive = settings.minLive
-        read = settings.read
-        onMiss = settings.asksNext ? .next : settings.onMiss
+        let isHoming = settings.bringsHome && keys.contains { $0 == .joining || $0 == .leading }
+        copyCount = isHoming ? 2 : settings.copies
+        // While keys are brought home both places count, and the one that decides is read.
+        acks = isHoming ? .all : settings.acks
+        minLive = isHoming ? 1 : settings.minLive
+        read = isHoming ? .primary : settings.read
+        onMiss = isHoming ? .miss : settings.asksNext ? .next : settings.onMiss
         isMoving = settings.moving != nil
         hedge = settings.hedge
         checkInterval = settings.hasCopies && settings.checks > 0 ? 1_000_000_000 / UInt64(settings.checks) : 0
+        // A pool that is down altogether keeps its ring: its nodes answer for themselves.
+        let isShort = keys.contains(.own) && keys.contains { $0 != .own }
         if settings.hasCopies {
             // Down nodes keep their places, so one placement serves all generations.
             let placement =
-                earlier ?? settings.moving?.placement(firstNode: firstNode) ?? Placement(settings, firstNode: firstNode)
+                earlier?.placement ?? settings.moving?.placement(firstNode: firstNode)
+                ?? Placement(settings, firstNode: firstNode)
             self.placement = placement
             unsafe lookup = .passUnretained(placement)
             distributor = placement.ring
             members = (0..<distributor.count).map { UInt32(firstNode + $0) }
+            (self.keys, needsKeyOnly) = (nil, true)
             return
         }
         placement = nil
         unsafe lookup = nil
-        // A pool that is down altogether keeps its ring: its nodes answer for themselves.
-        let leavesOut = settings.whenDown == .rehash && isUp.contains(true)
-        let kept = settings.nodes.indices.filter { !leavesOut || isUp[$0] }
+        if settings.bringsHome {
+            self.keys = isShort ? keys : nil
+            needsKeyOnly = !isShort
+            members = settings.nodes.indices.map { UInt32(firstNode + $0) }
+            distributor =
+                earlier?.distributor
+                ?? Distributor(kind: settings.distribution, members: settings.nodes.map(\.member))
+            return
+        }
+        self.keys = nil
+        needsKeyOnly = settings.distribution != .leastLoaded && settings.distribution != .random
+        let leavesOut = settings.whenDown == .rehash && isShort
+        let kept = settings.nodes.indices.filter { !leavesOut || keys[$0] == .own }
         members = kept.map { UInt32(firstNode + $0) }
-        distributor = Distributor(
-            kind: settings.distribution,
-            members: kept.map { settings.nodes[$0].member })
+        distributor = Distributor(kind: settings.distribution, members: kept.map { settings.nodes[$0].member })
+    }
+
+    convenience init(_ settings: PoolSettings, firstNode: Int, isUp: [Bool]) {
+        self.init(settings, firstNode: firstNode, keys: isUp.map { $0 ? .own : .away })
     }
 
     /// The server of a node of the pool, which is another where the node is a target.
@@ -113,7 +132,38 @@ public final class Pool: Sendable {
     @inline(__always)
     public func copies(of hash: UInt64) -> Copies {
         if let lookup = unsafe lookup { return unsafe lookup._withUnsafeGuaranteedRef { $0.copies(of: hash) } }
-        return Copies(of: members[distributor.pick(hash, random: hash)])
+        guard let keys else { return Copies(of: members[distributor.pick(hash, random: hash)]) }
+        return standIns(keys, of: hash)
+    }
+
+    /// Some of its nodes' keys are on others.
+    var isRehashing: Bool { keys != nil }
+
+    /// Where a key is while some nodes' keys are on others: on the first node, in the ring's order, that has its own;
+    /// and on one before that to which keys are brought home.
+    ///
+    /// So the keys of nodes that are up never move, whatever the distribution.
+    @inline(never)
+    private func standIns(_ keys: [KeyPlace], of hash: UInt64) -> Copies {
+        let home = distributor.pick(hash, random: hash)
+        if keys[home] == .own { return Copies(of: members[home]) }
+        var order = InlineArray<8, UInt16>(repeating: 0)
+        var span = order.mutableSpan
+        let count = distributor.order(hash, random: hash, count: 8, into: &span)
+        var newcomer: Int?
+        // Behind the eighth, those that follow in the list.
+        for step in 0..<(count + keys.count) {
+            let member = step < count ? Int(order[step]) : (home + step - count) % keys.count
+            switch keys[member] {
+            case .away: break
+            case .joining, .leading: newcomer = newcomer ?? member
+            case .own:
+                guard let newcomer else { return Copies(of: members[member]) }
+                let (standIn, node) = (members[member], members[newcomer])
+                return keys[newcomer] == .leading ? Copies(of: node, and: standIn) : Copies(of: standIn, and: node)
+            }
+        }
+        return Copies(of: members[home])
     }
 
     @inline(__always)

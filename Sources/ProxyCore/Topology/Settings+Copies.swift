@@ -1,3 +1,5 @@
+internal import Distribution
+
 extension PoolSettings {
     /// How many of a write's live copies must have answered before the client hears of it.
     public enum Acks: String, Sendable, CaseIterable {
@@ -48,6 +50,12 @@ extension PoolSettings {
 
     /// Whether a key has more than one copy.
     public var hasCopies: Bool { copies > 1 }
+
+    /// Others stand in for a node that is down, and its keys are brought home when it is back. Where load or chance decide,
+    /// too, a key has no home; and a lone node has nobody to stand in for it.
+    public var bringsHome: Bool {
+        !hasCopies && whenDown == .rehash && nodes.count > 1 && distribution != .random && distribution != .leastLoaded
+    }
 
     /// The nodes of both farms, in the order in which a topology has them.
     public var allNodes: [NodeSettings] { nodes + standby }

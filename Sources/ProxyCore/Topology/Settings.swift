@@ -118,6 +118,10 @@ public struct SyncSettings: Sendable, Equatable {
     public var depth = 100
     public var verify = Verify.full
     public var order = Order.hottest
+    /// Items a second from one source that are compared all the time; 0 is none.
+    public var scrub = 200
+    /// Nanoseconds that a round takes at least, in which each node is compared with the others once.
+    public var scrubEvery: UInt64 = 600_000_000_000
 
     public init() {}
 }

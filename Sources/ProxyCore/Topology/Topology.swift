@@ -59,20 +59,17 @@ public final class Topology: Sendable {
                 nodes[first + place] = row
             }
             let before = earlier.flatMap { $0.pools[index].firstNode == first ? $0.pools[index] : nil }
-            let isUp = (first..<(first + pool.allNodes.count)).map { nodes[$0].isUp }
-            if let before, let earlier, isUp == earlier.nodes[before.nodes].map(\.isUp) {
+            let keys = (first..<(first + pool.allNodes.count)).map { nodes[$0].verdict.keys }
+            if let before, pool.hasCopies || keys == earlier?.nodes[before.nodes].map(\.verdict.keys) {
                 pools.append(before)
             } else {
                 pools.append(
-                    Pool(pool, firstNode: first, isUp: isUp, origins: plan.origins, earlier: before?.placement))
+                    Pool(pool, firstNode: first, keys: keys, origins: plan.origins, earlier: before))
             }
         }
         self.nodes = nodes
         self.pools = pools
     }
-
-    /// A key of some pool has more than one copy.
-    public var hasCopies: Bool { pools.contains { $0.copyCount > 1 } }
 
     /// The numbers of all pools' nodes, in the pools' order.
     public var numbers: [Int] { pools.flatMap { Array($0.nodes) } }

@@ -15,13 +15,17 @@ public struct CopySources: Sendable {
     private let pool: Pool
     private let target: Int
     private let isFull: [Bool]
+    private let wantsStrays: Bool
 
     /// - Parameters:
     ///   - target: by place in the pool.
+    ///   - wantsStrays: it concerns the items of which the target is to have no copy, and only those; each comes from
+    ///     where it is.
     ///   - isFull: likewise: the nodes that have all copies they ought to have. Where the target is one of them, its
     ///     copies are compared, and the first full copy of a key is what counts.
-    public init(of pool: Pool, target: Int, isFull: [Bool]) {
+    public init(of pool: Pool, target: Int, isFull: [Bool], wantsStrays: Bool = false) {
         precondition(isFull.count == pool.nodes.count && isFull.indices.contains(target))
+        self.wantsStrays = wantsStrays
         self.pool = pool
         self.target = target
         self.isFull = isFull
@@ -31,6 +35,9 @@ public struct CopySources: Sendable {
     public func source(of key: RawSpan) -> Source {
         if MarkerItem.isReserved(key) { return .none }
         let copies = pool.copies(of: pool.hashed(ByteRange(offset: 0, length: key.byteCount), in: key))
+        if wantsStrays {
+            return copies.index(of: UInt32(pool.firstNode + target)) == nil ? .node(target) : .none
+        }
         var (isMember, source) = (false, Source.unproven)
         for index in copies.indices {
             let place = Int(copies[index]) - pool.firstNode

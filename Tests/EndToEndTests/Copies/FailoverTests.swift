@@ -155,6 +155,7 @@ struct FailoverTests {
                 try client.roundTrip("get \(key)\r\n", through: "END\r\n")
                     == "VALUE \(key) 0 \(key.utf8.count)\r\n\(key)\r\nEND\r\n")
         }
+        #expect(try cluster.cluster.errors("too_few_copies") >= 18)
         let well = keys.first { !copies[$0]!.contains(0) }!
         #expect(try client.roundTrip("set \(well) 0 0 1\r\nx\r\n") == "STORED\r\n")
         try cluster.nodes[0].restart()

@@ -19,7 +19,7 @@ struct Differential: Sendable {
         for number in 0..<UInt64(streams) where found.count < wanted {
             let stream = makeStream(seed &+ number)
             guard let first = try difference(stream) else { continue }
-            let (smallest, difference) = isShared ? (stream, first) : try shrunk(stream, first)
+            let (smallest, difference) = isShared || stream.flushesLater ? (stream, first) : try shrunk(stream, first)
             found.append(
                 """
                 stream of seed \(seed &+ number) (DROVER_SEED=\(seed &+ number) DROVER_STREAMS=1):

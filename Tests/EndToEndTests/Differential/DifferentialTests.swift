@@ -37,15 +37,6 @@ struct DifferentialTests {
     private static func unambiguous(_ seed: UInt64) -> Stream {
         var generator = StreamGenerator(seed: seed)
         (generator.malformed, generator.newer, generator.ambiguous) = (false, false, false)
-        generator.flushes = false
-        return generator.stream()
-    }
-
-    /// With copies a flush takes the nodes' markers along: one after the other, as here, they cut requests under way and
-    /// let nodes be filled (README, "When a node comes back").
-    private static func withoutFlushes(_ seed: UInt64) -> Stream {
-        var generator = StreamGenerator(seed: seed)
-        generator.flushes = false
         return generator.stream()
     }
 
@@ -113,7 +104,7 @@ struct DifferentialTests {
         let reference = try server(.newer)
         let copies = try copies(setting, .newer)
         let differential = Differential(
-            reference: reference.address, tested: copies.cluster.address, makeStream: Self.withoutFlushes)
+            reference: reference.address, tested: copies.cluster.address, makeStream: Self.newer)
         let difference = try differential.differences(seed: seed, streams: count(250))
         #expect(difference == nil, "\(difference ?? "")")
     }

@@ -18,6 +18,8 @@ struct StreamCommand {
         self.pieces = pieces
     }
 
+    var isFlush: Bool { bytes(cas: [:]).starts(with: "flush_all".utf8) }
+
     private func padded(_ number: String) -> String {
         String(repeating: "0", count: max(0, 20 - number.utf8.count)) + number
     }
@@ -54,6 +56,11 @@ struct StreamBatch {
 struct Stream {
     let seed: UInt64
     var batches: [StreamBatch]
+
+    /// A delayed flush takes an immediate one back: the servers are not empty for the next stream.
+    var flushesLater: Bool {
+        batches.contains { $0.commands.contains { $0.bytes(cas: [:]).starts(with: "flush_all 5000".utf8) } }
+    }
 
     /// For a report: each command on a line of its own.
     var text: String {

@@ -180,4 +180,24 @@ struct ReloadTests {
         #expect(!cluster.drover.log.contains("missed a write"), "\(cluster.drover.log)")
         #expect(cluster.drover.stop() == 0)
     }
+
+    @Test func checkSaysWhatARunningProxyWouldTakeOver() throws {
+        let cluster = try Cluster(2)
+        try set(try cluster.client())
+        let directory = try TemporaryDirectory()
+        let file = directory.file("next.yml")
+        func check(_ config: String) throws -> (code: Int32, output: String, error: String) {
+            try writeFile(file, config)
+            return try ChildProcess.run([DroverProcess.binary, "check", file, "--against", "\(cluster.admin)"])
+        }
+        #expect(try check(cluster.config).output.hasSuffix("pool main: as it runs\n"))
+        let lines = cluster.nodes.map(\.address.description)
+        let more = try check(cluster.config(nodes: lines + ["127.0.0.1:1"], pool: ["timeout: 1s"]))
+        #expect(more.code == 0 && more.output.contains("pool main: other nodes, timeout\n"), "\(more)")
+        #expect(more.output.contains(" -> 127.0.0.1:1  ") && more.output.contains("missed once"), "\(more)")
+        let copied = try check(cluster.config(nodes: lines, pool: ["replicas: 2"]))
+        #expect(copied.code == 1 && copied.error.contains("not reloadable: pool main: from one copy"), "\(copied)")
+        #expect(copied.output.contains("\(keys.count) items: about 1 s"), "\(copied)")
+        #expect(try cluster.http("/api/config").contains("listen: "))
+    }
 }

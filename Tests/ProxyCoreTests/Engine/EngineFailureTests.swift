@@ -39,6 +39,8 @@ import Testing
             world.askAndLose("set a 0 0 1\r\nx\r\nset b 0 0 1 noreply\r\nx\r\nmn\r\n", from: client)
                 == "SERVER_ERROR node connection failed\r\nMN\r\n")
         #expect(world.nodes[0].items.isEmpty)
+        #expect(world.engine.nodeStats[0].errors[.connectionLost] == 1, "once for the connection")
+        #expect(world.engine.poolStats[0].errors[.connectionLost] == 2, "once for each request")
         world.expectRest()
     }
 
@@ -94,6 +96,8 @@ import Testing
         world.refusing = []
         #expect(world.ask("set a 0 0 1\r\nx\r\n", from: client) == "STORED\r\n")
         #expect(world.reports.contains { $0.failure == nil }, "its recovery is reported")
+        #expect(world.engine.nodeStats[0].errors[.connectFailed] == 1)
+        #expect(world.engine.poolStats[0].errors[.connectFailed] == 1)
         world.expectRest()
     }
 

@@ -73,8 +73,8 @@ final class ReturnWorld {
 
     /// Nothing that is under way can find that the victim missed something.
     private var isWell: Bool {
-        isUp && !isRevoked && questions.isEmpty && world.engine.nodes[UInt32(victim)].isFull
-            && world.engine.fans.count == 0 && isConnected
+        isUp && !isRevoked && !world.nodes[victim].isFrozen && questions.isEmpty
+            && world.engine.nodes[UInt32(victim)].isFull && world.engine.fans.count == 0 && isConnected
     }
 
     /// No connection to it is still to be made, or may still be found to be broken.
@@ -130,6 +130,8 @@ final class ReturnWorld {
             turnQuietly()
         }
         for _ in 0..<200 { turnQuietly() }
+        // Repairs that failed wait for their next try.
+        for _ in 0..<5000 where !world.engine.repairs.isEmpty || world.engine.requests.count > 0 { turnQuietly() }
     }
 
     private func turnQuietly() {

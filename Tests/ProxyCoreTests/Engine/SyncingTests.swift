@@ -89,6 +89,21 @@ struct SyncingTests {
         #expect(world.engine.poolStats[0].copies.unprovenReads == 1)
     }
 
+    /// The one that came back empty would answer with misses.
+    @Test func whereNoCopyIsFullOneThatHasSomethingDecides() {
+        #expect(world.ask("set k 0 0 1\r\n5\r\n", from: client) == "STORED\r\n")
+        world.nodes[homes[0]].items = [:]
+        var empty = NodeVerdict(.syncing)
+        empty.hasContents = false
+        world.judge(node: homes[0], empty)
+        for node in homes.dropFirst() { world.judge(node: node, NodeVerdict(.syncing)) }
+        #expect(world.ask("get k\r\n", from: client) == "VALUE k 0 1\r\n5\r\nEND\r\n")
+        #expect(world.ask("incr k 2\r\n", from: client) == "7\r\n")
+        #expect(world.ask("get k\r\nmg k v\r\n", from: client) == "VALUE k 0 1\r\n7\r\nEND\r\nVA 1\r\n7\r\n")
+        world.run()
+        world.expectRest()
+    }
+
     /// With an answer that waits for one copy only, those that are being filled follow.
     @Test(arguments: PoolSettings.Acks.allCases) func answersWaitForAsManyCopiesAsTheyHaveTo(acks: PoolSettings.Acks) {
         let world = World(nodes: 3, change: { ($0.replicas, $0.checks, $0.acks) = (3, 0, acks) })

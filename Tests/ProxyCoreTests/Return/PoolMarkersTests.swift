@@ -62,6 +62,34 @@ struct PoolMarkersTests {
         #expect(markers.peers(of: 1, now: Self.now) == [.full(Self.tokens[0]), .unreachable, .full(Self.tokens[2])])
     }
 
+    /// Of the keys that only these two have, the other would lose what this one has.
+    @Test func ofTwoThatMissedSomethingTheOneThatWasFullLastIsFilledFirst() {
+        func markers(_ standings: [Int: Missed], empty: Set<Int> = []) -> PoolMarkers {
+            var markers = PoolMarkers(nodes: 3, poll: Self.second, timeout: Self.second / 5)
+            for node in 0..<3 {
+                let reading = Self.reading(of: node) { reading in
+                    for (other, missed) in standings where other != node {
+                        reading.standings[other] = Standing(token: Self.tokens[other], isRevoked: true, missed: missed)
+                    }
+                }
+                let found = empty.contains(node) ? Self.empty() : reading
+                markers.read(node, found, asked: 10 * Self.second, now: 10 * Self.second)
+            }
+            return markers
+        }
+        func since(_ cas: UInt64, keeper: Int = 1) -> Missed {
+            .since(Watermark(cas: cas, token: Self.tokens[keeper]))
+        }
+        #expect(access(markers([0: since(5), 2: since(9)])) == [.syncing, .full, .syncing])
+        #expect(markers([0: since(5), 2: since(9)]).fillable(now: Self.now) == 2)
+        #expect(markers([0: since(9), 2: since(5)]).fillable(now: Self.now) == 0)
+        #expect(markers([0: .unknown, 2: since(5)]).fillable(now: Self.now) == 2)
+        #expect(markers([0: since(5, keeper: 2), 2: since(1)]).fillable(now: Self.now) == 2, "another process's count")
+        #expect(markers([0: since(9), 2: since(5)], empty: [0]).fillable(now: Self.now) == 2)
+        #expect(markers([0: since(9), 2: since(5)], empty: [0]).hasContents(2))
+        #expect(!markers([0: since(9), 2: since(5)], empty: [0]).hasContents(0))
+    }
+
     @Test(arguments: [Token(22), nil]) func aRevocationAnywhereCounts(token: Token?) {
         var markers = Self.whole()
         let reading = Self.reading(of: 2) {
@@ -86,9 +114,11 @@ struct PoolMarkersTests {
     /// An evicted marker makes a node unreadable, never readable.
     @Test func aReadyNodeThatSaysNothingDoesNotConfirm() {
         var markers = Self.whole()
+        markers.lost(2)
         markers.read(2, Self.reading(of: 2) { $0.standings[1] = nil }, asked: Self.now, now: Self.now)
         #expect(access(markers) == [.full, .syncing, .full])
         // One without a ready marker of its own is not asked.
+        markers.lost(2)
         markers.read(2, Self.empty(), asked: Self.now, now: Self.now)
         #expect(access(markers) == [.full, .full, .syncing])
     }
@@ -122,7 +152,8 @@ struct PoolMarkersTests {
             markers.published(Standing(token: Self.tokens[1], isRevoked: true, missed: .unknown), of: 1, on: peer)
         }
         #expect(markers.missingRevocations(now: Self.now).isEmpty && markers.isCovered(1, now: Self.now))
-        // Evicted: it is published again.
+        // Gone: it is published again.
+        markers.lost(2)
         markers.read(2, Self.reading(of: 2) { $0.standings[1] = nil }, asked: Self.now, now: Self.now)
         #expect(markers.missingRevocations(now: Self.now).map(\.peer) == [2] && !markers.isCovered(1, now: Self.now))
     }
@@ -166,6 +197,7 @@ struct PoolMarkersTests {
         #expect(
             markers.missed(on: 0, sent: start + timeout + 1)
                 == .since(Watermark(cas: 100, token: Self.tokens[0])))
+        markers.lost(0)
         markers.read(0, Self.empty(), asked: Self.now, now: Self.now)
         #expect(markers.missed(on: 0, sent: 20 * Self.second) == .unknown, "it has restarted")
     }

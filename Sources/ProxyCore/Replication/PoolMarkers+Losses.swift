@@ -1,0 +1,61 @@
+/// What a client's flush does to the markers: they are items, and go with all others.
+///
+/// As long as its connection lasts, a node is the same process. If it was full, and nobody says that it missed a write,
+/// and it is not being filled, then what it holds is not stale: it can only have lost something. If all nodes of the pool
+/// have lost some, they were flushed, and are what they were: equal. They get their markers back, and nobody stops
+/// reading from them meanwhile.
+///
+/// A node that has lost its markers alone was flushed past the proxies, or evicts: the other copies have what it has
+/// lost, so that it is filled. Who finds a loss waits for that long to see which it is: nodes flushed with a delay are
+/// a second or more apart.
+extension PoolMarkers {
+    static let lossPatience: UInt64 = 3_000_000_000
+
+    /// A reading, and what the node had on it before.
+    mutating func withLosses(_ reading: MarkerReading, of node: Int, asked: UInt64, now: UInt64) -> MarkerReading {
+        // A filling takes longer than a reading lives: so it would have been seen.
+        guard let before = nodes[node].reading, asked < nodes[node].asked.addingSaturated(lifetime) else {
+            nodes[node].lostAt = nil
+            return reading
+        }
+        var whole = reading
+        if reading.filling == nil, reading.ready == nil { whole.ready = before.ready }
+        for peer in nodes.indices where reading.standings[peer] == nil {
+            whole.standings[peer] = before.standings[peer]
+        }
+        guard whole != reading else {
+            nodes[node].lostAt = nil
+            return reading
+        }
+        let lostAt = nodes[node].lostAt ?? now
+        let isOver = now >= lostAt.addingSaturated(Self.lossPatience)
+        nodes[node].lostAt = isOver ? nil : lostAt
+        return isOver ? reading : whole
+    }
+
+    /// All nodes were just flushed through this proxy. Of what a flush takes some may survive, from 1.6.25 on.
+    public mutating func flushed(now: UInt64) { flushedUntil = now.addingSaturated(Self.lossPatience) }
+
+    /// A node has lost markers, and whether all have is to be found out soon.
+    public var hasLosses: Bool { nodes.contains { $0.lostAt != nil } }
+
+    /// What a flush of all nodes has taken, to be sent to each node in this order: who sees a ready marker sees the
+    /// others. It counts as done.
+    public mutating func restoration(now: UInt64) -> [MarkerCommand] {
+        let proven = nodes.indices.filter { claim($0) != nil }
+        let isFlush = now < flushedUntil || !proven.isEmpty && proven.allSatisfy { nodes[$0].lostAt != nil }
+        guard isFlush else { return [] }
+        var standings: [MarkerCommand] = []
+        var ready: [MarkerCommand] = []
+        for node in nodes.indices where nodes[node].lostAt != nil {
+            nodes[node].lostAt = nil
+            for peer in nodes.indices where peer != node {
+                guard let text = nodes[node].reading?.standings[peer]?.text else { continue }
+                standings.append(MarkerCommand(node: node, item: .standing(of: peer), .store(text, .ifMissing)))
+            }
+            guard let token = claim(node) else { continue }
+            ready.append(MarkerCommand(node: node, item: .ready, .store(MarkerText.token(token), .ifMissing)))
+        }
+        return standings + ready
+    }
+}

@@ -1,0 +1,139 @@
+import Testing
+
+@testable import ProxyCore
+
+/// Markers that go while the connection lasts: a flush, or an eviction.
+struct LostMarkersTests {
+    private typealias Pool = PoolMarkersTests
+    private static let second = Pool.second
+    private static let now = Pool.now
+
+    private func access(_ markers: PoolMarkers, _ now: UInt64) -> [PoolMarkers.Access] {
+        (0..<3).map { markers.access($0, now: now) }
+    }
+
+    /// Polls all nodes each 100 ms, until then.
+    private func poll(_ markers: inout PoolMarkers, from start: UInt64, to end: UInt64, _ readings: [MarkerReading]) {
+        for time in stride(from: start, through: end, by: 100_000_000) {
+            for (node, reading) in readings.enumerated() { markers.read(node, reading, asked: time, now: time) }
+        }
+    }
+
+    @Test func aPoolThatWasFlushedIsAsFullAsBeforeAndGetsItsMarkersBack() {
+        var markers = Pool.whole()
+        for node in 0..<3 {
+            #expect(markers.restoration(now: Self.now).isEmpty, "\(node) of them may be flushed past the proxies")
+            markers.read(node, Pool.empty(), asked: Self.now, now: Self.now)
+            #expect(access(markers, Self.now) == [.full, .full, .full])
+        }
+        #expect(markers.adoptable(now: Self.now).isEmpty && markers.fillable(now: Self.now) == nil)
+        let commands = markers.restoration(now: Self.now)
+        let expected: [MarkerCommand] =
+            (0..<3).flatMap { node in
+                (0..<3).filter { $0 != node }.map { peer in
+                    let standing = Standing(token: Pool.tokens[peer], isRevoked: false, missed: .nothing)
+                    return MarkerCommand(node: node, item: .standing(of: peer), .store(standing.text, .ifMissing))
+                }
+            }
+            + (0..<3).map {
+                MarkerCommand(node: $0, item: .ready, .store(MarkerText.token(Pool.tokens[$0]), .ifMissing))
+            }
+        #expect(commands == expected)
+        #expect(!markers.hasLosses && markers.restoration(now: Self.now).isEmpty)
+        #expect(access(markers, Self.now) == [.full, .full, .full])
+    }
+
+    @Test func flushesWithoutAnEndTakeNothingAway() {
+        var markers = Pool.whole()
+        for turn in 1...200 {
+            let time = Self.now + UInt64(turn) * 100_000_000
+            for node in 0..<3 {
+                markers.read(node, Pool.empty(), asked: time, now: time)
+                #expect(access(markers, time) == [.full, .full, .full])
+            }
+            #expect(!markers.restoration(now: time).isEmpty)
+        }
+    }
+
+    /// A delayed flush comes to each node when its own second begins.
+    @Test func aNodeWaitsForTheOthersToBeFlushed() {
+        var markers = Pool.whole()
+        let readings = [Pool.reading(of: 0), Pool.empty(), Pool.reading(of: 2)]
+        poll(&markers, from: Self.now, to: Self.now + 2 * Self.second, readings)
+        #expect(access(markers, Self.now + 2 * Self.second) == [.full, .full, .full])
+        #expect(markers.hasLosses && markers.restoration(now: Self.now + 2 * Self.second).isEmpty)
+        for node in [0, 2] {
+            let time = Self.now + 2 * Self.second + 1
+            markers.read(node, Pool.empty(), asked: time, now: time)
+        }
+        #expect(markers.restoration(now: Self.now + 2 * Self.second + 1).count == 9)
+    }
+
+    /// Flushed past the proxies, or its marker was evicted: the others have what it lacks.
+    @Test func aNodeThatLostItsMarkersAloneIsFilled() {
+        var markers = Pool.whole()
+        let readings = [Pool.reading(of: 0), Pool.empty(), Pool.reading(of: 2)]
+        let end = Self.now + PoolMarkers.lossPatience
+        poll(&markers, from: Self.now, to: end - 1, readings)
+        #expect(access(markers, end - 1) == [.full, .full, .full] && markers.restoration(now: end - 1).isEmpty)
+        poll(&markers, from: end, to: end, readings)
+        #expect(access(markers, end) == [.full, .syncing, .full])
+        #expect(!markers.hasLosses && markers.fillable(now: end) == 1 && markers.restoration(now: end).isEmpty)
+    }
+
+    /// Some items that were used in the second of a flush survive it.
+    @Test func aMarkerThatSurvivesAClientsFlushDoesNotMatter() {
+        var markers = Pool.whole()
+        markers.flushed(now: Self.now)
+        for node in [0, 2] { markers.read(node, Pool.empty(), asked: Self.now, now: Self.now) }
+        let commands = markers.restoration(now: Self.now)
+        #expect(commands.count == 6 && commands.allSatisfy { $0.node != 1 })
+    }
+
+    @Test func aNodeThatMissedTheFlushHoldsNobodyBack() {
+        var markers = Pool.whole()
+        for node in [0, 2] { markers.read(node, Pool.empty(), asked: Self.now, now: Self.now) }
+        #expect(markers.restoration(now: Self.now).isEmpty)
+        markers.missedWrite(1)
+        #expect(access(markers, Self.now) == [.full, .syncing, .full])
+        let commands = markers.restoration(now: Self.now)
+        #expect(commands.filter { $0.item == .ready }.map(\.node) == [0, 2])
+    }
+
+    /// What was known to be revoked is not confirmed by a flush.
+    @Test func aRevocationIsPutBackAsOne() {
+        var markers = Pool.whole()
+        let revoked = Standing(token: Pool.tokens[1], isRevoked: true, missed: .unknown)
+        markers.read(0, Pool.reading(of: 0) { $0.standings[1] = revoked }, asked: Self.now, now: Self.now)
+        for node in 0..<3 { markers.read(node, Pool.empty(), asked: Self.now, now: Self.now) }
+        #expect(access(markers, Self.now) == [.full, .syncing, .full])
+        let commands = markers.restoration(now: Self.now)
+        #expect(commands.contains(MarkerCommand(node: 0, item: .standing(of: 1), .store(revoked.text, .ifMissing))))
+        #expect(commands.filter { $0.item == .ready }.map(\.node) == [0, 2])
+    }
+
+    @Test func anotherProcessHasLostNothing() {
+        var markers = Pool.whole()
+        markers.lost(1)
+        markers.read(1, Pool.empty(), asked: Self.now, now: Self.now)
+        #expect(access(markers, Self.now) == [.full, .syncing, .full] && !markers.hasLosses)
+    }
+
+    @Test func aNodeThatIsBeingFilledHasLostNothing() {
+        var markers = Pool.whole()
+        let filling = Filling(token: Token(222)!, hadFilling: true)
+        markers.read(1, Pool.reading(of: 1) { ($0.ready, $0.filling) = (nil, filling) }, asked: Self.now, now: Self.now)
+        #expect(access(markers, Self.now) == [.full, .syncing, .full] && !markers.hasLosses)
+        // And the flush that belongs to the filling takes that marker.
+        markers.read(1, Pool.empty(), asked: Self.now, now: Self.now)
+        #expect(access(markers, Self.now) == [.full, .syncing, .full])
+    }
+
+    /// A process that stood still may have missed a whole filling.
+    @Test func anOldReadingProvesNothing() {
+        var markers = Pool.whole()
+        let time = 10 * Self.second + markers.lifetime
+        markers.read(1, Pool.empty(), asked: time, now: time)
+        #expect(!markers.hasLosses && markers.nodes[1].reading?.ready == nil)
+    }
+}
