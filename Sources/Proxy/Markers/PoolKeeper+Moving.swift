@@ -1,3 +1,4 @@
+internal import Logging
 internal import ProxyCore
 
 /// Proxies do not know of each other: by these items on the nodes they see to it that all write a key that moves both where
@@ -26,8 +27,20 @@ extension PoolKeeper {
         guard !isRetired, control.change == nil, !control.isDraining else { return }
         let own = settings.placesToken
         if let other = reading.moving, other != own { return store(.objection, other, on: place) }
-        guard let keys = settings.moving else { return }
+        guard let keys = settings.moving else {
+            if reading.moving != nil { tellLatecomer() }
+            return
+        }
         store(keys.hasMoved ? .moved : .moving, own, on: place)
+    }
+
+    /// Keys still move to where this proxy has written them since its start.
+    private func tellLatecomer() {
+        guard !isLatecomer else { return }
+        isLatecomer = true
+        control.logger.error(
+            "another proxy still reads keys where they were before: what is written here it does not see; wait until it has moved them",
+            metadata: ["pool": "\(settings.name)"])
     }
 
     private func store(_ item: MarkerItem, _ places: Token, on place: Int) {

@@ -90,6 +90,9 @@ final class PoolKeeper {
         if settings.sync.scrub > 0 { scrub = ScrubRun(of: self) }
     }
 
+    /// It has said that it came while keys move.
+    var isLatecomer = false
+
     /// Another keeper is there.
     func retire() {
         isRetired = true

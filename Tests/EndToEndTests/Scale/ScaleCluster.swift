@@ -3,7 +3,7 @@ import Testing
 
 /// Nodes named n0, n1, … of which some are in a pool with two copies of each key, and clients that check every answer.
 final class ScaleCluster: Sendable {
-    static let pool = ["replicas: 2", "poll: 200ms", "timeout: 500ms", "checks: off"]
+    static let pool = ["replicas: 2", "poll: 500ms", "timeout: 1s", "checks: off"]
 
     let servers: [MemcachedServer]
     let cluster: Cluster
