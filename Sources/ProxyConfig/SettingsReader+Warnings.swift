@@ -49,8 +49,6 @@ extension SettingsReader {
     /// What a distribution does, where a key has one copy, that its users may not expect.
     private static func harm(of pool: PoolSettings) -> String? {
         switch pool.distribution {
-        case .modula where pool.whenDown == .rehash:
-            "with when_down: rehash moves nearly every key when a node fails; use ketama, or when_down: miss"
         case .random:
             "reads a key from another node than it was written to; it is for nodes that hold the same"
         case .leastLoaded:

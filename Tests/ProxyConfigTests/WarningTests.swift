@@ -11,13 +11,7 @@ struct WarningTests {
         ("probe: {interval: 1s, max: 5m}", ["5:12: probe: a node that came back may stay unused for 5m"]),
         ("fail_after: 1", ["5:17: fail_after: one lost reply takes a node out; 3 tells a blip from a failure"]),
         ("fail_after: 200", ["5:17: fail_after: 200 requests fail before a dead node is left out"]),
-        (
-            "distribution: modula",
-            [
-                "5:19: distribution: modula with when_down: rehash moves nearly every key when a node fails; "
-                    + "use ketama, or when_down: miss"
-            ]
-        ),
+        ("distribution: modula", []),
         (
             "distribution: random",
             [

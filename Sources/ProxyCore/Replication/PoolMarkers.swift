@@ -50,7 +50,7 @@ public struct PoolMarkers: Sendable {
         var revoked: [Token] = []
         /// It missed a write since it was last full.
         var hasMissed = false
-        /// When it was found that some of what `reading` says is on the node no more.
+        /// Since when some of what `reading` says is on the node no more.
         var lostAt: UInt64?
     }
 

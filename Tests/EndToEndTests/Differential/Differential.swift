@@ -31,8 +31,11 @@ struct Differential: Sendable {
     }
 
     private func difference(_ stream: Stream) throws -> String? {
-        var comparison = ReplyComparison(isBetweenMemcacheds: isBetweenMemcacheds)
-        return comparison.difference(try play(stream, on: reference), try play(stream, on: tested), of: stream)
+        let start = Deadline.now()
+        let transcripts = (try play(stream, on: reference), try play(stream, on: tested))
+        var comparison = ReplyComparison(
+            isBetweenMemcacheds: isBetweenMemcacheds, seconds: Deadline.seconds(since: start))
+        return comparison.difference(transcripts.0, transcripts.1, of: stream)
     }
 
     /// Drops batches and commands as long as a difference remains.

@@ -146,6 +146,7 @@ struct FillingPlanTests {
 
     @Test func anEmptyNodeIsCleanedOfWhateverItHas() {
         var markers = Self.markers(missed: .since(Watermark(cas: 77, token: PoolMarkersTests.tokens[0])))
+        markers.lost(1)
         markers.read(1, PoolMarkersTests.empty(), asked: Self.start, now: Self.start)
         var nodes = Nodes(markers)
         var plan = plan(markers)

@@ -138,6 +138,8 @@ struct HomeSimulationTests {
                 plan.flushed(isDone: true, now: now)
             case .copy(let node, _):
                 let changed = fill(node, drops: false)
+                // Behind its back.
+                for _ in 0..<3 { write(random.pick(0..<Self.keyCount)) }
                 plan.passed(.whole(changed: changed, total: 40), on: node, now: now)
             case .verify(let node):
                 let changed = fill(node, drops: true)
