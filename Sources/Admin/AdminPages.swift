@@ -7,6 +7,8 @@ struct AdminPages {
     /// Asked only by pages that show it.
     let view: () -> AdminView
     let obey: (JobCommand) -> JobAnswer
+    /// The config that runs, as it was read; nil where there is no file.
+    var config: () -> [UInt8]? = { nil }
 
     func answer(_ request: HTTPRequest) -> HTTPResponse {
         guard PercentCoding.decode(request.path) != nil else {
@@ -39,6 +41,9 @@ struct AdminPages {
         case .metrics:
             let kind = "text/plain; version=0.0.4; charset=utf-8"
             return HTTPResponse(status: 200, contentType: kind, body: view().metricText())
+        case .config:
+            guard let text = config() else { return Self.refusal(404, "this proxy runs without a config file") }
+            return HTTPResponse(status: 200, contentType: "application/yaml", body: text)
         case .health: return health()
         case .index, .command: return index()
         }
@@ -57,8 +62,8 @@ struct AdminPages {
         case .verify: (known, success) = (["repair", "sample"], 202)
         case .backup: (known, success) = (["path"], 202)
         case .restore: (known, success) = (["path", "overwrite"], 202)
-        case .sync: success = 202
-        case .pause, .resume, .cancel: break
+        case .sync, .drain: success = 202
+        case .pause, .resume, .cancel, .reload: break
         }
         let query = try AdminQuery(request.query, known: known)
         switch command {
@@ -67,10 +72,11 @@ struct AdminPages {
         case .backup(let pool, _): asked = .backup(pool: pool, path: try query.path())
         case .restore(let pool, _, _):
             asked = .restore(pool: pool, path: try query.path(), overwrite: try query.flag("overwrite"))
-        case .sync, .pause, .resume, .cancel: break
+        case .sync, .drain, .pause, .resume, .cancel, .reload: break
         }
         switch obey(asked) {
         case .job(let id): return Self.json(success, ["job": .integer(id)])
+        case .done(let what): return Self.json(200, ["result": .string(what)])
         case .unknown(let what): return Self.refusal(404, what)
         case .refused(let why): return Self.refusal(409, why)
         }
@@ -95,10 +101,16 @@ struct AdminPages {
             /healthz                           200 while every pool has a node to read from, else 503
             /api/status                        pools, nodes, traffic, jobs as JSON; ?format=text for people
             /api/jobs/JOB                      one job, the same two ways
+            /api/config                        the config that runs, as it was read
 
-            With POST and the header X-Drover: 1, answered with the job's number:
+            With POST and the header X-Drover: 1:
+
+            /api/reload                        read the config again and take it over
+
+            Likewise, answered with the job's number:
 
             /api/pools/POOL/nodes/NODE/sync    fill a node anew from the other copies
+            /api/pools/POOL/nodes/NODE/drain   move its keys to the other nodes, and have it leave the pool
             /api/pools/POOL/verify             compare all copies; ?repair=1 corrects, ?sample=N takes one key in N
             /api/pools/POOL/backup             save its items; ?path=/DIR on the proxy's machine
             /api/pools/POOL/restore            put them back; ?path=/DIR, ?overwrite=1 also where the key is there

@@ -3,7 +3,7 @@ internal import Telemetry
 
 /// What a path names.
 enum AdminRoute: Equatable {
-    case index, metrics, health, status
+    case index, metrics, health, status, config
     case job(Int)
     /// What would be done there, as far as the path tells: the query may tell more.
     case command(JobCommand)
@@ -25,6 +25,8 @@ enum AdminRoute: Equatable {
             default: return nil
             }
         case 2 where parts == ["api", "status"]: self = .status
+        case 2 where parts == ["api", "config"]: self = .config
+        case 2 where parts == ["api", "reload"]: self = .command(.reload)
         case 3... where parts[0] == "api" && parts[1] == "jobs":
             guard let job = Int(parts[2]) else { return nil }
             self.init(job: job, parts[3...])
@@ -52,6 +54,8 @@ enum AdminRoute: Equatable {
             self = .command(.verify(pool: pool, repair: false, sample: 1))
         } else if rest.count == 3, rest.first == "nodes", rest.last == "sync" {
             self = .command(.sync(pool: pool, node: rest[rest.startIndex + 1]))
+        } else if rest.count == 3, rest.first == "nodes", rest.last == "drain" {
+            self = .command(.drain(pool: pool, node: rest[rest.startIndex + 1]))
         } else {
             return nil
         }

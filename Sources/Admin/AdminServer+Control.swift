@@ -12,7 +12,8 @@ extension AdminServer {
             try self.init(
                 on: control.loop, host: host == "localhost" ? "127.0.0.1" : host, port: port,
                 view: { [unowned control] in control.view(version: version) },
-                obey: { [unowned control] in control.obey($0) })
+                obey: { [unowned control] in control.obey($0) },
+                config: { [unowned control] in control.configText })
         } catch {
             throw StartError(description: "admin: cannot listen on \(endpoint): \(error)")
         }

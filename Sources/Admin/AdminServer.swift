@@ -13,9 +13,9 @@ public final class AdminServer {
     /// - Parameter host: an IPv4 or IPv6 literal.
     public init(
         on loop: EventLoop, host: String, port: UInt16, view: @escaping () -> AdminView,
-        obey: @escaping (JobCommand) -> JobAnswer
+        obey: @escaping (JobCommand) -> JobAnswer, config: @escaping () -> [UInt8]? = { nil }
     ) throws(HTTPServerError) {
-        let pages = AdminPages(view: view, obey: obey)
+        let pages = AdminPages(view: view, obey: obey, config: config)
         server = try HTTPServer(on: loop, host: host, port: port) { pages.answer($0) }
     }
 }

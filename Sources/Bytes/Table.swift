@@ -106,4 +106,16 @@ public struct Table<Element: BitwiseCopyable>: ~Copyable {
         unsafe state.pointee.free = slot
         unsafe state.pointee.used &-= 1
     }
+
+    /// Calls `body` with each slot in use, in order. It looks at every slot that was ever taken: for rare occasions.
+    public func forEachUsed(_ body: (UInt32) -> Void) {
+        let fresh = Int(unsafe state.pointee.fresh)
+        var isUsed = [Bool](repeating: true, count: fresh)
+        var slot = unsafe state.pointee.free
+        while slot != .max {
+            isUsed[Int(slot)] = false
+            slot = unsafe UnsafeRawPointer(base + Int(slot)).load(as: UInt32.self)
+        }
+        for slot in 0..<fresh where isUsed[slot] { body(UInt32(slot)) }
+    }
 }

@@ -86,6 +86,8 @@ public struct Copies: Sendable, BitwiseCopyable {
         size &+= 1
     }
 
+    func contains(position: UInt16) -> Bool { indices.contains { self.position($0) == position } }
+
     @inline(__always)
     func position(_ index: Int) -> UInt16 {
         let word = index < 4 ? low : high

@@ -18,6 +18,7 @@ public final class Placement: Sendable {
     private let table: CopyTable
     private let isTabled: Bool
     private let first: UInt32
+    private let next: NextPlaces?
 
     /// - Parameters:
     ///   - members: those of the ring, at least as many as `replicas`.
@@ -25,7 +26,12 @@ public final class Placement: Sendable {
     ///     65,535.
     ///   - replicas: 1 to 8, or 7 with a standby.
     ///   - first: the number of the first member; the others' follow, the standby's last.
-    public init(kind: DistributionKind, members: [Member], standby: [Member] = [], replicas: Int, first: UInt32 = 0) {
+    ///   - next: where each key is to be besides.
+    public init(
+        kind: DistributionKind, members: [Member], standby: [Member] = [], replicas: Int, first: UInt32 = 0,
+        next: NextPlaces? = nil
+    ) {
+        self.next = next
         let count = replicas + (standby.isEmpty ? 0 : 1)
         precondition(replicas >= 1 && replicas <= members.count && count <= Copies.capacity)
         precondition(members.count + standby.count <= 65_535)
@@ -46,6 +52,7 @@ public final class Placement: Sendable {
         if let standby {
             copies.append(position: UInt16(ring.count &+ standby.pick(hash, random: mixed(hash))))
         }
+        if let next { next.add(to: &copies, hash) }
         return copies
     }
 
@@ -60,6 +67,29 @@ public final class Placement: Sendable {
         let found = ring.order(hash, random: mixed(hash), count: replicas, into: &span)
         for index in 0..<found { copies.append(position: span[index]) }
         return copies
+    }
+}
+
+/// Where keys are to be that are somewhere else now.
+public struct NextPlaces: Sendable {
+    private let placement: Placement
+    private let homes: [UInt16]
+    private let targets: [UInt16]
+
+    /// - Parameters:
+    ///   - placement: from number 0 on.
+    ///   - homes: by its member: the position, among those of the placement that this is added to, where the member is.
+    ///   - targets: likewise, what stands for it where it has no copy of a key so far.
+    public init(_ placement: Placement, homes: [UInt16], targets: [UInt16]) {
+        (self.placement, self.homes, self.targets) = (placement, homes, targets)
+    }
+
+    func add(to copies: inout Copies, _ hash: UInt64) {
+        let next = placement.copies(of: hash)
+        for index in next.indices {
+            let member = Int(next.position(index))
+            if !copies.contains(position: homes[member]) { copies.append(position: targets[member]) }
+        }
     }
 }
 

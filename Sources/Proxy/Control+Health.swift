@@ -6,7 +6,7 @@ internal import Telemetry
 /// One verdict for all workers: what they report goes through each pool's health, and what changes goes back to all.
 extension Control {
     func judge(_ report: NodeReport) {
-        let node = Int(report.node)
+        guard let node = current(Int(report.node)) else { return }
         if let cause = report.failure {
             logger.debug("node failed", metadata: describe(node, ["cause": "\(cause.label)"]))
             if cause == .connectFailed { resolveAgain(node) }
@@ -19,8 +19,9 @@ extension Control {
     }
 
     func apply(_ event: NodeHealth.Event, to node: Int, because reason: String) {
+        guard let node = current(node) else { return }
         let pool = topology.nodes[node].pool
-        let place = node - topology.pools[pool].firstNode
+        let place = topology.pools[pool].server(of: node) - topology.pools[pool].firstNode
         let outcome = health[pool].apply(event, to: place, now: loop.now, using: &generator)
         if let isOpen = outcome.failOpen {
             if isOpen {
@@ -60,8 +61,9 @@ extension Control {
             }
         }
         for result in probes.takeResults(now: loop.now, on: loop) {
-            if !result.isAnswered { resolveAgain(result.node) }
-            apply(result.isAnswered ? .probeAnswered : .probeFailed, to: result.node, because: "probe")
+            guard let node = current(result.node) else { continue }
+            if !result.isAnswered { resolveAgain(node) }
+            apply(result.isAnswered ? .probeAnswered : .probeFailed, to: node, because: "probe")
         }
     }
 

@@ -9,7 +9,7 @@ extension Control {
     private static var resolvePause: UInt64 { 1_000_000_000 }
 
     func resolveNames() {
-        for node in topology.nodes.indices where addresses[node] == nil { resolve(node) }
+        for node in topology.numbers where addresses[node] == nil { resolve(node) }
     }
 
     func resolveAgain(_ node: Int) {
@@ -33,10 +33,12 @@ extension Control {
 
     /// Keeps to the address in use as long as the name still has it.
     private func use(_ found: [SocketAddress], for node: Int) {
-        guard let first = found.first else { return }
+        guard let first = found.first, let node = current(node) else { return }
         if let current = addresses[node], found.contains(current) { return }
         addresses[node] = first
-        if let keeper = keepers.isEmpty ? nil : keepers[topology.nodes[node].pool] { keeper.moved(node - keeper.first) }
+        if let keeper = keepers.isEmpty ? nil : keepers[topology.nodes[node].pool] {
+            keeper.moved(keeper.place(of: node))
+        }
         logger.info("node's name resolved", metadata: describe(node, ["to": "\(first.host)"]))
         for worker in workers { worker.send(.address(node: node, first)) }
     }

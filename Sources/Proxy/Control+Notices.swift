@@ -47,7 +47,9 @@ extension Control {
     /// One line of the log for all workers, and not too often.
     func tell(_ notice: PoolNotice) {
         if notice.kind == .flushed {
-            keepers[Int(notice.pool)]?.flushed()
+            for keeper in [keepers[Int(notice.pool)]] + retired where keeper?.pool == Int(notice.pool) {
+                keeper?.flushed()
+            }
             return
         }
         let kind = Int(notice.pool) << 8 | Int(notice.kind.rawValue)

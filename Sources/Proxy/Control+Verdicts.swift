@@ -5,15 +5,25 @@ internal import Reactor
 /// What workers may do with each node: by its health, and by its markers where keys have copies.
 extension Control {
     func isUp(_ node: Int) -> Bool {
-        let pool = topology.nodes[node].pool
-        return health[pool].isUp(node - topology.pools[pool].firstNode)
+        // One that has left its pool is asked nothing, and keeps the last verdict.
+        guard let node = current(node) else { return topology.nodes[node].isUp }
+        let pool = topology.pools[topology.nodes[node].pool]
+        return health[topology.nodes[node].pool].isUp(pool.server(of: node) - pool.firstNode)
     }
 
-    private func verdict(on node: Int) -> NodeVerdict {
-        let pool = topology.nodes[node].pool
+    private func verdict(on number: Int) -> NodeVerdict {
+        let (pool, before) = (topology.nodes[number].pool, topology.nodes[number].verdict)
+        let isCurrent = topology.pools[pool].nodes.contains(number)
+        // Of those that were a pool's before some workers may still need to know.
+        guard isCurrent || change != nil else { return before }
+        guard let node = current(number) else {
+            return keeper(of: number).map { $0.verdict(onNumber: number, isUp: before.access != .none) } ?? before
+        }
         if let home = homes[pool] { return home.plan.verdict(on: node - home.first) }
-        guard let keeper = keepers[pool] else { return NodeVerdict(isUp: isUp(node)) }
-        return keeper.verdict(on: node - keeper.first, isUp: isUp(node))
+        guard let keeper = keeperInCharge(ofPool: pool) else { return NodeVerdict(isUp: isUp(node)) }
+        if keeper.numbers.contains(node) { return keeper.verdict(onNumber: node, isUp: isUp(node)) }
+        let origin = topology.pools[pool].origins[node - topology.pools[pool].firstNode]
+        return origin.map { keeper.verdict(onNumber: $0, isUp: isUp(node)) } ?? before
     }
 
     /// Every worker gets the same new topology, if it says anything new; each takes it over between two events of its
@@ -38,11 +48,12 @@ extension Control {
         let pool = topology.nodes[node].pool
         guard let keeper = keepers[pool] else { return }
         owesProof[node] = max(owesProof[node], time)
-        keeper.doubt(node - keeper.first)
+        keeper.doubt(keeper.place(of: node))
     }
 
     private func tellStates(_ verdicts: [NodeVerdict]) {
-        for node in verdicts.indices where verdicts[node].access != topology.nodes[node].verdict.access {
+        for node in topology.pools.flatMap(\.servers) where verdicts[node].access != topology.nodes[node].verdict.access
+        {
             // Without copies a node that is up is read.
             guard keepers[topology.nodes[node].pool] != nil else { continue }
             switch verdicts[node].access {
@@ -77,8 +88,10 @@ extension Control {
     /// - Parameter node: among all nodes.
     func link(of node: Int) -> MarkerLink? {
         guard node < topology.nodes.count else { return nil }
-        let pool = topology.nodes[node].pool
-        return keepers[pool].map { $0.links[node - $0.first] } ?? homes[pool].map { $0.links[node - $0.first] }
+        let home = homes[topology.nodes[node].pool]
+        if let home, home.numbers.contains(node) { return home.links[node - home.first] }
+        guard let keeper = keeper(of: node), node - keeper.first < keeper.links.count else { return nil }
+        return keeper.links[node - keeper.first]
     }
 
     /// Clients of the worker wait for this.
@@ -87,9 +100,16 @@ extension Control {
         let answer: (Bool) -> Void = { [unowned self] isKept in
             workers[worker].send(.published(node: node, round: round, isKept: isKept))
         }
-        let pool = topology.nodes[Int(node)].pool
-        guard let keeper = keepers[pool] else { return answer(homes[pool]?.missedWrite(Int(node)) ?? true) }
-        keeper.revoke(Int(node) - keeper.first, sent: miss.sent, answer)
+        guard let keeper = keeper(of: Int(node)) else {
+            guard let home = homes[topology.nodes[Int(node)].pool] else { return answer(true) }
+            return answer(current(Int(node)).map { home.missedWrite($0) } ?? true)
+        }
+        // Of a target its server: that is filled anew, and after it the target.
+        keeper.revoke(keeper.place(of: Int(node)), sent: miss.sent, answer)
+        // Who works by the settings before tells the keeper before; the new one has to know at once, too.
+        if let node = current(keeper.placed.server(of: Int(node))), let new = self.keeper(of: node), new !== keeper {
+            new.missedWrite(node - new.first)
+        }
     }
 }
 

@@ -27,7 +27,12 @@ extension Control {
             let asked = asking
             asking = []
             gatherSnapshots()
-            let stats = WorkerSnapshot.merged(snapshots).nodes
+            var stats = WorkerSnapshot.merged(snapshots).nodes
+            // A worker may know a node by the number that it had before.
+            for (before, number) in aliases where max(before, number) < stats.count {
+                stats[number].merge(stats[before])
+                stats[before] = stats[number]
+            }
             for (worker, request) in asked { workers[worker].send(.figures(request: request, stats)) }
         }
     }
@@ -36,7 +41,7 @@ extension Control {
     public func view(version: String) -> AdminView {
         gatherSnapshots()
         let up = loop.now &- startedAt
-        var totals = WorkerSnapshot.merged(snapshots)
+        var totals = totals
         for (index, keeper) in keepers.enumerated() where index < totals.pools.count {
             if let scrub = keeper?.scrub { totals.pools[index].consistency.merge(scrub.consistency) }
         }
@@ -48,10 +53,31 @@ extension Control {
             pools: zip(topology.pools, reach).map { pool, reach in
                 PoolView(
                     name: pool.settings.name, copies: pool.settings.copies,
-                    nodes: topology.nodes[pool.nodes].map {
+                    nodes: topology.nodes[pool.servers].map {
                         NodeView(name: $0.settings.label, state: NodeState($0.verdict.access))
                     }, available: reach.available, readable: reach.readable, writable: reach.writable)
             }, totals: totals, jobs: jobViews)
+    }
+
+    /// Of all workers, the nodes in the pools' order.
+    private var totals: WorkerSnapshot {
+        let merged = WorkerSnapshot.merged(snapshots)
+        var ordered = merged
+        ordered.nodes = []
+        var places: [Int: Int] = [:]
+        for pool in topology.pools {
+            for server in pool.servers {
+                places[server] = ordered.nodes.count
+                ordered.nodes.append(NodeStats())
+            }
+            for target in pool.nodes.dropFirst(pool.servers.count) { places[target] = places[pool.server(of: target)] }
+        }
+        for (number, stats) in merged.nodes.enumerated() {
+            if let place = places[number] ?? aliases[number].flatMap({ places[$0] }) {
+                ordered.nodes[place].merge(stats)
+            }
+        }
+        return ordered
     }
 
     /// The second field of /proc/self/statm, in bytes.

@@ -9,7 +9,8 @@ internal import Telemetry
 ///
 /// Workers report what they see; this thread answers with a new topology or address. It never touches a request.
 public final class Control {
-    let settings: Settings
+    /// As they run.
+    var settings: Settings
     private let workerCount: Int
     let logger: Logger
     /// The control thread's: other slow things, the admin's HTTP, may live on it.
@@ -36,6 +37,17 @@ public final class Control {
     /// Passes under way, by number: whose they are, and who hears of their end.
     var passes: [UInt64: (job: Job, ended: (PassEnd) -> Void)] = [:]
     var lastPass: UInt64 = 0
+    /// What SIGHUP and operators read the config with, and whether it is to be read once more.
+    var readConfig: (() -> ConfigReading)?
+    /// The text of the config that runs; nil where there is none.
+    public internal(set) var configText: [UInt8]?
+    var isReloadWanted = false
+    /// Other settings on their way to the workers; keepers of the nodes before; and numbers that nodes had before.
+    var change: RunningChange?
+    var retired: [PoolKeeper] = []
+    var aliases: [Int: Int] = [:]
+    /// Keys under way to other nodes, by pool.
+    var moves: [Int: MoveRun] = [:]
     /// Backups and restores under way, by pool.
     var archiving: [Int: ArchiveRun] = [:]
     /// Those that run and the last that have ended.
@@ -74,7 +86,8 @@ public final class Control {
         self.logger = logger
         LibeventLog.send { logger.log(level: $0 ? .warning : .info, "libevent: \($1)") }
         topology = Topology(settings.pools)
-        writes = topology.mayHaveCopies ? WriteTable() : WriteTable(slots: 2)
+        // Whatever the pools are now: their settings may change.
+        writes = WriteTable()
         addresses = topology.nodes.map { SocketAddress(endpoint: $0.settings.address) }
         resolvableAt = Array(repeating: 0, count: topology.nodes.count)
         owesProof = resolvableAt
@@ -146,7 +159,9 @@ public final class Control {
 
     /// Waits for something to do, until then at the latest, and does it.
     func turn(until time: UInt64) {
-        var next = min(time, nextProbeTime, nextLook, keepers.reduce(.max) { min($0, $1?.nextTime ?? .max) })
+        var next = min(
+            min(time, nextProbeTime, nextLook, changeTime), keepers.reduce(.max) { min($0, $1?.nextTime ?? .max) },
+            min(retired.reduce(.max) { min($0, $1.nextTime) }, moves.values.reduce(.max) { min($0, $1.nextTime) }))
         next = homes.reduce(next) { min($0, $1?.nextTime ?? .max) }
         loop.turn(until: next == .max ? nil : next)
         for index in 0..<loop.readyCount {
@@ -154,6 +169,7 @@ public final class Control {
             switch token {
             case Self.mail: for message in mailbox.takeAll() { receive(message) }
             case Self.stop: beginDraining(for: drainTime)
+            case Self.hangup: _ = reload()
             // Exactly: the loop's own alarm reports a token of all ones.
             case let token where token & ~0xffff_ffff == Probes.token:
                 probes.ready(node: Int(UInt32(truncatingIfNeeded: token)), what, on: loop)
@@ -165,11 +181,15 @@ public final class Control {
         if !isDraining { startDueProbes() }
         for keeper in keepers { keeper?.work() }
         for keeper in homes { keeper?.work() }
+        for keeper in retired { keeper.work() }
+        proceedChange()
+        for move in moves.values { move.work() }
         lookAtForeground()
     }
 
     private static let mail: UInt64 = 1
     private static let stop: UInt64 = 2
+    static let hangup: UInt64 = 3
 
     /// A second signal ends the wait.
     private func beginDraining(for drain: UInt64) {
@@ -190,6 +210,7 @@ public final class Control {
         case .snapshot(let worker, let snapshot):
             snapshots[worker] = snapshot
             missing.remove(worker)
+        case .moved(let worker): change?.awaited.remove(worker)
         case .figures(let worker, let request): asking.append((worker, request))
         case .stopped(let worker, let cutOff):
             stopped.insert(worker)

@@ -5,6 +5,8 @@ internal import Telemetry
 /// From the control thread to a worker.
 enum ToWorker: Sendable {
     case adopt(Topology)
+    /// Pools that have other nodes in the topology go over to them.
+    case move
     case address(node: Int, SocketAddress?)
     case snapshot
     /// What all workers have counted for all nodes, for a request of this worker's.
@@ -23,6 +25,8 @@ enum ToControl: Sendable {
     case notice(PoolNotice)
     /// Clients wait until the other nodes know that one missed a write.
     case missed(worker: Int, MissedWrite)
+    /// All its pools are as the topology has them.
+    case moved(worker: Int)
     case snapshot(worker: Int, WorkerSnapshot)
     case transfer(FromTransfer)
     /// A client asks what all workers have counted.

@@ -122,6 +122,7 @@ final class Worker {
             if engine.work.isEmpty, !relieve() { break }
         }
         engine.endTurn()
+        if engine.takeMoved() { control.send(.moved(worker: number)) }
     }
 
     @inline(__always)
@@ -138,7 +139,10 @@ final class Worker {
     private func receive(_ message: ToWorker) {
         switch message {
         case .adopt(let topology): engine.adopt(topology)
-        case .address(let node, let address): addresses[node] = address
+        case .move: engine.beginMoves()
+        case .address(let node, let address):
+            while addresses.count <= node { addresses.append(nil) }
+            addresses[node] = address
         case .snapshot: sendSnapshot()
         case .published(let node, let round, let isKept):
             engine.published(node: node, round: round, isKept: isKept)

@@ -47,4 +47,6 @@ public struct LoadedConfig: Sendable, Equatable {
     public var settings: Settings
     /// What is allowed and will hurt, in the file's order.
     public var warnings: [ConfigFinding]
+    /// The file as it was read.
+    public var text: [UInt8]
 }

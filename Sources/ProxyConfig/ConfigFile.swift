@@ -21,7 +21,7 @@ public enum ConfigFile {
         let root = try tree(bytes: bytes, file: file)
         var reader = SettingsReader(file: file, zone: zone)
         let settings = reader.settings(root)
-        return LoadedConfig(settings: settings, warnings: try reader.log.finish())
+        return LoadedConfig(settings: settings, warnings: try reader.log.finish(), text: bytes)
     }
 
     /// The text's tree, with YAML's own complaints as the one error.

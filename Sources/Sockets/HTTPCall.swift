@@ -56,15 +56,23 @@ public enum HTTPCall {
         _ address: SocketAddress, method: String, target: String, headers: [String] = [], limit: Int = 4 << 20,
         within milliseconds: Int
     ) throws(Failure) -> HTTPReply {
+        let lines =
+            ["\(method) \(target) HTTP/1.1", "Host: drover", "Connection: close", "Content-Length: 0"] + headers
+        let request = Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
+        let bytes = try converse(address, request, limit: limit, within: milliseconds)
+        guard let reply = HTTPReply(bytes) else { throw .malformed }
+        return reply
+    }
+
+    /// All that a server answers until it closes the connection, which is what it is asked for in the end.
+    public static func converse(
+        _ address: SocketAddress, _ request: [UInt8], limit: Int = 4 << 20, within milliseconds: Int
+    ) throws(Failure) -> [UInt8] {
         let deadline = now() + milliseconds
         let socket = try connect(to: address, deadline)
         defer { socket.close() }
-        let lines =
-            ["\(method) \(target) HTTP/1.1", "Host: drover", "Connection: close", "Content-Length: 0"] + headers
-        try send(Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8), on: socket, deadline)
-        let bytes = try receive(from: socket, limit: limit, deadline)
-        guard let reply = HTTPReply(bytes) else { throw .malformed }
-        return reply
+        try send(request, on: socket, deadline)
+        return try receive(from: socket, limit: limit, deadline)
     }
 
     private static func connect(to address: SocketAddress, _ deadline: Int) throws(Failure) -> Socket {

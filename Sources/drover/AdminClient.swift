@@ -22,10 +22,7 @@ struct AdminOption: ParsableArguments {
     }
 
     func client() throws -> AdminClient {
-        guard let path else {
-            let name = admin ?? Self.standard
-            return AdminClient(address: try Self.address(name), name: name)
-        }
+        guard let path else { return try Self.client(at: admin ?? Self.standard) }
         guard case .tcp(let host, let port)? = try loadConfig(path).settings.admin else {
             Terminal.note("drover: \(path) says `admin: off`, so the proxy cannot be asked anything")
             throw DroverExit.unavailable.code
@@ -34,7 +31,12 @@ struct AdminOption: ParsableArguments {
         return AdminClient(address: try Self.address(name), name: name)
     }
 
-    private static func address(_ text: String) throws -> SocketAddress {
+    /// - Parameter name: HOST:PORT.
+    static func client(at name: String) throws -> AdminClient {
+        AdminClient(address: try address(name), name: name)
+    }
+
+    static func address(_ text: String) throws -> SocketAddress {
         let address = try BenchText.address(text)
         guard address.kind != .unix else { throw ValidationError("'\(text)' is no HOST:PORT") }
         return address
@@ -76,6 +78,9 @@ struct AdminClient {
         return text
     }
 
+    /// The YAML that the proxy runs by.
+    func config() throws(AdminFailure) -> String { String(decoding: try ask("GET", "/api/config"), as: UTF8.self) }
+
     func job(_ id: Int) throws(AdminFailure) -> JobView {
         guard let json = JSONValue(reading: try ask("GET", "/api/jobs/\(id)")), let job = JobView(json) else {
             throw stranger
@@ -87,6 +92,12 @@ struct AdminClient {
     func command(_ target: String) throws(AdminFailure) -> Int {
         guard let id = JSONValue(reading: try ask("POST", target))?["job"]?.asInteger else { throw stranger }
         return id
+    }
+
+    /// What was done.
+    func order(_ target: String) throws(AdminFailure) -> String {
+        guard let text = JSONValue(reading: try ask("POST", target))?["result"]?.asString else { throw stranger }
+        return text.visible
     }
 
     private func ask(_ method: String, _ target: String) throws(AdminFailure) -> [UInt8] {

@@ -15,8 +15,13 @@ struct Check: ParsableCommand {
             With --from, twemproxy's file is converted: the config goes to stdout, and to stderr a note for \
             everything that differs. Names, weights, hash and distribution stay, so no key moves.
 
+            With --against, the file is compared with what a running proxy runs by: what `drover reload` would take \
+            over, or why it would not, which share of the keys moves and, where keys have copies, how long copying \
+            them takes; the nodes are asked how many items they have.
+
             EXAMPLES:
               drover check drover.yml
+              drover check drover.yml --against 127.0.0.1:9411
               drover check --from /etc/nutcracker.yml > drover.yml
             """)
 
@@ -25,6 +30,9 @@ struct Check: ParsableCommand {
 
     @Option(help: ArgumentHelp("twemproxy's file, to convert.", valueName: "nutcracker.yml"))
     var from: String?
+
+    @Option(help: ArgumentHelp("A running proxy's admin address, to compare with.", valueName: "host:port"))
+    var against: String?
 
     @OptionGroup var zone: ZoneOption
 
@@ -35,6 +43,8 @@ struct Check: ParsableCommand {
         guard (file == nil) != (from == nil) else {
             throw ValidationError("give one file: drover check FILE, or drover check --from nutcracker.yml")
         }
+        guard against == nil || file != nil else { throw ValidationError("--against needs a FILE to compare") }
+        if let against { _ = try AdminOption.address(against) }
     }
 
     func run() throws {
@@ -46,6 +56,15 @@ struct Check: ParsableCommand {
         let count = loaded.warnings.count
         Terminal.out("\(file): ok" + (count == 0 ? "" : ", \(count) warning\(count == 1 ? "" : "s")"))
         if strict && count > 0 { throw DroverExit.config.code }
+        if let against { try compare(loaded, with: against) }
+    }
+
+    private func compare(_ loaded: LoadedConfig, with address: String) throws {
+        let running = try RunningConfig(of: AdminOption.client(at: address), zone: zone.zone)
+        for line in running.comparison(with: loaded.settings) { Terminal.out(line) }
+        let refusals = SettingsChange(from: running.settings, to: loaded.settings).refusals
+        for refusal in refusals { Terminal.note("not reloadable: \(refusal)") }
+        if !refusals.isEmpty { throw DroverExit.failure.code }
     }
 
     private func convert(_ path: String) throws {

@@ -51,7 +51,7 @@ struct Dev: ParsableCommand {
             nodes: children.enumerated().map { NodeSettings(address: $1.address, name: "node\($0 + 1)") })
         pool.replicas = replicas
         settings.pools = [pool]
-        let exit = serve(settings: settings, logger: logs.logger()) { Terminal.out(welcome(children)) }
+        let exit = serve(settings: settings, logger: logs.logger(), ready: { Terminal.out(welcome(children)) })
         guard exit == .ok else { throw exit.code }
     }
 

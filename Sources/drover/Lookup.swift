@@ -14,12 +14,20 @@ struct Lookup: ParsableCommand {
             Where a key has copies, there are four columns a copy: the node's name, its address, its zone or -, and \
             its farm, nodes or standby. The first is the primary; --depth shows fewer.
 
+            With --moved, two configs are compared: which share of each pool's keys moves from one to the other, and \
+            from which node to which.
+
             EXAMPLES:
               drover lookup -c drover.yml main user:42 user:43
               drover lookup -c drover.yml main user:42 --depth 2
+              drover lookup --moved drover.yml drover-new.yml
             """)
 
-    @OptionGroup var config: ConfigOption
+    @Option(name: [.customShort("c"), .customLong("config")], help: ArgumentHelp("The config.", valueName: "file"))
+    var path: String?
+
+    @Flag(help: "Compare two configs, given in place of POOL and KEY: the one before and the one after.")
+    var moved = false
 
     @Argument(help: ArgumentHelp("The pool's name in the config.", valueName: "pool"))
     var pool: String
@@ -34,6 +42,13 @@ struct Lookup: ParsableCommand {
     @OptionGroup var zone: ZoneOption
 
     func validate() throws {
+        guard (path == nil) == moved else {
+            throw ValidationError(moved ? "--moved takes two configs, and no -c" : "give the config with -c FILE")
+        }
+        if moved {
+            guard keys.count == 1, depth == nil else { throw ValidationError("give two configs: --moved OLD NEW") }
+            return
+        }
         if let depth, depth < 1 { throw ValidationError("--depth \(depth): use 1 or more") }
         for key in keys where !(1...250).contains(key.utf8.count) || key.utf8.contains(where: { $0 <= 0x20 }) {
             throw ValidationError("\"\(key)\" is no key: keys have 1 to 250 bytes and no spaces")
@@ -41,10 +56,11 @@ struct Lookup: ParsableCommand {
     }
 
     func run() throws {
-        let settings = try loadConfig(config.path, zone: zone.zone).settings
+        guard let path else { return try compare(pool, keys[0]) }
+        let settings = try loadConfig(path, zone: zone.zone).settings
         guard let found = settings.pools.first(where: { $0.name == pool }) else {
             let names = settings.pools.map(\.name).joined(separator: ", ")
-            Terminal.note("drover: there is no pool \"\(pool)\" in \(config.path); it has \(names)")
+            Terminal.note("drover: there is no pool \"\(pool)\" in \(path); it has \(names)")
             throw DroverExit.usage.code
         }
         if found.distribution == .random {
@@ -58,6 +74,20 @@ struct Lookup: ParsableCommand {
                 ? lookup.copies(of: bytes).prefix(depth ?? found.copies).map { Self.copy(on: $0, of: found) }
                 : lookup.order(of: bytes, depth: depth ?? 1).map { Self.node(found.nodes[$0]) }
             Terminal.out(key + columns.joined())
+        }
+    }
+
+    private func compare(_ old: String, _ new: String) throws {
+        let (before, after) = (try loadConfig(old).settings, try loadConfig(new).settings)
+        for pool in before.pools {
+            guard let next = after.pools.first(where: { $0.name == pool.name }) else {
+                Terminal.out("pool \(pool.name): only in \(old)")
+                continue
+            }
+            for line in MovementText.lines(from: pool, to: next) { Terminal.out(line) }
+        }
+        for pool in after.pools where !before.pools.contains(where: { $0.name == pool.name }) {
+            Terminal.out("pool \(pool.name): only in \(new)")
         }
     }
 

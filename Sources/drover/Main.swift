@@ -38,7 +38,8 @@ struct Drover: ParsableCommand {
             CommandGroup(
                 name: "Running Proxy",
                 subcommands: [
-                    Status.self, Sync.self, Verify.self, Backup.self, Restore.self, Pause.self, Resume.self,
+                    Status.self, Reload.self, Sync.self, Drain.self, Verify.self, Backup.self, Restore.self, Pause.self,
+                    Resume.self,
                     Cancel.self,
                 ])
         ])

@@ -55,7 +55,8 @@ import Testing
     @Test func theIndexNamesEveryPath() {
         let index = Self.text(Self.answer("GET", "/"))
         for path in [
-            "/metrics", "/healthz", "/api/status", "/api/jobs/JOB", "/sync", "/verify", "/pause", "resume", "cancel",
+            "/metrics", "/healthz", "/api/status", "/api/config", "/api/reload", "/api/jobs/JOB", "/sync", "/drain",
+            "/verify", "/pause", "resume", "cancel",
         ] {
             #expect(index.contains(path), "\(path)")
         }
@@ -79,6 +80,7 @@ import Testing
     @Test(
         arguments: [
             ("/api/pools/main/nodes/node2/sync", .sync(pool: "main", node: "node2"), 202),
+            ("/api/pools/main/nodes/node2/drain", .drain(pool: "main", node: "node2"), 202),
             ("/api/pools/main/nodes/%5B::1%5D:1/sync", .sync(pool: "main", node: "[::1]:1"), 202),
             ("/api/pools/a/nodes/unix:%2Frun%2Fm.sock/sync", .sync(pool: "a", node: "unix:/run/m.sock"), 202),
             ("/api/pools//nodes/%C3%A9/sync", .sync(pool: "", node: "é"), 202),

@@ -30,6 +30,7 @@ struct JobCommandTests {
     @Test(
         arguments: [
             (["sync", "main", "unix:/run/a b"], .sync(pool: "main", node: "unix:/run/a b")),
+            (["drain", "main", "n/2"], .drain(pool: "main", node: "n/2")),
             (["verify", "é&?"], .verify(pool: "é&?", repair: false, sample: 1)),
             (["verify", "main", "--repair", "--sample", "100"], .verify(pool: "main", repair: true, sample: 100)),
             (["backup", "main", "/a b&"], .backup(pool: "main", path: "/a b&")),

@@ -71,4 +71,14 @@ import Testing
             _ = stack[1]
         }
     }
+
+    @Test func theSlotsInUseAreFoundInOrder() {
+        let table = Table<UInt64>(limit: 10)
+        let slots = (0..<6).map { table.take($0) }
+        for slot in [slots[4], slots[1], slots[5]] { table.free(slot) }
+        let again = table.take(9)
+        var found: [UInt32] = []
+        table.forEachUsed { found.append($0) }
+        #expect(found == [0, 2, 3, again].sorted())
+    }
 }

@@ -4,6 +4,8 @@ public import Glibc
 public final class DroverProcess: Sendable {
     /// The addresses that `start` waited for, in the config's order.
     public let addresses: [ServerAddress]
+    /// The path of its config.
+    public var file: String { directory.file("drover.yml") }
     private let directory: TemporaryDirectory
     private let child: ChildProcess
 
@@ -49,6 +51,23 @@ public final class DroverProcess: Sendable {
     /// Waits until the log contains the text.
     public func logContains(_ text: String, within seconds: Double) -> Bool {
         Deadline(seconds: seconds).waits { log.contains(text) }
+    }
+
+    /// Writes another config and sends SIGHUP; returns when the log says what became of it.
+    public func reload(_ config: String, within seconds: Double = 20) throws {
+        let before = Self.outcomes(log)
+        try writeFile(file, config)
+        signal(SIGHUP)
+        guard Deadline(seconds: seconds).waits(until: { Self.outcomes(log) > before }) else {
+            throw TestFailure("nothing came of the reload: \(log)")
+        }
+    }
+
+    private static func outcomes(_ log: String) -> Int {
+        log.split(separator: "\n").count {
+            $0.contains("config is taken over") || $0.contains("config not taken over")
+                || $0.contains("config is read again")
+        }
     }
 
     public func signal(_ number: Int32) { child.signal(number) }

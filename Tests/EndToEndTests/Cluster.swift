@@ -9,6 +9,7 @@ final class Cluster: Sendable {
     let admin: ServerAddress
     /// The YAML.
     let config: String
+    private let head: [String]
 
     /// - Parameters:
     ///   - nodes: their addresses go into the pool as they are.
@@ -21,18 +22,27 @@ final class Cluster: Sendable {
         self.nodes = nodes
         let address = try listen ?? .tcp(host: "127.0.0.1", port: ServerAddress.freePort())
         let admin = ServerAddress.tcp(host: "127.0.0.1", port: try ServerAddress.freePort())
-        let lines = nodeLines ?? nodes.map(\.address.description)
-        config = """
-            \((top + ["admin: \(admin)"]).joined(separator: "\n"))
-            pools:
-              main:
-                listen: ["\(address)"]
-                nodes: [\(lines.map { "\"\($0)\"" }.joined(separator: ", "))]
-            \(pool.map { "    " + $0 }.joined(separator: "\n"))
-            """
+        head = top + ["admin: \(admin)"]
+        config = Self.config(head, address, nodeLines ?? nodes.map(\.address.description), pool)
         drover = try DroverProcess(config: config, addresses: [address])
         (self.address, self.admin) = (address, admin)
     }
+
+    private static func config(
+        _ head: [String], _ address: ServerAddress, _ nodes: [String], _ pool: [String]
+    ) -> String {
+        """
+        \(head.joined(separator: "\n"))
+        pools:
+          main:
+            listen: ["\(address)"]
+            nodes: [\(nodes.map { "\"\($0)\"" }.joined(separator: ", "))]
+        \(pool.map { "    " + $0 }.joined(separator: "\n"))
+        """
+    }
+
+    /// The proxy's config with other nodes and keys of the pool.
+    func config(nodes: [String], pool: [String] = []) -> String { Self.config(head, address, nodes, pool) }
 
     /// Over that many newer memcacheds.
     convenience init(_ count: Int = 3, pool: [String] = [], options: MemcachedServer.Options = .init()) throws {

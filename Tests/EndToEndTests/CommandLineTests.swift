@@ -71,4 +71,17 @@ struct CommandLineTests {
         #expect(found.code == 64)
         #expect(found.error.contains("--replicas 3: as many nodes are needed"), "\(found.error)")
     }
+
+    @Test func lookupSaysWhatAChangeMoves() throws {
+        let directory = try TemporaryDirectory()
+        let (old, new) = (directory.file("old.yml"), directory.file("new.yml"))
+        try writeFile(old, Self.copies)
+        try writeFile(new, Self.copies.replacing("a1, zone: a}", with: "a1, zone: a}\n      - \"10.0.0.4:11211:1 a4\""))
+        let same = try ChildProcess.run([DroverProcess.binary, "lookup", "--moved", old, old])
+        #expect(same == (0, "pool main: no key moves\n", ""))
+        let found = try ChildProcess.run([DroverProcess.binary, "lookup", "--moved", old, new])
+        #expect(found.code == 0 && found.output.contains("% of its keys are read from another node\n"), "\(found)")
+        #expect(found.output.contains(" -> a4  "), "\(found)")
+        #expect(try ChildProcess.run([DroverProcess.binary, "lookup", "--moved", old]).code == 64)
+    }
 }

@@ -11,6 +11,9 @@ extension MarkerItem {
         case .lease: 1002
         case .tick: 1003
         case .scrub: 1004
+        case .moving: 1005
+        case .moved: 1006
+        case .objection: 1007
         case .away(let node): 1030 + node
         case .standing(let node): 1010 + node
         }

@@ -13,6 +13,8 @@ final class HomeKeeper {
     private let pool: Int
     /// The pool's first node among all nodes.
     let first: Int
+    /// Its nodes among all nodes.
+    let numbers: Range<Int>
     private let settings: PoolSettings
     private(set) var plan: HomePlan
     /// Of the plan, when what is under way was begun.
@@ -35,7 +37,7 @@ final class HomeKeeper {
     init(_ control: Control, pool: Int) {
         (self.control, self.pool) = (control, pool)
         let topology = control.topology.pools[pool]
-        (first, settings) = (topology.firstNode, topology.settings)
+        (first, settings, numbers) = (topology.firstNode, topology.settings, topology.nodes)
         let count = settings.nodes.count
         plan = HomePlan(nodes: count, timeout: settings.timeout, verifies: settings.sync.verify != .none)
         names = settings.nodes.map(\.ringName)
@@ -51,6 +53,37 @@ final class HomeKeeper {
     }
 
     private var now: UInt64 { control.loop.now }
+
+    /// Takes the place of the keeper of other nodes, and knows what that one knew of those that stay.
+    ///
+    /// - Parameters:
+    ///   - earlier: nil where there was none.
+    ///   - origins: by place: the node's number before.
+    func begin(after earlier: HomeKeeper?, origins: [Int?]) {
+        if let earlier {
+            for (place, origin) in origins.enumerated() {
+                guard let origin, let record = earlier.plan.record(of: origin - earlier.first) else { continue }
+                found[place] = record
+            }
+            earlier.retire()
+        }
+        plan.begin(with: found)
+        for place in names.indices {
+            told[place] = found[place]
+            if !control.isUp(first + place) { plan.wentDown(place, now: now) }
+        }
+    }
+
+    /// Another keeper is there; what is under way for a node's keys begins anew with it.
+    private func retire() {
+        if let job {
+            control.cancelPass(of: job)
+            job.end("the pool's nodes have changed", isDone: false, now: now)
+        }
+        job = nil
+        watched = nil
+        for link in links { link.fail() }
+    }
 
     // MARK: What happens
 

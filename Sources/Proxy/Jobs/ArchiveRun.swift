@@ -9,15 +9,19 @@ final class ArchiveRun {
 
     private unowned let control: Control
     let job: Job
-    private let keeper: PoolKeeper?
+    /// Of the start; another may follow it.
+    private weak var keeper: PoolKeeper?
     private let kind: ArchiveOrder.Kind
     private let path: String
     /// Which nodes were full at the start: on others nothing may be relied on.
     private let full: [Bool]
+    /// At the start: they may change until the end.
+    private let settings: PoolSettings
 
     init(_ job: Job, _ kind: ArchiveOrder.Kind, path: String, full: [Bool], _ control: Control) {
         (self.job, self.kind, self.path, self.full, self.control) = (job, kind, path, full, control)
         keeper = control.keepers[job.pool]
+        settings = control.topology.pools[job.pool].settings
         job.cancelled = { [unowned control, unowned job] in control.cancelPass(of: job) }
     }
 
@@ -41,7 +45,7 @@ final class ArchiveRun {
     }
 
     private func ended(_ end: PassEnd) {
-        let (settings, report) = (control.topology.pools[job.pool].settings, job.report)
+        let report = job.report
         for note in end.notes {
             control.logger.warning("backup is damaged", metadata: ["path": "\(path)", "what": "\(note)"])
         }

@@ -11,7 +11,9 @@ extension Control {
 
     func newJob(_ kind: String, pool: Int, place: Int?) -> Job {
         lastJob += 1
-        return Job(id: lastJob, kind: kind, pool: pool, place: place, now: loop.now, unixTime: UInt64(time(nil)))
+        let node = place.map { topology.pools[pool].settings.allNodes[$0].label }
+        return Job(
+            id: lastJob, kind: kind, pool: pool, place: place, node: node, now: loop.now, unixTime: UInt64(time(nil)))
     }
 
     /// From now on operators see it. (Of several proxies all but one find at once that another does the work.)
@@ -23,11 +25,7 @@ extension Control {
     }
 
     var jobViews: [JobView] {
-        jobs.map { job in
-            let pool = topology.pools[job.pool]
-            let node = job.place.map { topology.nodes[pool.firstNode + $0].settings.label }
-            return job.view(pool: pool.settings.name, node: node, now: loop.now)
-        }
+        jobs.map { $0.view(pool: topology.pools[$0.pool].settings.name, now: loop.now) }
     }
 
     // MARK: What operators ask for
@@ -35,12 +33,14 @@ extension Control {
     public func obey(_ command: JobCommand) -> JobAnswer {
         switch command {
         case .sync(let pool, let node): with(pool) { sync($0, node) }
+        case .drain(let pool, let node): with(pool) { drain($0, node) }
         case .verify(let pool, let repair, let sample): with(pool) { verify($0, repair: repair, sample: sample) }
         case .backup(let pool, let path): archive(.backup, pool, path)
         case .restore(let pool, let path, let overwrite): archive(.restore(overwrites: overwrite), pool, path)
         case .pause(let job): with(job) { setPaused(true, $0) }
         case .resume(let job): with(job) { setPaused(false, $0) }
         case .cancel(let job): with(job) { $0.cancelled() }
+        case .reload: reload()
         }
     }
 
@@ -53,7 +53,14 @@ extension Control {
             return .refused("pool \(name) keeps one copy of each key: there is nothing to compare it with")
         }
         if isDraining { return .refused("the proxy is stopping") }
+        if let reason = busy(index) { return .refused(reason) }
         return body(keeper)
+    }
+
+    /// Why no job can be begun in the pool, whatever its nodes are.
+    private func busy(_ pool: Int) -> String? {
+        if change != nil { return "the config is being taken over; try again in a moment" }
+        return moves[pool].map { "job \($0.job.id) moves the keys of the pool; wait for it or cancel it" }
     }
 
     private func with(_ id: Int, _ body: (Job) -> Void) -> JobAnswer {
@@ -63,12 +70,32 @@ extension Control {
         return .job(id)
     }
 
+    private func unknown(_ node: String, _ keeper: PoolKeeper) -> JobAnswer {
+        let labels = keeper.settings.servers.map(\.label).joined(separator: ", ")
+        return .unknown("no node \"\(node)\" in pool \(keeper.settings.name); there are \(labels)")
+    }
+
+    /// To the config without that node, as if it had been read; the file says otherwise until it is changed, too.
+    private func drain(_ keeper: PoolKeeper, _ name: String) -> JobAnswer {
+        guard let place = keeper.settings.servers.firstIndex(where: { $0.label == name }) else {
+            return unknown(name, keeper)
+        }
+        let job = newJob("drain", pool: keeper.pool, place: place)
+        switch keeper.settings.without(name).flatMap({ keeper.settings.next(towards: $0) }) {
+        case .failure(let refusal): return .refused(refusal.reason)
+        case .success(let next):
+            job.phase = "telling the workers"
+            show(job)
+            var pools = settings.pools
+            pools[keeper.pool] = next
+            guard begin(pools, { [unowned self] in moveKeys(of: job) }) else { return .refused("too many nodes") }
+            return .job(job.id)
+        }
+    }
+
     private func sync(_ keeper: PoolKeeper, _ name: String) -> JobAnswer {
-        let nodes = keeper.settings.allNodes
-        guard let place = nodes.firstIndex(where: { $0.label == name }) else {
-            let pool = keeper.settings.name
-            return .unknown(
-                "no node \"\(name)\" in pool \(pool); there are \(nodes.map(\.label).joined(separator: ", "))")
+        guard let place = keeper.settings.servers.firstIndex(where: { $0.label == name }) else {
+            return unknown(name, keeper)
         }
         guard isUp(keeper.first + place) else { return .refused("\(name) is down; it is filled once it answers") }
         return keeper.sync(place).map { .job($0.id) }
@@ -82,6 +109,7 @@ extension Control {
         }
         guard path.utf8.first == 0x2f, !path.utf8.contains(0) else { return .refused("\(path) is no absolute path") }
         if isDraining { return .refused("the proxy is stopping") }
+        if let reason = busy(index) { return .refused(reason) }
         if let run = archiving[index] { return .refused("job \(run.job.id) is under way in pool \(name)") }
         let pool = topology.pools[index]
         let isUp = topology.nodes[pool.nodes].map { $0.verdict.access == .full }

@@ -8,6 +8,8 @@ final class Job {
     let pool: Int
     /// The node that it is about, by its place in the pool.
     let place: Int?
+    /// Its name.
+    private let node: String?
     private let began: UInt64
     private let started: UInt64
     private var ended: UInt64?
@@ -34,8 +36,8 @@ final class Job {
     /// - Parameters:
     ///   - now: monotonic nanoseconds.
     ///   - unixTime: seconds.
-    init(id: Int, kind: String, pool: Int, place: Int?, now: UInt64, unixTime: UInt64) {
-        (self.id, self.kind, self.pool, self.place) = (id, kind, pool, place)
+    init(id: Int, kind: String, pool: Int, place: Int?, node: String?, now: UInt64, unixTime: UInt64) {
+        (self.id, self.kind, self.pool, self.place, self.node) = (id, kind, pool, place, node)
         (began, started) = (now, unixTime)
     }
 
@@ -85,7 +87,7 @@ final class Job {
 
     // MARK: For operators
 
-    func view(pool name: String, node: String?, now: UInt64) -> JobView {
+    func view(pool name: String, now: UInt64) -> JobView {
         var view = JobView(id: id, kind: kind, pool: name, node: node, started: started)
         (view.state, view.phase, view.outcome) = (state, phase, outcome)
         view.seconds = Double((ended ?? now) - began) / 1e9

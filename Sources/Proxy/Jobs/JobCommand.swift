@@ -2,6 +2,8 @@
 public enum JobCommand: Sendable, Equatable {
     /// Fills the node anew from the other copies, whatever its markers say.
     case sync(pool: String, node: String)
+    /// Moves the node's keys to the others, and has it leave the pool.
+    case drain(pool: String, node: String)
     /// Compares all copies of the pool's keys; with `repair`, corrects those that differ.
     ///
     /// - Parameter sample: one key in so many; 1 is all.
@@ -15,12 +17,16 @@ public enum JobCommand: Sendable, Equatable {
     case pause(job: Int)
     case resume(job: Int)
     case cancel(job: Int)
+    /// Reads the config again and takes it over.
+    case reload
 }
 
 /// What became of it.
 public enum JobAnswer: Sendable, Equatable {
     /// The job with that number was begun, or obeys.
     case job(Int)
+    /// It is done, or goes on by itself; in words.
+    case done(String)
     /// There is no such pool, node or job.
     case unknown(String)
     /// It cannot be done now, or never with this pool; why, and what to do.

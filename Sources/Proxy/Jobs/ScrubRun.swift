@@ -68,7 +68,8 @@ final class ScrubRun {
     /// All copies are to be relied on, and nobody else moves items.
     private var mayRun: Bool {
         keeper.filling == nil && keeper.adoption == nil && keeper.wanted.isEmpty && keeper.verifying == nil
-            && control.archiving[keeper.pool] == nil && !control.isDraining && keeper.fullNodes.allSatisfy(\.self)
+            && control.archiving[keeper.pool] == nil && control.change == nil && keeper.settings.moving == nil
+            && !control.isDraining && keeper.fullNodes.allSatisfy(\.self)
     }
 
     private func wait(until time: UInt64) {

@@ -27,7 +27,8 @@ extension FillingRun {
     }
 
     private func isSource(_ place: Int) -> Bool {
-        if case .full = plan.peers[place] { true } else { false }
+        guard place < plan.peers.count, case .full = plan.peers[place] else { return false }
+        return true
     }
 
     private func label(_ place: Int) -> String { keeper.settings.allNodes[place].label }

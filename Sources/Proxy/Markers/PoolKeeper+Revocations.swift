@@ -21,10 +21,10 @@ struct WaitingRevocation {
 /// Tells the other nodes that one missed a write.
 extension PoolKeeper {
     /// - Parameters:
-    ///   - sent: when the write was sent.
+    ///   - sent: when the write was sent; 0 is no write in particular.
     ///   - done: told whether some node keeps it.
     func revoke(_ place: Int, sent: UInt64, _ done: @escaping (Bool) -> Void) {
-        if markers.access(place, now: now) == .full {
+        if sent > 0, markers.access(place, now: now) == .full {
             control.logger.warning("node missed a write", metadata: control.describe(first + place, [:]))
         }
         markers.missedWrite(place)
@@ -35,6 +35,13 @@ extension PoolKeeper {
         next.done.append(done)
         waiting[place] = next
         if revocations[place] == nil { beginRevocation(of: place) }
+    }
+
+    /// Another keeper publishes it.
+    func missedWrite(_ place: Int) {
+        markers.missedWrite(place)
+        disturbed(place)
+        isChanged = true
     }
 
     /// For all that wait.

@@ -10,20 +10,24 @@ extension PoolKeeper {
 
     var workTime: UInt64 {
         if let filling { return filling.nextTime }
-        return adoption == nil && markers.isInformed && !control.isDraining ? workDue : .max
+        return adoption == nil && markers.isInformed && mayBegin ? workDue : .max
     }
 
+    /// While the nodes change there are workers that work by those before.
+    private var mayBegin: Bool { !control.isDraining && !isRetired && control.change == nil }
+
     func startWork() {
+        guard !isRetired else { return }
         filling?.work()
         control.archiving[pool]?.work()
         reviewWanted()
-        guard filling == nil, adoption == nil, markers.isInformed, now >= workDue, !control.isDraining else { return }
+        guard filling == nil, adoption == nil, markers.isInformed, now >= workDue, mayBegin else { return }
         (workDue, workPause) = (.max, pause(200...1000))
         let adoptable = markers.adoptable(now: now)
         if !adoptable.isEmpty {
             adoption = Adoption(of: adoptable, markers: markers, owner: owner, using: &control.generator)
             adopt()
-        } else if let target = markers.fillable(now: now, besides: heldOff) {
+        } else if let target = markers.fillable(now: now, besides: heldOff.union(leftOut)) {
             filling = FillingRun(
                 of: target, by: self,
                 job: wanted.removeValue(forKey: target) ?? control.newJob("fill", pool: pool, place: target))

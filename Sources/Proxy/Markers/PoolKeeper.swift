@@ -26,6 +26,10 @@ final class PoolKeeper {
     let pool: Int
     /// The pool's first node among all nodes.
     let first: Int
+    /// Its nodes among all nodes.
+    let numbers: Range<Int>
+    /// What it is the keeper of.
+    let placed: Pool
     let names: [String]
     let settings: PoolSettings
     /// Twice as often as it must be: a thread that the machine holds up for half a poll does not make a reading too old.
@@ -56,12 +60,18 @@ final class PoolKeeper {
     /// What the workers were told last that the markers are good for.
     private var trusted: UInt64 = 0
 
-    init(_ control: Control, pool: Int) {
+    /// The pool's nodes have changed, and another keeper is there. This one serves those who still work by the nodes
+    /// before, and begins nothing.
+    private(set) var isRetired = false
+
+    /// - Parameter earlier: that of the pool's nodes before.
+    init(_ control: Control, pool: Int, after earlier: PoolKeeper? = nil) {
         self.control = control
         self.pool = pool
         let topology = control.topology.pools[pool]
-        (first, settings) = (topology.firstNode, topology.settings)
-        names = settings.allNodes.map(\.ringName)
+        (first, settings, numbers) = (topology.firstNode, topology.settings, topology.nodes)
+        placed = topology
+        names = settings.servers.map(\.ringName)
         interval = max(settings.poll / 2, 1)
         let count = names.count
         markers = PoolMarkers(nodes: count, poll: settings.poll, timeout: settings.timeout)
@@ -74,8 +84,26 @@ final class PoolKeeper {
                 MarkerLink(
                     node: first + place, on: control.loop, timeout: settings.timeout,
                     connectTimeout: settings.connectTimeout, lost: { [unowned self] in lost(place) }))
+            guard let earlier, let origin = topology.origins[place] else { continue }
+            markers.inherit(place, from: origin - earlier.first, of: earlier.markers)
         }
         if settings.sync.scrub > 0 { scrub = ScrubRun(of: self) }
+    }
+
+    /// It has said that it came while keys move.
+    var isLatecomer = false
+
+    /// Another keeper is there.
+    func retire() {
+        isRetired = true
+        stopWork()
+        for job in wanted.values { job.end("the pool's nodes have changed", isDone: false, now: now) }
+        wanted = [:]
+    }
+
+    /// Nobody waits for it.
+    var isAtRest: Bool {
+        filling == nil && verifying == nil && revocations.allSatisfy { $0 == nil } && waiting.allSatisfy { $0 == nil }
     }
 
     var now: UInt64 { control.loop.now }
@@ -141,6 +169,9 @@ final class PoolKeeper {
         (polling[place].isUnderWay, polling[place].due) = (true, asked + interval)
         let poll = Poll(count: names.count)
         read(.ready, on: place) { poll.reading.ready = unsafe MarkerText.token(in: $0.span.bytes) }
+        read(.moving, on: place) { poll.reading.moving = unsafe MarkerText.token(in: $0.span.bytes) }
+        read(.moved, on: place) { poll.reading.moved = unsafe MarkerText.token(in: $0.span.bytes) }
+        read(.objection, on: place) { _ in poll.reading.hasObjection = true }
         read(.filling, on: place) { poll.reading.filling = unsafe Filling(text: $0.span.bytes) }
         for other in names.indices where other != place {
             read(.standing(of: other), on: place) {
@@ -169,10 +200,11 @@ final class PoolKeeper {
         polling[place].isUnderWay = false
         if polling[place].hasFailed {
             polling[place].hasFailed = false
-            control.apply(.succeeded, to: first + place, because: "markers")
+            if !isRetired { control.apply(.succeeded, to: first + place, because: "markers") }
         }
         markers.read(place, reading, asked: asked, now: now)
         isChanged = true
+        announce(on: place, reading)
     }
 
     /// A worker has lost a connection to the node: it wants a proof that is later than that.
@@ -187,7 +219,7 @@ final class PoolKeeper {
         markers.lost(place)
         disturbed(place)
         isChanged = true
-        control.apply(.failed, to: first + place, because: "markers")
+        if !isRetired { control.apply(.failed, to: first + place, because: "markers") }
     }
 
     /// The verdict on the node has changed.
@@ -245,7 +277,21 @@ final class PoolKeeper {
     /// The node is at another address now.
     func moved(_ place: Int) { links[place].fail() }
 
+    /// The place, by which markers go, of the node with this number: its server's.
+    func place(of number: Int) -> Int { placed.server(of: number) - first }
+
+    func isFull(_ place: Int) -> Bool { place < names.count && markers.access(place, now: now) == .full }
+
     var fullNodes: [Bool] { names.indices.map { markers.access($0, now: now) == .full } }
+
+    /// - Parameter number: among all nodes. A target is being filled, whatever its server is; see `MovingKeys`.
+    func verdict(onNumber number: Int, isUp: Bool) -> NodeVerdict {
+        var verdict = verdict(on: place(of: number), isUp: isUp)
+        guard number >= placed.servers.upperBound else { return verdict }
+        if verdict.access == .full { verdict.access = .syncing }
+        (verdict.provenAt, verdict.token, verdict.hasContents) = (0, 0, false)
+        return verdict
+    }
 
     func verdict(on place: Int, isUp: Bool) -> NodeVerdict {
         guard isUp else { return NodeVerdict(.none, isCovered: markers.isCovered(place, now: now)) }
@@ -260,7 +306,7 @@ final class PoolKeeper {
     /// Until when what was read is good.
     private func trust() {
         let time = markers.goodUntil
-        guard time != trusted else { return }
+        guard time != trusted, control.keeperInCharge(ofPool: pool) === self else { return }
         trusted = time
         for worker in control.workers { worker.send(.trusted(pool: pool, until: time)) }
     }

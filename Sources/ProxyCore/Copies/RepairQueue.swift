@@ -299,6 +299,32 @@ public final class RepairQueue {
         for index in 0..<heap.count { siftUp(from: index) }
     }
 
+    /// Keys of the pool wait to be repaired, and not only to be compared.
+    public func holdsRepairs(ofPool pool: UInt16) -> Bool {
+        for index in 0..<heap.count where entries[heap[index]].pool == pool {
+            if !entries[heap[index]].isCheck, !entries[heap[index]].isSuspicion { return true }
+        }
+        return false
+    }
+
+    /// Drops what waits of a pool, whose keys are elsewhere now; nothing of it is under way.
+    public func forget(pool: UInt16, counted stats: inout RepairStats) {
+        var others: [UInt32] = []
+        var own: [UInt32] = []
+        for index in 0..<heap.count {
+            if entries[heap[index]].pool == pool { own.append(heap[index]) } else { others.append(heap[index]) }
+        }
+        heap.removeAll()
+        for slot in others { enqueue(slot, at: entries[slot].due) }
+        for slot in own {
+            if entries[slot].isCheck {
+                endCheck(slot, repairAt: nil, counted: &stats)
+            } else {
+                abandon(slot, counted: &stats)
+            }
+        }
+    }
+
     func enqueue(_ slot: UInt32, at due: UInt64) {
         order &+= 1
         entries[slot].due = due

@@ -30,7 +30,9 @@ extension Engine {
     @inline(never)
     func considerCheck(of id: UInt32, _ bytes: RawSpan) {
         let pool = clients[id].pool
-        guard now >= checks[Int(pool)].due, clients[id].bodyLeft == 0, clients[id].flags.contains(.copies) else {
+        guard now >= checks[Int(pool)].due, clients[id].bodyLeft == 0, clients[id].flags.contains(.copies),
+            !clients[id].flags.contains(.held)
+        else {
             return
         }
         guard let head = reparse(bytes, pool: pool), head.keyCount > 0, !mayBeStale(head.verb) else { return }

@@ -17,8 +17,9 @@ extension Engine {
         var flags = Client.Flags.open
         if hasCopies(pool: UInt16(pool)) { flags.insert(.copies) }
         if readsElsewhere(pool: UInt16(pool)) { flags.insert(.readsElsewhere) }
+        if changes[pool].isUnderWay { flags.insert(.held) }
         return clients.take(
-            Client(pipelineLimit: UInt32(topology.pools[pool].pipelineLimit), flags: flags, pool: UInt16(pool)))
+            Client(pipelineLimit: owned[pool].pipelineLimit, flags: flags, pool: UInt16(pool)))
     }
 
     /// Bytes of a client. Returns how many were used up; the rest must be offered again with what comes after, or,
@@ -133,7 +134,7 @@ extension Engine {
     private func mayProceed(_ id: UInt32) -> Bool {
         let client = clients[id]
         let isFree =
-            client.flags.isDisjoint(with: [.ending, .broken, .exclusive]) && client.depth < client.pipelineLimit
+            client.flags.isDisjoint(with: [.ending, .broken, .exclusive, .held]) && client.depth < client.pipelineLimit
             && client.output.count < Self.outputHighWater && client.blockers == 0
             && (client.depth == 0 || hasRoom)
         return isFree || beginWaiting(id)
@@ -158,7 +159,7 @@ extension Engine {
         if client.bodyLeft > 0 {
             guard mayStreamMore(client) else { return }
         } else {
-            guard client.flags.isDisjoint(with: [.ending, .exclusive]), client.blockers == 0,
+            guard client.flags.isDisjoint(with: [.ending, .exclusive, .held]), client.blockers == 0,
                 client.depth <= client.pipelineLimit / 2, client.output.count <= Self.outputHighWater / 2
             else { return }
         }

@@ -10,6 +10,13 @@ struct Hedging: BitwiseCopyable {
     /// Its reads in the order in which they were sent, those that have been answered included.
     var first = none
     var last = none
+
+    /// Nil where the pool has no use for it.
+    init?(_ pool: Pool, number: Int) {
+        guard pool.read == .fastest, pool.copyCount > 1 else { return nil }
+        self.pool = UInt16(number)
+        policy = HedgePolicy(share: pool.hedge, timeout: pool.settings.timeout)
+    }
 }
 
 /// A read that may become slow.
@@ -125,6 +132,17 @@ extension Engine {
     /// Some of the line's answer has come, and not long ago.
     private func isAnswering(_ call: UInt32, _ patience: UInt64) -> Bool {
         calls[call].flags.contains(.started) && now < links[calls[call].link].progress &+ patience
+    }
+
+    /// Of a pool in which nothing is under way: what is kept begins anew, by its new settings.
+    func renewHedging(pool: Int) {
+        for index in 0..<hedgings.count where hedgings[index].pool == UInt16(pool) {
+            while hedgings[index].first != none { removeFirst(index) }
+            hedgings[index] = hedgings[hedgings.count - 1]
+            _ = hedgings.pop()
+            break
+        }
+        if let hedging = Hedging(owned[pool], number: pool) { hedgings.push(hedging) }
     }
 
     private func removeFirst(_ index: Int) {

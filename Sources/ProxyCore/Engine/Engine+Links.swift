@@ -89,6 +89,7 @@ extension Engine {
     /// Before anything is written: ends what this turn could not finish, and begins what it has led to.
     public func endReceiving() {
         if !fillWishes.isEmpty { beginFills() }
+        if isMoving { proceedMoves() }
         while let link = condemned.pop() {
             if link != none { fail(link: link, .memoryLimit) }
         }

@@ -131,6 +131,17 @@ extension Engine {
         planMissDeadline()
     }
 
+    /// Nobody waits for the node's revocations any longer, whatever becomes of them.
+    func giveUpMisses(of node: UInt32) {
+        let row = misses[Int(node)]
+        misses[Int(node)] = NodeMisses(round: row.round)
+        for first in [row.asked.first, row.later.first] {
+            var wait = first
+            while wait != none { wait = release(wait, isKept: false) }
+        }
+        planMissDeadline()
+    }
+
     private func takeOverdue(_ node: UInt32) -> UInt32? {
         misses.update(Int(node)) { takeOverdue(from: &$0.asked, node) ?? takeOverdue(from: &$0.later, node) }
     }
@@ -188,7 +199,7 @@ extension Engine {
     /// any case: what was copied between its flush and the others' is back.
     func noteMisses(ofFlush request: UInt32) {
         let pool = requests[request].pool
-        let fleet = nodes(ofPool: pool)
+        let fleet = servers(ofPool: pool)
         guard keepsMarkers(fleet.lowerBound) else { return }
         let waiting = requests[request].client == none ? none : request
         var piece = requests[request].firstPiece

@@ -45,7 +45,9 @@ extension Engine {
             doubted |= missed | overtaken
             missed = 0
         }
-        guard overlapped || fan.needsRepair || missed != 0 && isChanged || overtaken != 0 else { return }
+        guard overlapped || fan.needsRepair || missed != 0 && isChanged || overtaken != 0 || isEmptied(fan) else {
+            return
+        }
         let reason: RepairReason = missed != 0 ? .copyFailed : overlapped ? .overlap : .disagree
         let key = fan.head.key
         queues.withBytes(of: fan.line) { line in
@@ -56,6 +58,13 @@ extension Engine {
                     doubted: doubted, now: now, counted: &$0.repairs)
             }
         }
+    }
+
+    /// A copy that is being filled has lost the key to a command whose effect only the others know. Where it is to be read
+    /// soon, and for itself, as while keys move, it gets it back at once.
+    private func isEmptied(_ fan: Fan) -> Bool {
+        guard fan.isDeleting, fan.progress.late != 0, !fan.head.goesToAllCopies else { return false }
+        return unsafe pools[Int(fan.pool)]._withUnsafeGuaranteedRef { $0.isMoving }
     }
 
     /// Begins what is due.
@@ -281,7 +290,8 @@ extension Engine {
     /// When `tick` has something to do although nothing is late; `.max` is never.
     public var wakeup: UInt64 {
         let repair = min(nextMissDeadline, runs.count >= Self.repairLimit ? .max : repairs.nextDue ?? .max)
-        return hedgings.isEmpty ? repair : min(repair, nextHedge)
+        let next = hedgings.isEmpty ? repair : min(repair, nextHedge)
+        return isMoving ? min(next, now &+ Self.movePause) : next
     }
 
     /// Nothing that was put off waits any longer: before a stop.

@@ -53,7 +53,7 @@ extension Engine {
         requests[request].report = report
         if report == .flush { writes.beginFlush() }
         requests[request].pending = 1  // this function, so that no early failure ends the request
-        for node in nodes(ofPool: requests[request].pool) {
+        for node in servers(ofPool: requests[request].pool) {
             let piece = newPiece(of: request)
             guard nodes[node].isReachable else {
                 requests[request].flags.insert(.failed)
@@ -67,6 +67,12 @@ extension Engine {
         }
         requests[request].pending &-= 1
         if requests[request].pending == 0 { settle(request) }
+    }
+
+    /// Each once, as `nodes(ofPool:)` may not be while keys move.
+    func servers(ofPool pool: UInt16) -> Range<UInt32> {
+        let range = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.servers }
+        return UInt32(range.lowerBound)..<UInt32(range.upperBound)
     }
 
     func nodes(ofPool pool: UInt16) -> Range<UInt32> {
@@ -146,11 +152,11 @@ extension Engine {
     /// - Parameter stats: of all nodes of all pools, as all workers together have counted them.
     public func answer(figures request: UInt32, _ stats: [NodeStats]) {
         let pool = requests[request].pool
-        let range = nodes(ofPool: pool)
+        let range = servers(ofPool: pool)
         let views = range.map {
             NodeView(name: topology.nodes[Int($0)].settings.label, state: state(of: $0))
         }
-        let view = PoolView(name: topology.pools[Int(pool)].settings.name, nodes: views)
+        let view = PoolView(name: owned[Int(pool)].settings.name, nodes: views)
         let own = stats.dropFirst(Int(range.lowerBound)).prefix(range.count)
         add(bytes: view.nodeStatsText(Array(own)), to: request)
         requests[request].pending = 0
@@ -169,7 +175,7 @@ extension Engine {
 
     /// The lowest version among the pool's nodes: a client may rely on what all of them can do.
     private func answerVersion(_ request: UInt32) {
-        let known = nodes(ofPool: requests[request].pool).map { nodes[$0].version }.filter { $0 != .unknown }
+        let known = servers(ofPool: requests[request].pool).map { nodes[$0].version }.filter { $0 != .unknown }
         let text = "VERSION \(known.min() ?? Self.assumedVersion)\r\n"
         add(bytes: Array(text.utf8), to: request)
         settle(request)

@@ -61,6 +61,12 @@ public final class Engine {
     /// In use at once, by pool.
     let clientCounts = Stack<Int>()
     private(set) var topology: Topology
+    /// The same, by pool, as an owner.
+    var owned: [Pool]
+    /// By pool; and whether one of them is under way, or has come to its end in this turn.
+    let changes: Stack<PoolChange>
+    var isMoving = false
+    var hasMoved = false
     let limits: Limits
     /// Bytes of buffer from which on memory is short: behind it there is room for what one turn brings.
     let highMark: Int
@@ -129,14 +135,15 @@ public final class Engine {
     public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
         self.writes = writes
         writer = writes.join()
-        repairs =
-            topology.mayHaveCopies ? RepairQueue(seed: seed, writes: writes) : RepairQueue(entries: 4, seed: seed)
+        repairs = RepairQueue(seed: seed, writes: writes)
         runs = Table(limit: Self.repairLimit)
         fills = Table(limit: Self.fillLimit)
         hedgeWaits = Table(limit: Self.watchLimit)
         lineHedges = Table(limit: limits.rows / 8 + 1)
         unsafe pools = Stack()
         self.topology = topology
+        owned = topology.pools
+        changes = Stack()
         self.limits = limits
         highMark = limits.memory - min(max(limits.memory / 8, 2 * Self.largeValue), limits.memory / 2)
         random = seed | 1
@@ -145,7 +152,9 @@ public final class Engine {
         queues = ByteQueues(limit: limits.memory)
         let clientLimit = limits.clients.reduce(1, +)
         clients = Table(limit: clientLimit)
-        nodes = Table(limit: max(1, topology.nodes.count))
+        // Room for nodes that the config may name later: it costs nothing until then.
+        let nodeLimit = max(topology.nodes.count, Topology.nodeLimit)
+        nodes = Table(limit: nodeLimit)
         // Room for a request of every client beyond what `hasRoom` allows, and for a large block of each; for the
         // copies of as many writes as `hasRoomForFan` allows; and for repairs and fills.
         requests = Table(limit: 2 * limits.rows + clientLimit + 1024)
@@ -154,30 +163,29 @@ public final class Engine {
         fans = Table(limit: limits.rows + 1)
         // No write waits for more nodes than its key has copies, no flush for more than it has pieces.
         missWaits = Table(limit: 2 * limits.rows + 1024)
-        links = Table(limit: 4 * topology.nodes.count + clientLimit + 1024)
+        links = Table(limit: 4 * nodeLimit + clientLimit + 1024)
         for pool in topology.pools {
             unsafe pools.push(Unmanaged.passUnretained(pool))
             poolStats.push(PoolStats())
-            if pool.read == .fastest, pool.copyCount > 1 {
-                let policy = HedgePolicy(share: pool.hedge, timeout: pool.settings.timeout)
-                hedgings.push(Hedging(pool: UInt16(poolStats.count - 1), policy: policy))
-            }
+            if let hedging = Hedging(pool, number: poolStats.count - 1) { hedgings.push(hedging) }
+            changes.push(PoolChange())
             clientCounts.push(0)
             givenUp.push(GivenUp())
             moves.push(KeyMoves(patience: pool.settings.timeout))
             trusts.push(.max)
             checks.push(CheckState(due: pool.checkInterval > 0 ? 0 : .max))
         }
-        for node in topology.nodes {
-            let settings = topology.pools[node.pool].settings
+        addRows()
+        planChecks()
+    }
+
+    /// A row for each node of the topology that has none.
+    private func addRows() {
+        for node in topology.nodes[nodes.count...] {
             nodeStats.push(NodeStats())
-            _ = nodes.take(
-                NodeRow(
-                    pool: UInt16(node.pool), access: node.verdict.access, verdict: node.verdict,
-                    hasBeenDown: !node.isUp, timeout: settings.timeout, connectTimeout: settings.connectTimeout))
+            _ = nodes.take(NodeRow(node, of: topology.pools[node.pool].settings))
             misses.push(NodeMisses())
         }
-        planChecks()
     }
 
     /// The clock, read once for all that the turn brings.
@@ -191,7 +199,7 @@ public final class Engine {
     public var isBusy: Bool { calls.count > 0 }
 
     /// The earliest that anything begun now can be late, in nanoseconds.
-    public let shortestTimeout: UInt64
+    public internal(set) var shortestTimeout: UInt64
 
     /// Clients may have more than one request under way.
     var hasRoom: Bool { requests.count < limits.rows / 4 * 3 && calls.count < limits.rows / 4 * 3 }
@@ -206,17 +214,25 @@ public final class Engine {
         pieces.count + count <= limits.rows && calls.count + count <= limits.rows
     }
 
-    /// Takes over another generation of the same pools and nodes.
+    /// Takes over another generation of the same pools. What it says of nodes counts at once; a pool whose nodes have other
+    /// numbers stays as it is until `beginMoves`.
     public func adopt(_ next: Topology) {
-        precondition(next.nodes.count == topology.nodes.count && next.pools.count == topology.pools.count)
-        for index in next.pools.indices where next.pools[index] !== topology.pools[index] {
-            unsafe pools[index] = Unmanaged.passUnretained(next.pools[index])
+        precondition(next.pools.count == topology.pools.count && next.nodes.count >= topology.nodes.count)
+        topology = next
+        for index in next.pools.indices
+        where owned[index].firstNode == next.pools[index].firstNode && owned[index] !== next.pools[index] {
+            use(next.pools[index], as: index)
             rearrange(pool: index)
         }
+        addRows()
         // All before anything follows from one of them.
         for index in next.nodes.indices { nodes[UInt32(index)].verdict = next.nodes[index].verdict }
-        for node in 0..<UInt32(next.nodes.count) { judge(node) }
-        topology = next
+        for pool in 0..<UInt16(owned.count) { for node in nodes(ofPool: pool) { judge(node) } }
+    }
+
+    func use(_ pool: Pool, as index: Int) {
+        unsafe pools[index] = Unmanaged.passUnretained(pool)
+        owned[index] = pool
     }
 }
 

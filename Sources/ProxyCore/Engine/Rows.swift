@@ -31,10 +31,12 @@ struct Client: BitwiseCopyable {
         static let copies = Flags(rawValue: 1 << 9)
         /// And reads may go to other copies than the primary.
         static let readsElsewhere = Flags(rawValue: 1 << 10)
+        /// Its pool's nodes are about to change: see `Engine+Moves`.
+        static let held = Flags(rawValue: 1 << 11)
     }
 
     /// Of its pool. (In a row that is free, other things stand in its place, and in no other's.)
-    let pipelineLimit: UInt32
+    var pipelineLimit: UInt32
     /// Empty where the row is free.
     var flags: Flags
     var pool: UInt16
@@ -284,6 +286,12 @@ struct NodeRow: BitwiseCopyable {
     var version = ServerVersion.unknown
     var timeout: UInt64
     var connectTimeout: UInt64
+
+    init(_ node: Topology.Node, of pool: PoolSettings) {
+        self.pool = UInt16(node.pool)
+        (access, verdict, hasBeenDown) = (node.verdict.access, node.verdict, !node.isUp)
+        (timeout, connectTimeout) = (pool.timeout, pool.connectTimeout)
+    }
 
     @inline(__always)
     var isFull: Bool { access == .full }

@@ -118,6 +118,14 @@ public struct NodeHealth: Sendable, Equatable {
         }
     }
 
+    /// For another list of nodes: the answer to a probe that is under way may find nobody, so there is another at once.
+    func carriedOver(now: UInt64) -> NodeHealth {
+        guard case .down(_, let attempt, true) = state else { return self }
+        var copy = self
+        copy.state = .down(probeAt: now, attempt: attempt, isProbing: false)
+        return copy
+    }
+
     /// Whether a probe is to be started now; if so it counts as started, and its result must be applied.
     public mutating func startProbe(now: UInt64) -> Bool {
         guard case .down(let time, let attempt, false) = state, now >= time else { return false }

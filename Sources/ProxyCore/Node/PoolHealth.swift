@@ -33,6 +33,18 @@ public struct PoolHealth: Sendable, Equatable {
         farms = standbyCount == 0 ? [0..<nodeCount] : [0..<first, first..<nodeCount]
     }
 
+    /// After a change of settings.
+    ///
+    /// - Parameter origins: by place: the node's place before, or nil where it is new.
+    public init(_ settings: PoolSettings, from earlier: PoolHealth, origins: [Int?], now: UInt64) {
+        self.init(
+            nodeCount: settings.servers.count, standbyCount: settings.standby.count, policy: HealthPolicy(settings))
+        for (place, origin) in origins.prefix(nodes.count).enumerated() {
+            guard let origin else { continue }
+            nodes[place] = earlier.nodes[origin].carriedOver(now: now)
+        }
+    }
+
     /// By the node's place in the pool.
     public func isUp(_ node: Int) -> Bool { nodes[node].isUp }
 

@@ -23,14 +23,16 @@ public struct MarkerCommand: Equatable, Sendable {
     public let item: MarkerItem
     public let action: Action
 
-    public init(node: Int, item: MarkerItem, _ action: Action) {
+    /// Seconds that the item lives; 0 is for ever.
+    let life: UInt64
+
+    /// - Parameter life: in seconds; nil is as usual.
+    public init(node: Int, item: MarkerItem, _ action: Action, life: UInt64? = nil) {
+        self.life = life ?? (item == .lease ? Lease.life : 0)
         self.node = node
         self.item = item
         self.action = action
     }
-
-    /// Seconds that the item lives; 0 is for ever.
-    var life: UInt64 { item == .lease ? Lease.life : 0 }
 
     /// The command with its CR LF, value included: at most 400 bytes.
     public func bytes(names: [String]) -> [UInt8] {

@@ -10,6 +10,13 @@ public enum MarkerItem: Hashable, Sendable {
     case lease
     /// On every node, about another one, by its place in the pool: which of its tokens counts, and whether it does.
     case standing(of: Int)
+    /// On every node of a pool whose keys move: some proxy reads each where it was, and writes it there and where it is to
+    /// be, which is what it says. It expires unless it is renewed, as the next two.
+    case moving
+    /// The same, and the proxy reads each where it is to be.
+    case moved
+    /// Some proxy writes keys elsewhere than the former says.
+    case objection
     /// On a node that one proxy compares with the others: it expires when the next may.
     case scrub
     /// On every node, about another one whose keys are not where they belong, where keys have one copy.
@@ -30,6 +37,9 @@ public enum MarkerItem: Hashable, Sendable {
         case .ready: Array("__drover:ready".utf8)
         case .filling: Array("__drover:filling".utf8)
         case .lease: Array("__drover:lease".utf8)
+        case .moving: Array("__drover:moving".utf8)
+        case .moved: Array("__drover:moved".utf8)
+        case .objection: Array("__drover:objection".utf8)
         case .scrub: Array("__drover:scrub".utf8)
         case .tick: Array("__drover:tick".utf8)
         case .away(let node): Array("__drover:away:".utf8) + Self.spelling(names[node])

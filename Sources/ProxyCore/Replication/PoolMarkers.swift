@@ -6,6 +6,11 @@ public struct MarkerReading: Equatable, Sendable {
     public var standings: [Standing?]
     /// The node's CAS number, from the tick; 0 where it keeps none.
     public var cas: UInt64
+    /// Where keys go, by proxies that read them where they were, and by others that read them there.
+    public var moving: Token?
+    public var moved: Token?
+    /// Some proxy writes elsewhere.
+    public var hasObjection = false
 
     public init(ready: Token?, filling: Filling?, standings: [Standing?], cas: UInt64) {
         self.ready = ready
@@ -73,6 +78,24 @@ public struct PoolMarkers: Sendable {
     /// How long a filling waits after its announcement: until then every reading from before is too old, every write
     /// begun under it is over, and what a node had received before it stood still has been carried out.
     public var quietTime: UInt64 { lifetime.addingSaturated(timeout).addingSaturated(1_000_000_000) }
+
+    /// What this process knows of a node, and the node does not tell, from when the pool's nodes were others.
+    public mutating func inherit(_ node: Int, from origin: Int, of earlier: PoolMarkers) {
+        nodes[node].points = earlier.nodes[origin].points
+        nodes[node].revoked = earlier.nodes[origin].revoked
+        nodes[node].hasMissed = earlier.nodes[origin].hasMissed
+    }
+
+    // MARK: What other proxies say of keys that move
+
+    /// Some proxy that answers for a node writes keys elsewhere.
+    public var isOpposed: Bool { nodes.contains { $0.reading?.hasObjection == true } }
+
+    /// Some proxy reads keys where they were that are to be there.
+    public func isMoving(to places: Token) -> Bool { nodes.contains { $0.reading?.moving == places } }
+
+    /// Some proxy reads them where they are to be already.
+    public func hasMoved(to places: Token) -> Bool { nodes.contains { $0.reading?.moved == places } }
 
     // MARK: What happened
 

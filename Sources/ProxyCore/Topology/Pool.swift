@@ -11,6 +11,11 @@ public final class Pool: Sendable {
     public let firstNode: Int
     /// Its nodes among all nodes, its standby's included.
     public let nodes: Range<Int>
+    /// Those of them that are servers, each once; see `MovingKeys`.
+    public let servers: Range<Int>
+    /// By place: the number that the node had in the pool before this one, which it takes the place of; nil where it
+    /// had none. Empty where there was no pool before.
+    public let origins: [Int?]
     let hash: KeyHash
     let hashTag: HashTag?
     /// Over all nodes; but where load or chance decide, too, and others stand in for nodes that are down, those that are up.
@@ -29,6 +34,8 @@ public final class Pool: Sendable {
     let minLive: Int
     let read: PoolSettings.Read
     let onMiss: PoolSettings.OnMiss
+    /// Its keys are on their way to other nodes.
+    let isMoving: Bool
     /// Of 10,000 reads.
     let hedge: Int
     /// The least nanoseconds between two keys whose copies one worker compares; 0 is never.
@@ -45,10 +52,12 @@ public final class Pool: Sendable {
     /// - Parameters:
     ///   - keys: of each node.
     ///   - earlier: of the same settings and first node.
-    init(_ settings: PoolSettings, firstNode: Int, keys: [KeyPlace], earlier: Pool? = nil) {
+    init(_ settings: PoolSettings, firstNode: Int, keys: [KeyPlace], origins: [Int?] = [], earlier: Pool? = nil) {
         self.settings = settings
+        self.origins = origins
         self.firstNode = firstNode
         nodes = firstNode..<(firstNode + settings.allNodes.count)
+        servers = firstNode..<(firstNode + (settings.moving?.servers ?? settings.allNodes.count))
         hash = settings.hash
         hashTag = settings.hashTag
         pipelineLimit = UInt32(settings.limits.pipeline)
@@ -56,26 +65,30 @@ public final class Pool: Sendable {
         // With copies, load and chance say which is read, not where they are.
         isLeastLoaded = settings.distribution == .leastLoaded && !settings.hasCopies
         protocolLimits = settings.limits.protocolLimits
-        casTags =
-            settings.hasCopies || settings.bringsHome ? CASTag.tags(ofNodes: settings.allNodes.map(\.label)) : []
+        let hasTags = settings.hasCopies || settings.bringsHome
+        let tags = hasTags ? CASTag.tags(ofNodes: settings.servers.map(\.label)) : []
+        casTags = tags + (settings.moving?.serverOfTarget.map { tags[$0] } ?? [])
         let isHoming = settings.bringsHome && keys.contains { $0 == .joining || $0 == .leading }
         copyCount = isHoming ? 2 : settings.copies
         // While keys are brought home both places count, and the one that decides is read.
         acks = isHoming ? .all : settings.acks
         minLive = isHoming ? 1 : settings.minLive
         read = isHoming ? .primary : settings.read
-        onMiss = isHoming ? .miss : settings.onMiss
+        onMiss = isHoming ? .miss : settings.asksNext ? .next : settings.onMiss
+        isMoving = settings.moving != nil
         hedge = settings.hedge
         checkInterval = settings.hasCopies && settings.checks > 0 ? 1_000_000_000 / UInt64(settings.checks) : 0
         // A pool that is down altogether keeps its ring: its nodes answer for themselves.
         let isShort = keys.contains(.own) && keys.contains { $0 != .own }
         if settings.hasCopies {
             // Down nodes keep their places, so one placement serves all generations.
-            let placement = earlier?.placement ?? Placement(settings, firstNode: firstNode)
+            let placement =
+                earlier?.placement ?? settings.moving?.placement(firstNode: firstNode)
+                ?? Placement(settings, firstNode: firstNode)
             self.placement = placement
             unsafe lookup = .passUnretained(placement)
-            members = settings.nodes.indices.map { UInt32(firstNode + $0) }
             distributor = placement.ring
+            members = (0..<distributor.count).map { UInt32(firstNode + $0) }
             (self.keys, needsKeyOnly) = (nil, true)
             return
         }
@@ -100,6 +113,12 @@ public final class Pool: Sendable {
 
     convenience init(_ settings: PoolSettings, firstNode: Int, isUp: [Bool]) {
         self.init(settings, firstNode: firstNode, keys: isUp.map { $0 ? .own : .away })
+    }
+
+    /// The server of a node of the pool, which is another where the node is a target.
+    public func server(of node: Int) -> Int {
+        guard let moving = settings.moving, node >= servers.upperBound else { return node }
+        return firstNode + moving.serverOfTarget[node - servers.upperBound]
     }
 
     /// The node of a key, which is a range of `bytes`.

@@ -93,6 +93,10 @@ public struct PoolSettings: Sendable, Equatable {
     public var poll: UInt64 = 1_000_000_000
     public var sync = SyncSettings()
     public var limits = PoolLimits()
+    /// Its keys are on their way to other nodes; no file says so.
+    public internal(set) var moving: MovingKeys?
+    /// As with `on_miss: next`: while keys move, and until it is sure that all have.
+    var asksNext = false
 
     public init(name: String, listen: [Endpoint], nodes: [NodeSettings]) {
         self.name = name

@@ -3,14 +3,15 @@
 /// The control thread makes a new one whenever a verdict changes and hands it to every worker, so that all agree.
 public final class Topology: Sendable {
     public let pools: [Pool]
-    /// All nodes of all pools; a pool's are contiguous, its standby's last.
+    /// All nodes of all pools; a pool's are contiguous, its standby's last. Between them may be some that were a pool's
+    /// before its list of nodes was changed.
     public let nodes: [Node]
 
     public struct Node: Sendable {
         public let pool: Int
         public let farm: Farm
         public let settings: NodeSettings
-        public let verdict: NodeVerdict
+        public internal(set) var verdict: NodeVerdict
         /// In the proxy's own zone.
         public let isNear: Bool
 
@@ -18,45 +19,65 @@ public final class Topology: Sendable {
         public var isUp: Bool { verdict.access != .none }
     }
 
+    /// What a pool is made from.
+    struct Plan {
+        let settings: PoolSettings
+        let firstNode: Int
+        /// See `Pool.origins`.
+        var origins: [Int?] = []
+    }
+
     public convenience init(_ settings: [PoolSettings], verdict: (Int) -> NodeVerdict) {
-        self.init(settings, earlier: nil, verdict: verdict)
+        var plans: [Plan] = []
+        var first = 0
+        for pool in settings {
+            plans.append(Plan(settings: pool, firstNode: first))
+            first += pool.allNodes.count
+        }
+        self.init(plans, earlier: nil, verdict: verdict)
     }
 
     public convenience init(_ settings: [PoolSettings], isUp: (Int) -> Bool = { _ in true }) {
         self.init(settings) { NodeVerdict(isUp: isUp($0)) }
     }
 
-    /// - Parameter earlier: pools of the same settings, whose rings are kept where they are the same.
-    private init(_ settings: [PoolSettings], earlier: Topology?, verdict: (Int) -> NodeVerdict) {
-        var nodes: [Node] = []
+    /// - Parameters:
+    ///   - earlier: with as many pools; of those with the same first node the ring is kept where it is the same.
+    ///   - verdict: on the node with a number, whether it is of a pool now or was.
+    init(_ plans: [Plan], earlier: Topology?, verdict: (Int) -> NodeVerdict) {
+        var nodes = earlier?.nodes ?? []
+        for number in nodes.indices { nodes[number].verdict = verdict(number) }
         var pools: [Pool] = []
-        for (index, pool) in settings.enumerated() {
-            let first = nodes.count
+        for (index, plan) in plans.enumerated() {
+            let (pool, first) = (plan.settings, plan.firstNode)
             for (place, node) in pool.allNodes.enumerated() {
-                nodes.append(
-                    Node(
-                        pool: index, farm: place < pool.nodes.count ? .nodes : .standby, settings: node,
-                        verdict: verdict(nodes.count), isNear: node.zone != nil && node.zone == pool.ownZone))
+                let row = Node(
+                    pool: index, farm: place < pool.nodes.count ? .nodes : .standby, settings: node,
+                    verdict: verdict(first + place), isNear: node.zone != nil && node.zone == pool.ownZone)
+                // Numbers that a later pool has come before those of this one: they are written over.
+                while nodes.count <= first + place { nodes.append(row) }
+                nodes[first + place] = row
             }
-            let keys = nodes[first...].map(\.verdict.keys)
-            if let before = earlier?.pools[index],
-                pool.hasCopies || keys == earlier?.nodes[before.nodes].map(\.verdict.keys)
-            {
+            let before = earlier.flatMap { $0.pools[index].firstNode == first ? $0.pools[index] : nil }
+            let keys = (first..<(first + pool.allNodes.count)).map { nodes[$0].verdict.keys }
+            if let before, pool.hasCopies || keys == earlier?.nodes[before.nodes].map(\.verdict.keys) {
                 pools.append(before)
             } else {
-                pools.append(Pool(pool, firstNode: first, keys: keys, earlier: earlier?.pools[index]))
+                pools.append(
+                    Pool(pool, firstNode: first, keys: keys, origins: plan.origins, earlier: before))
             }
         }
         self.nodes = nodes
         self.pools = pools
     }
 
-    /// A key of some pool has more than one copy, or can have while it is brought home.
-    public var mayHaveCopies: Bool { pools.contains { $0.settings.hasCopies || $0.settings.bringsHome } }
+    /// The numbers of all pools' nodes, in the pools' order.
+    public var numbers: [Int] { pools.flatMap { Array($0.nodes) } }
 
     /// The same pools with other verdicts on their nodes.
     public func with(verdict: (Int) -> NodeVerdict) -> Topology {
-        Topology(pools.map(\.settings), earlier: self, verdict: verdict)
+        let plans = pools.map { Plan(settings: $0.settings, firstNode: $0.firstNode, origins: $0.origins) }
+        return Topology(plans, earlier: self, verdict: verdict)
     }
 
     public func with(isUp: (Int) -> Bool) -> Topology { with(verdict: { NodeVerdict(isUp: isUp($0)) }) }

@@ -56,6 +56,8 @@ final class World {
     /// Requests for all workers' figures that are not answered.
     private(set) var figures: [UInt32] = []
     var now: UInt64 = 1_000_000_000
+    /// Which of `nodes` the engine means by a number.
+    var server: (Int) -> Int = { $0 }
     /// Nodes that refuse connections.
     var refusing: Set<Int> = []
     /// Nil: all that there is moves at once. Else the most bytes that move at once, and the number is drawn.
@@ -267,7 +269,7 @@ final class World {
 
     private func open(link id: UInt32) {
         guard !engine.isClosed(link: id) else { return }
-        let node = engine.node(ofLink: id)
+        let node = server(engine.node(ofLink: id))
         if refusing.contains(node) {
             engine.linkLost(id, .connectFailed)
             return

@@ -1,0 +1,229 @@
+internal import Glibc
+internal import Logging
+internal import ProxyCore
+internal import Reactor
+internal import Sockets
+
+/// The config is read again, and taken over if it is right and can be. If not, nothing changes.
+extension Control {
+    /// Reads the config again when SIGHUP comes, from now on.
+    /// - Parameter text: of the config that runs.
+    public func reloads(_ text: [UInt8], _ read: @escaping () -> ConfigReading) {
+        (configText, readConfig) = (text, read)
+        _ = loop.watchSignal(SIGHUP, token: Self.hangup)
+    }
+
+    /// What an operator hears who asked for it.
+    func reload() -> JobAnswer {
+        guard let readConfig else { return .refused("this proxy has no config to read again") }
+        if isDraining { return .refused("the proxy is stopping") }
+        guard change == nil, isStarted else {
+            isReloadWanted = true
+            return .done("the config is read again when the change under way is over")
+        }
+        switch readConfig() {
+        case .refused(let reasons): return refuse(reasons)
+        case .settings(let wanted, let warnings):
+            for warning in warnings { logger.warning("config", metadata: ["warning": "\(warning)"]) }
+            return take(wanted)
+        }
+    }
+
+    private func refuse(_ reasons: [String]) -> JobAnswer {
+        for reason in reasons {
+            logger.error("config not taken over; the proxy goes on as before", metadata: ["reason": "\(reason)"])
+        }
+        return .refused(reasons.joined(separator: "\n"))
+    }
+
+    private func take(_ wanted: ConfigSource) -> JobAnswer {
+        let next = SettingsChange(from: settings, to: wanted.settings)
+        guard next.refusals.isEmpty else { return refuse(next.refusals.map { "\(wanted.file): \($0)" }) }
+        guard !next.changed.isEmpty else {
+            configText = wanted.text
+            logger.notice("config is read again: nothing in it has changed")
+            return .done("nothing has changed")
+        }
+        let isBegun = begin(next.pools) { [unowned self] in
+            for name in next.changed {
+                logger.notice("config is taken over", metadata: ["pool": "\(name)"])
+                moveKeys(ofPool: name)
+            }
+        }
+        guard isBegun else { return refuse(["\(wanted.file): more than \(Topology.nodeLimit) nodes"]) }
+        for name in next.changed { run(ofPool: name)?.end("the config has changed once more") }
+        configText = wanted.text
+        return .done("taken over: \(next.changed.map { "pool \($0)" }.joined(separator: ", "))")
+    }
+}
+
+/// Keys that go to other nodes.
+extension Control {
+    private func run(ofPool name: String) -> MoveRun? { moves.values.first { settings.pools[$0.index].name == name } }
+
+    /// All workers write to both places, where the pool's keys have to go elsewhere.
+    private func moveKeys(ofPool name: String) {
+        guard let index = settings.pools.firstIndex(where: { $0.name == name }), settings.pools[index].moving != nil
+        else { return }
+        let job = newJob("move", pool: index, place: nil)
+        show(job)
+        moveKeys(of: job)
+    }
+
+    func moveKeys(of job: Job) {
+        let pool = settings.pools[job.pool]
+        logger.notice("keys begin to move", metadata: ["pool": "\(pool.name)", "job": "\(job.id)"])
+        moves[job.pool] = MoveRun(job.pool, job, pool, self)
+    }
+
+    /// Who has left the pool misses what is written from now on: it must not be taken for full when it comes back.
+    private func revokeLeavers() {
+        for keeper in retired {
+            guard let now = keepers[keeper.pool] else { continue }
+            for (place, name) in keeper.names.enumerated() where !now.names.contains(name) {
+                keeper.revoke(place, sent: 0) { _ in }
+            }
+        }
+    }
+}
+
+/// From one topology to another.
+extension Control {
+    /// For names to be resolved, beside the nodes' own timeouts, in nanoseconds.
+    private static var namePatience: UInt64 { 1_000_000_000 }
+
+    /// Has the workers go over to other settings of the same pools; false where there are too many nodes.
+    func begin(_ pools: [PoolSettings], _ done: @escaping () -> Void) -> Bool {
+        let before = topology
+        let next = before.changed(to: pools) { pool, origin in
+            origin.map { before.nodes[$0].verdict }
+                ?? (pool.hasCopies ? NodeVerdict(.none, isCovered: false) : NodeVerdict(isUp: true))
+        }
+        guard let next else { return false }
+        let changed = next.pools.indices.filter { next.pools[$0].firstNode != before.pools[$0].firstNode }
+        let patience = changed.map { pools[$0].connectTimeout + pools[$0].timeout }.max() ?? 0
+        change = RunningChange(
+            pools: changed.map { pools[$0].name }, deadline: loop.now + patience + Self.namePatience, done: done)
+        settings.pools = pools
+        aliases = [:]
+        var formerHomes: [Int: HomeKeeper] = [:]
+        for index in changed {
+            for (place, number) in next.pools[index].nodes.enumerated() {
+                if let origin = next.pools[index].origins[place] { aliases[origin] = number }
+            }
+            health[index] = PoolHealth(
+                pools[index], from: health[index],
+                origins: next.pools[index].origins.map { $0.map { $0 - before.pools[index].firstNode } }, now: loop.now)
+            retire(keepers[index])
+            formerHomes[index] = homes[index]
+            homes[index] = nil
+            archiving[index].map { cancelPass(of: $0.job) }
+        }
+        topology = next
+        prepareNodes(ofPools: changed, after: formerHomes)
+        for worker in workers { worker.send(.adopt(topology)) }
+        return true
+    }
+
+    private func prepareNodes(ofPools changed: [Int], after homes: [Int: HomeKeeper]) {
+        for number in addresses.count..<max(addresses.count, topology.nodes.count) {
+            addresses.append(nil)
+            resolvableAt.append(0)
+            owesProof.append(0)
+            precondition(addresses.count == number + 1)
+        }
+        for index in changed {
+            let pool = topology.pools[index]
+            for (place, number) in pool.nodes.enumerated() {
+                (resolvableAt[number], owesProof[number]) = (0, 0)
+                addresses[number] = SocketAddress(endpoint: topology.nodes[number].settings.address)
+                if let origin = pool.origins[place] {
+                    (addresses[number], owesProof[number]) = (addresses[origin], owesProof[origin])
+                }
+                for worker in workers { worker.send(.address(node: number, addresses[number])) }
+            }
+            if pool.copyCount > 1 {
+                keepers[index] = PoolKeeper(self, pool: index, after: retired.last { $0.pool == index })
+            }
+            if pool.settings.bringsHome {
+                let home = HomeKeeper(self, pool: index)
+                home.begin(after: homes[index], origins: pool.origins)
+                self.homes[index] = home
+            }
+            answering[index] = .whole
+            reach[index] = .whole
+        }
+        resolveNames()
+    }
+
+    /// It ends what it was doing, and still serves those who work by the settings before.
+    private func retire(_ keeper: PoolKeeper?) {
+        guard let keeper else { return }
+        keeper.retire()
+        retired.append(keeper)
+    }
+
+    /// In each turn of the loop.
+    func proceedChange() {
+        retired.removeAll { keeper in
+            guard change == nil, keeper.isAtRest else { return false }
+            return true
+        }
+        guard let change else {
+            if isReloadWanted, isStarted, !isDraining {
+                isReloadWanted = false
+                _ = reload()
+            }
+            return
+        }
+        if !change.isAnnounced, loop.now >= change.deadline || isPrepared {
+            change.isAnnounced = true
+            for keeper in keepers where keeper?.isInformed == false { keeper?.giveUpUnknown() }
+            publish()
+            change.awaited = Set(workers.indices).subtracting(stopped)
+            for worker in workers { worker.send(.move) }
+        }
+        guard change.isAnnounced, change.awaited.subtracting(stopped).isEmpty else { return }
+        self.change = nil
+        revokeLeavers()
+        for index in topology.pools.indices where change.pools.contains(topology.pools[index].settings.name) {
+            if keepers[index] != nil { measureReach(of: index) }
+            tellReach(of: index)
+        }
+        change.done()
+    }
+
+    private var isPrepared: Bool {
+        topology.numbers.allSatisfy { addresses[$0] != nil } && keepers.allSatisfy { $0?.isInformed != false }
+    }
+
+    /// When `proceedChange` has something to do although nothing is ready.
+    var changeTime: UInt64 {
+        if let change, !change.isAnnounced { return change.deadline }
+        return change == nil && isReloadWanted && isStarted && !isDraining ? loop.now : .max
+    }
+
+    // MARK: Numbers
+
+    /// The number that a node has now, by one that it has or had; nil where it is in no pool any more.
+    func current(_ number: Int) -> Int? {
+        guard number < topology.nodes.count else { return nil }
+        let isCurrent = topology.pools[topology.nodes[number].pool].nodes.contains(number)
+        return isCurrent ? number : aliases[number]
+    }
+
+    /// The keeper that knows the node by this number.
+    func keeper(of number: Int) -> PoolKeeper? {
+        guard number < topology.nodes.count, !keepers.isEmpty else { return nil }
+        let pool = topology.nodes[number].pool
+        if let keeper = keepers[pool], keeper.numbers.contains(number) { return keeper }
+        return retired.last { $0.pool == pool && $0.numbers.contains(number) }
+    }
+
+    /// Whose word on the pool's nodes counts: that of the keeper before until the new one knows as much.
+    func keeperInCharge(ofPool pool: Int) -> PoolKeeper? {
+        guard let keeper = keepers[pool] else { return nil }
+        guard change != nil, !keeper.isInformed else { return keeper }
+        return retired.last { $0.pool == pool } ?? keeper
+    }
+}

@@ -1,0 +1,164 @@
+/// How the keys of a pool come to other nodes: told what has happened, it says what to do next.
+///
+///     write both, read old:   quiet time ▶ nobody writes elsewhere, all servers full
+///                                        ▶ each target: copy, until a pass adds little ▶ verify
+///     write both, read new:   nobody reads the old places any more
+///     write and read new:     what is left at the old places is dropped
+///
+/// Any number of proxies do this at once, each by itself; as soon as one sees that another has gone on, it does too.
+///
+/// A write that a target misses revokes its server, so what proves a server full proves that its targets have missed
+/// nothing: with any other token than at the beginning, or when somebody writes elsewhere, all begins anew.
+public struct MovePlan: Sendable {
+    public enum Step: Equatable, Sendable {
+        case wait(until: UInt64)
+        /// Until `now` is told something else.
+        case await(Wanted)
+        /// By index of the target.
+        case pass(FillingPlan.Pass, target: Int)
+        /// All workers read at the new places.
+        case moveReads
+        /// All workers write at the new places only.
+        case leave
+        /// What the server of this target has of keys that are elsewhere now; by index of the target on the way back.
+        case drop(target: Int)
+        case over
+    }
+
+    public enum Wanted: Equatable, Sendable { case servers, agreement, others }
+
+    /// What the pool's markers say.
+    public struct Situation: Equatable, Sendable {
+        /// Of all servers of the new places, if all are full.
+        public var tokens: [UInt64]?
+        /// Some proxy writes keys elsewhere.
+        public var isOpposed = false
+        /// Some proxy reads keys where they were.
+        public var isMoving = false
+        /// Some proxy reads keys where they are to be.
+        public var hasMoved = false
+
+        public init(tokens: [UInt64]?) { self.tokens = tokens }
+
+        public init(tokens: [UInt64]?, isOpposed: Bool, isMoving: Bool, hasMoved: Bool) {
+            (self.tokens, self.isOpposed, self.isMoving, self.hasMoved) = (tokens, isOpposed, isMoving, hasMoved)
+        }
+    }
+
+    private enum State: Equatable, Sendable {
+        case quiet, servers
+        case copy(Int, number: Int), verify(Int, number: Int)
+        case moving
+        case others, leaving
+        case drop(Int)
+        case over
+    }
+
+    static let fewItems = 10
+    static let fewShare = 500
+    static let passLimit = 8
+
+    private var state = State.quiet
+    private let quietUntil: UInt64
+    private let targets: Int
+    private let drops: Int
+    private let verifies: Bool
+    /// Of the servers, when the round began.
+    private var tokens: [UInt64]?
+    private var isOpposed = false
+
+    /// - Parameters:
+    ///   - quietUntil: by then every proxy has said what it writes by, and what was sent before has landed.
+    ///   - targets: rows to be filled.
+    ///   - drops: servers to be relieved of what they have no longer.
+    public init(quietUntil: UInt64, targets: Int, drops: Int, verifies: Bool) {
+        (self.quietUntil, self.targets, self.drops, self.verifies) = (quietUntil, targets, drops, verifies)
+    }
+
+    /// Reads have not moved: it can still be taken back.
+    public var isReversible: Bool {
+        switch state {
+        case .quiet, .servers, .copy, .verify: true
+        case .moving, .others, .leaving, .drop, .over: false
+        }
+    }
+
+    public func step(now: UInt64) -> Step {
+        switch state {
+        case .quiet: now < quietUntil ? .wait(until: quietUntil) : .await(.servers)
+        case .servers: .await(isOpposed ? .agreement : .servers)
+        case .copy(let target, let number): .pass(.copy(number: number), target: target)
+        case .verify(let target, _): .pass(.verify, target: target)
+        case .moving: .moveReads
+        case .others: .await(.others)
+        case .leaving: .leave
+        case .drop(let target): .drop(target: target)
+        case .over: .over
+        }
+    }
+
+    /// To be told before each step.
+    ///
+    /// - Returns: false when what is under way is of no use any more.
+    public mutating func look(at situation: Situation, now: UInt64) -> Bool {
+        isOpposed = situation.isOpposed && !situation.hasMoved
+        switch state {
+        case .quiet where now >= quietUntil, .servers:
+            state = .servers
+            guard let tokens = situation.tokens, !isOpposed else { return true }
+            self.tokens = tokens
+            // What one has done need not be done again.
+            state = situation.hasMoved || targets == 0 ? .moving : .copy(0, number: 1)
+            return true
+        case .copy, .verify, .moving:
+            let wasPassing = isPassing
+            if isOpposed || situation.tokens != tokens {
+                state = .servers
+            } else if situation.hasMoved {
+                state = .moving
+            }
+            return isPassing == wasPassing
+        case .others:
+            if !situation.isMoving { state = .leaving }
+            return true
+        case .quiet, .leaving, .drop, .over: return true
+        }
+    }
+
+    private var isPassing: Bool {
+        switch state {
+        case .copy, .verify: true
+        default: false
+        }
+    }
+
+    /// Numbers as `FillingPlan.passed` has them.
+    public mutating func passed(changed: Int, of total: Int, isWhole: Bool) {
+        if case .drop(let target) = state { return endDrop(target) }
+        // One node did not answer, or went or came: who is full will tell.
+        guard isWhole || !isPassing else { return state = .servers }
+        let isLittle = changed < max(Self.fewItems, total / Self.fewShare)
+        switch state {
+        case .copy(let target, let number) where !isLittle && number < Self.passLimit:
+            state = .copy(target, number: number + 1)
+        case .copy(let target, let number) where verifies: state = .verify(target, number: number)
+        // Once reads have moved, what is missing is a miss.
+        case .verify(let target, let number) where changed > 0 && number < Self.passLimit:
+            state = .copy(target, number: number + 1)
+        case .copy(let target, _), .verify(let target, _):
+            state = target + 1 < targets ? .copy(target + 1, number: 1) : .moving
+        default: break
+        }
+    }
+
+    private mutating func endDrop(_ target: Int) { state = target + 1 < drops ? .drop(target + 1) : .over }
+
+    /// What a step asked of all workers is done.
+    public mutating func done() {
+        switch state {
+        case .moving: state = .others
+        case .leaving: state = drops > 0 ? .drop(0) : .over
+        default: break
+        }
+    }
+}
