@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Distribution
 internal import MemcacheProtocol
 internal import Telemetry
 
@@ -165,8 +166,24 @@ extension Engine {
 
     /// memcached drops the old value of a key whose new one is too large, so that nothing stale outlives it.
     private func dropOldValue(_ refusal: Refusal, _ bytes: RawSpan, pool: UInt16) {
-        let node =
-            refusal.dropsBase64 ? nodeOfDecodedKey(pool: pool) : node(for: refusal.drops, in: bytes, pool: pool)
+        guard hasCopies(pool: pool) else {
+            let node =
+                refusal.dropsBase64 ? nodeOfDecodedKey(pool: pool) : node(for: refusal.drops, in: bytes, pool: pool)
+            return dropOldValue(refusal, bytes, pool: pool, on: node)
+        }
+        let key = bytes.extracting(refusal.drops.start..<refusal.drops.end)
+        let place = refusal.dropsBase64 ? hashOfDecodedKey(pool: pool) : hash(of: refusal.drops, in: bytes, pool: pool)
+        let all = copies(of: place, pool: pool)
+        for index in all.indices { dropOldValue(refusal, bytes, pool: pool, on: all[index]) }
+        // Nobody waits for the answers, and another write may come between them.
+        poolStats.update(Int(pool)) {
+            _ = repairs.add(
+                key, isBase64: refusal.dropsBase64, hash: WriteTable.hash(place, pool: pool), pool: pool,
+                reason: .overlap, now: now, counted: &$0.repairs)
+        }
+    }
+
+    private func dropOldValue(_ refusal: Refusal, _ bytes: RawSpan, pool: UInt16, on node: UInt32) {
         guard nodes[node].isReachable else { return }
         let request = requests.take(Request(client: none, verb: .metaDelete, flags: .quiet, pool: pool, started: now))
         guard let call = newCall(for: request, verb: .metaDelete, to: node) else { return }

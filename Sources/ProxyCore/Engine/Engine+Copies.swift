@@ -12,7 +12,7 @@ extension Engine {
     }
 
     /// Of the key that the parser decoded last.
-    private func hashOfDecodedKey(pool: UInt16) -> UInt64 {
+    func hashOfDecodedKey(pool: UInt16) -> UInt64 {
         let key = parser.decodedKey
         return unsafe hash(of: ByteRange(offset: 0, length: parser.decodedLength), in: key.span.bytes, pool: pool)
     }

@@ -45,6 +45,21 @@ struct CopiesReplyTests {
         #expect(plain.count == 2 && plain.allSatisfy { !$0.contains(shown) && $0.hasSuffix(" q") }, "\(plain)")
     }
 
+    /// The second copy kept it, for whoever read that one.
+    @Test func aValueOverTheLimitTakesTheOldOneFromAllCopies() {
+        let client = world.connect()
+        _ = world.ask("set k 0 0 1\r\nx\r\nms bGFyZ2U= 1 b\r\ny\r\n", from: client)
+        #expect(world.nodes.reduce(0) { $0 + $1.items.count } == 4)
+        let body = String(repeating: "v", count: 1 << 20 + 1)
+        for line in ["set k 0 0 \(body.utf8.count)", "ms bGFyZ2U= \(body.utf8.count) b"] {
+            #expect(
+                world.ask("\(line)\r\n\(body)\r\n", from: client) == "SERVER_ERROR object too large for cache\r\n")
+        }
+        world.settle()
+        #expect(world.nodes.allSatisfy { $0.items.isEmpty })
+        world.expectRest()
+    }
+
     @Test func aGatOfAKeyTwiceFindsItExpiredTheSecondTime() {
         let client = world.connect()
         _ = world.ask("set k 0 0 1\r\nx\r\nset l 0 0 1\r\ny\r\n", from: client)
