@@ -74,8 +74,8 @@ final class HomeKeeper {
         }
     }
 
-    /// Another keeper is there; what is under way for a node's keys begins anew with it.
-    private func retire() {
+    /// Another keeper is there, or none is needed; what is under way for a node's keys begins anew with it.
+    func retire() {
         if let job {
             control.cancelPass(of: job)
             job.end("the pool's nodes have changed", isDone: false, now: now)

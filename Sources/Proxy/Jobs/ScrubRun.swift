@@ -58,8 +58,9 @@ final class ScrubRun {
     func work() {
         guard !isStopped, !isAsking else { return }
         if let job, job.pass != nil {
-            // What is being copied would have to be given up for lost.
-            if !isCopying, !mayRun { control.cancelPass(of: job) }
+            // What is being copied would have to be given up for lost; but a source that has missed a write proves
+            // nothing any more.
+            if isCopying ? !isWhole : !mayRun { control.cancelPass(of: job) }
         } else if keeper.now >= due {
             if mayRun, job?.isPaused != true { claim() } else { wait(until: keeper.now + min(every, Self.retryPause)) }
         }
@@ -69,8 +70,10 @@ final class ScrubRun {
     private var mayRun: Bool {
         keeper.filling == nil && keeper.adoption == nil && keeper.wanted.isEmpty && keeper.verifying == nil
             && control.archiving[keeper.pool] == nil && control.change == nil && keeper.settings.moving == nil
-            && !control.isDraining && keeper.fullNodes.allSatisfy(\.self)
+            && !control.isDraining && isWhole && !keeper.markers.hasLosses
     }
+
+    private var isWhole: Bool { keeper.fullNodes.allSatisfy(\.self) }
 
     private func wait(until time: UInt64) {
         due = time
@@ -119,7 +122,7 @@ final class ScrubRun {
             guard let self else { return }
             isCopying = false
             // What was added and not looked at again may be what a client has deleted.
-            if !end.isWhole { keeper.revoke(target, sent: 0) { _ in } }
+            if !end.isWhole, end.hasWorked { keeper.revoke(target, sent: 0) { _ in } }
             next()
         }
     }

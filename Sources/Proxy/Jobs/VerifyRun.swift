@@ -25,6 +25,7 @@ final class VerifyRun {
     }
 
     func begin() {
+        guard !keeper.isRetired else { return end("the pool's nodes have changed") }
         guard let target = left.first else { return end(nil) }
         left.removeFirst()
         job.phase = "verifying \(keeper.settings.allNodes[target].label)"
@@ -36,11 +37,12 @@ final class VerifyRun {
     }
 
     private func copy(to target: Int) {
+        guard !keeper.isRetired else { return end("the pool's nodes have changed") }
         job.phase = "repairing \(keeper.settings.allNodes[target].label)"
         run(.copy(number: 1), on: target) { [weak self] end in
             guard let self else { return }
             // What was added and not looked at again may be what a client has deleted.
-            if !end.isWhole { keeper.revoke(target, sent: 0) { _ in } }
+            if !end.isWhole, end.hasWorked { keeper.revoke(target, sent: 0) { _ in } }
             goOn(after: end)
         }
     }

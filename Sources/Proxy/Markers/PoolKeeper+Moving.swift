@@ -4,8 +4,10 @@ internal import ProxyCore
 /// Proxies do not know of each other: by these items on the nodes they see to it that all write a key that moves both where
 /// it was and where it is to be as long as one of them reads it where it was.
 extension PoolKeeper {
-    /// Seconds that such an item lives: some polls.
-    private var life: UInt64 { 2 + 3 * (settings.poll / 1_000_000_000 + 1) }
+    /// Seconds that such an item lives: some polls, and as long as workers may take to go over, when nothing is said.
+    private var life: UInt64 {
+        4 + (3 * settings.poll + settings.connectTimeout + 3 * settings.timeout) / 1_000_000_000 + 3
+    }
 
     /// Servers that some proxy leaves out: it writes by the places before, and does not know of them.
     var leftOut: Set<Int> {

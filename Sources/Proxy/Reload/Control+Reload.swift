@@ -137,7 +137,10 @@ extension Control {
             for (place, number) in pool.nodes.enumerated() {
                 (resolvableAt[number], owesProof[number]) = (0, 0)
                 addresses[number] = SocketAddress(endpoint: topology.nodes[number].settings.address)
-                if let origin = pool.origins[place] {
+                let server = pool.server(of: number)
+                if server != number {
+                    (addresses[number], resolvableAt[number]) = (addresses[server], resolvableAt[server])
+                } else if let origin = pool.origins[place] {
                     (addresses[number], owesProof[number]) = (addresses[origin], owesProof[origin])
                 }
                 for worker in workers { worker.send(.address(node: number, addresses[number])) }
@@ -149,6 +152,8 @@ extension Control {
                 let home = HomeKeeper(self, pool: index)
                 home.begin(after: homes[index], origins: pool.origins)
                 self.homes[index] = home
+            } else {
+                homes[index]?.retire()
             }
             answering[index] = .whole
             reach[index] = .whole

@@ -30,7 +30,8 @@ final class MoveRun {
         plan = MovePlan(
             quietUntil: now.addingSaturated(control.keepers[index]?.markers.quietTime ?? 0),
             targets: moving.allNodes.count - moving.servers.count, drops: left?.targets.count ?? 0,
-            verifies: moving.sync.verify != .none)
+            // Nothing is cleaned here: what stands in a place that keys move to is proven by this alone.
+            verifies: true)
         job.cancelled = { [weak self] in self?.cancel() }
     }
 
@@ -140,7 +141,9 @@ final class MoveRun {
         case .verify: job.phase = "verifying \(label)"
         }
         isBusy = true
-        control.start(pass, of: job, target: place, isFull: { keeper.isFull($0) }) { [weak self] in self?.passed($0) }
+        control.start(
+            pass, of: job, target: place, isFull: { keeper.isFull($0) }, change: { $0.sample = 1 }
+        ) { [weak self] in self?.passed($0) }
     }
 
     private func passed(_ end: PassEnd) {

@@ -89,6 +89,8 @@ struct PassEnd: Sendable {
     var report: TransferReport
     /// Why it is not whole.
     var problem: PassProblem?
+    /// It came further than to list its items.
+    var hasWorked = true
     /// What an operator should read of: the damage of a backup, place by place.
     var notes: [String] = []
 }

@@ -127,7 +127,9 @@ final class PassRunner: TransferWork {
         lanes = []
         spills = [:]
         strays = [:]
-        end = PassEnd(id: order.id, changed: changed, total: known + report.present, report: report, problem: problem)
+        end = PassEnd(
+            id: order.id, changed: changed, total: known + report.present, report: report, problem: problem,
+            hasWorked: stage == .working)
     }
 
     // MARK: Listing

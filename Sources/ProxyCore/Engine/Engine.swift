@@ -222,7 +222,7 @@ public final class Engine {
         for index in next.pools.indices
         where owned[index].firstNode == next.pools[index].firstNode && owned[index] !== next.pools[index] {
             use(next.pools[index], as: index)
-            rearrange(pool: index)
+            if next.pools[index].settings.bringsHome { rearrange(pool: index) }
         }
         addRows()
         // All before anything follows from one of them.

@@ -101,8 +101,6 @@ public struct HomePlan: Sendable {
     static let copyLimit = 8
     static let mendLimit = 4
     static let dropLimit = 5
-    /// In a row: then it is not to be.
-    static let failureLimit = 5
     /// Before anything is tried again.
     static let pause: UInt64 = 1_000_000_000
 
@@ -204,9 +202,11 @@ public struct HomePlan: Sendable {
     /// The connection to the node that is brought home was lost: it may be another process.
     public mutating func disturbed(now: UInt64) { if stage?.isReturning == true { fail(now: now) } }
 
+    /// Tried again, more and more slowly: what was acknowledged meanwhile is on the stand-ins, and stays there.
     private mutating func fail(now: UInt64) {
+        restart(now: now)
+        dueTime = now.addingSaturated((Self.pause / 4) << UInt64(min(failures, 4)))
         failures += 1
-        if failures == Self.failureLimit { giveUp() } else { restart(now: now) }
     }
 
     /// A write may be missing on the node that another has taken.
@@ -370,7 +370,7 @@ public struct HomePlan: Sendable {
 
     /// The node is used as it is.
     private mutating func giveUp() {
-        (isHopeless, failures) = (true, 0)
+        isHopeless = true
         places[node] = .home
         finish()
     }
