@@ -84,22 +84,17 @@ final class CheckingClient: Sendable {
     private let isOver = SharedBox(false)
     private let thread: TestThread<[String: String]>
 
-    convenience init(_ address: ServerAddress, number: Int, seed: UInt64) {
-        self.init([address], number: number, seed: seed)
-    }
-
-    /// - Parameter addresses: each thing is asked of one of these, drawn by chance.
-    init(_ addresses: [ServerAddress], number: Int, seed: UInt64) {
+    init(_ address: ServerAddress, number: Int, seed: UInt64) {
         let isOver = isOver
         thread = TestThread {
-            let clients = try addresses.map { try RawClient($0, patience: 30) }
+            let client = try RawClient(address, patience: 30)
             var random = SeededGenerator(seed: seed &+ UInt64(number))
             var known: [String: String] = [:]
             var step = 0
             while !isOver.value {
                 step += 1
                 let key = "c\(number)-\(random.pick(0..<200) * 7919)"
-                try Self.step(random.pick(clients), key, "\(step)", &random, &known)
+                try Self.step(client, key, "\(step)", &random, &known)
             }
             return known
         }
