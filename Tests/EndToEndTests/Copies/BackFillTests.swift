@@ -60,7 +60,7 @@ struct BackFillTests {
     }
 
     /// Readers fill an old value back while a writer replaces or deletes it.
-    @Test(.timeLimit(.minutes(3)), arguments: Self.settings)
+    @Test(.timeLimit(.minutes(20)), arguments: Self.settings)
     func nothingNewerIsOverwritten(setting: CopiesSetting) throws {
         let seed = SeededGenerator.fromEnvironment().seed
         let cluster = try CopiesCluster(setting, pool: ["on_miss: next", "timeout: 20s"])

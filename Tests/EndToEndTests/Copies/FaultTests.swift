@@ -31,7 +31,7 @@ struct CopiesFaultTests {
     }
 
     /// P1, and each writer reads what it wrote, whatever happens to the node.
-    @Test(.timeLimit(.minutes(3)), arguments: Self.settings, NodeFault.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: Self.settings, NodeFault.allCases)
     func whatWasAcknowledgedIsReadable(setting: CopiesSetting, fault: NodeFault) throws {
         let keysOf = { @Sendable (client: Int) in (0..<6).map { "\((client * 6 + $0) * 7919)-written" } }
         let run = try FaultRun(setting, fault, keys: (0..<5).flatMap(keysOf))
@@ -97,7 +97,7 @@ struct CopiesFaultTests {
         var unknown: [String: Int] = [:]
     }
 
-    @Test(.timeLimit(.minutes(3)), arguments: Self.settings[..<2], NodeFault.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: Self.settings[..<2], NodeFault.allCases)
     func noCounterIsAppliedTwice(setting: CopiesSetting, fault: NodeFault) throws {
         let keys = (0..<4).map { "\($0 * 7919)-counter" }
         let run = try FaultRun(setting, fault, keys: keys)
@@ -142,7 +142,7 @@ struct CopiesFaultTests {
 
     // MARK: Appends
 
-    @Test(.timeLimit(.minutes(3)), arguments: Self.settings[..<2], NodeFault.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: Self.settings[..<2], NodeFault.allCases)
     func noAppendIsDoubled(setting: CopiesSetting, fault: NodeFault) throws {
         let keys = (0..<12).map { "\($0 * 7919)-list" }
         let run = try FaultRun(setting, fault, keys: keys)

@@ -7,7 +7,7 @@ struct FlushTests {
     private static let keys = (0..<60).map { "\($0 * 7919)-flushed" }
 
     /// At once many times, later, and past the proxies; two of them share the nodes.
-    @Test(.timeLimit(.minutes(2)), arguments: [MemcachedServer.Version.newer, .debian])
+    @Test(.timeLimit(.minutes(20)), arguments: [MemcachedServer.Version.newer, .debian])
     func noFlushOfAllNodesIsNoticed(version: MemcachedServer.Version) throws {
         let first = try CopiesCluster(CopiesSetting(workers: 1, version: version), pool: ["timeout: 5s"])
         let second = try Cluster(nodes: first.nodes, pool: ["replicas: 2", "timeout: 5s"], top: ["workers: 1"])

@@ -24,7 +24,7 @@ struct CopiesLockTests {
     /// With one worker, which keeps its writes in order at every copy. A delete and an add of two workers may reach the
     /// other copy the other way round, and when the primary dies before that is repaired, the lock is gone.
     @Test(
-        .timeLimit(.minutes(3)),
+        .timeLimit(.minutes(20)),
         arguments: [CopiesSetting(workers: 1), CopiesSetting(shape: .standby, workers: 1, version: .debian)],
         NodeFault.allCases)
     func noTwoAddsOfAKeyAreStored(setting: CopiesSetting, fault: NodeFault) throws {

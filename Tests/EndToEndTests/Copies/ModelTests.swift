@@ -7,7 +7,7 @@ struct ModelTests {
     /// DROVER_ROUNDS asks for longer runs.
     private let commands = 600 * (environment("DROVER_ROUNDS").flatMap(Int.init) ?? 1)
 
-    @Test(.timeLimit(.minutes(5)), arguments: CopiesSetting.all)
+    @Test(.timeLimit(.minutes(20)), arguments: CopiesSetting.all)
     func copiesAgreeWhenTheClientsHaveStopped(setting: CopiesSetting) throws {
         let seed = SeededGenerator.fromEnvironment().seed
         let cluster = try CopiesCluster(setting, pool: ["timeout: 20s"])

@@ -14,7 +14,7 @@ struct ScrubTests {
         return cluster
     }
 
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(20)))
     func whatDiffersIsRepairedByItself() throws {
         let cluster = try filled("scrub: 10000/s, scrub_every: 2s")
         let copies = try cluster.copies(of: keys)

@@ -64,7 +64,7 @@ struct HomeTests {
     }
 
     @Test(
-        .timeLimit(.minutes(3)),
+        .timeLimit(.minutes(20)),
         arguments: [MemcachedServer.Version.debian, .newer], Fault.allCases)
     func neitherSideIsEverReadStale(_ version: MemcachedServer.Version, _ fault: Fault) throws {
         let (cluster, own) = try filled(version)
@@ -106,7 +106,7 @@ struct HomeTests {
     }
 
     /// Writers go on while a node is away and comes home: each reads what it wrote last.
-    @Test(.timeLimit(.minutes(3)), arguments: [Fault.freeze, .kill])
+    @Test(.timeLimit(.minutes(20)), arguments: [Fault.freeze, .kill])
     func writersNoticeNothing(_ fault: Fault) throws {
         let random = SeededGenerator.fromEnvironment()
         let (cluster, own) = try filled(.newer)
@@ -174,7 +174,7 @@ struct HomeTests {
     }
 
     /// A proxy that is started while a node is down knows that others stand in for it.
-    @Test(.timeLimit(.minutes(2)))
+    @Test(.timeLimit(.minutes(20)))
     func aProxyThatIsStartedMeanwhile() throws {
         let (cluster, own) = try filled(.newer)
         cluster.nodes[0].freeze()
@@ -194,7 +194,7 @@ struct HomeTests {
 
     /// What a proxy began that is gone: the next one goes on, whatever has happened meanwhile.
     @Test(
-        .timeLimit(.minutes(3)),
+        .timeLimit(.minutes(20)),
         arguments: ["", "copying, pass 1", "copying what was missed", "verifying", "dropping what stood in"])
     func aProxyThatIsKilledMeanwhile(_ phase: String) throws {
         let (cluster, own) = try filled(.newer)

@@ -47,7 +47,7 @@ struct ScaleTests {
         #expect(try scale.cluster.metric("drover_node_state{pool=\"main\",node=\"n3\",state=\"up\"}") == 1)
     }
 
-    @Test(.timeLimit(.minutes(5))) func aNodeIsDrainedByCommand() throws {
+    @Test(.timeLimit(.minutes(20))) func aNodeIsDrainedByCommand() throws {
         let scale = try ScaleCluster(3, first: [0, 1, 2])
         try fill(scale)
         let clients = clients(scale, 2)
@@ -62,7 +62,7 @@ struct ScaleTests {
     }
 
     /// A server that dies while keys move holds the reads back until it is filled again.
-    @Test(.timeLimit(.minutes(5))) func aNodeThatDiesMeanwhileIsFilledFirst() throws {
+    @Test(.timeLimit(.minutes(20))) func aNodeThatDiesMeanwhileIsFilledFirst() throws {
         let scale = try ScaleCluster(4, first: [0, 1, 2, 3])
         try fill(scale)
         try scale.drover.reload(scale.config([0, 1, 2]))
@@ -82,7 +82,7 @@ struct ScaleTests {
     }
 
     /// The old file while keys move takes it all back.
-    @Test(.timeLimit(.minutes(5))) func theOldFileTakesItBack() throws {
+    @Test(.timeLimit(.minutes(20))) func theOldFileTakesItBack() throws {
         let scale = try ScaleCluster(4, first: [0, 1, 2])
         try fill(scale)
         let clients = clients(scale, 2)

@@ -13,7 +13,7 @@ struct CopiesSimulationTests {
     private static let keys = ModelKey.all.map(\.name)
 
     /// P5, whatever order the nodes hear of it in.
-    @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases, PoolSettings.Acks.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: CopiesShape.allCases, PoolSettings.Acks.allCases)
     func copiesAgreeAtRest(shape: CopiesShape, acks: PoolSettings.Acks) {
         var generator = SeededGenerator.fromEnvironment()
         for round in 0..<rounds {
@@ -36,7 +36,7 @@ struct CopiesSimulationTests {
     }
 
     /// One reply a request, in order, to the right client, and nothing left behind.
-    @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases, PoolSettings.Acks.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: CopiesShape.allCases, PoolSettings.Acks.allCases)
     func everyReplyUnderFaults(shape: CopiesShape, acks: PoolSettings.Acks) {
         var generator = SeededGenerator.fromEnvironment()
         for round in 0..<rounds {
@@ -76,7 +76,7 @@ struct CopiesSimulationTests {
     }
 
     /// The same where nodes are only slow, and lose keys: reads are doubled, and what is missed is written back.
-    @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: CopiesShape.allCases)
     func everyReplyOfSlowNodes(shape: CopiesShape) {
         var generator = SeededGenerator.fromEnvironment()
         var (hedges, fills) = (UInt64(0), UInt64(0))
@@ -155,7 +155,7 @@ struct CopiesSimulationTests {
     // MARK: One node's connections break
 
     /// Each acknowledged incr and append once, each other at most once, on every copy.
-    @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases, PoolSettings.Acks.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: CopiesShape.allCases, PoolSettings.Acks.allCases)
     func nothingIsDoneTwice(shape: CopiesShape, acks: PoolSettings.Acks) throws {
         var generator = SeededGenerator.fromEnvironment()
         for round in 0..<rounds {

@@ -20,7 +20,7 @@ struct LineHedgingSimulationTests {
     }
 
     /// One reply a get, in order, its keys in their order, and each with its own value; none missing but what was lost.
-    @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases, Script.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: CopiesShape.allCases, Script.allCases)
     func everyReply(shape: CopiesShape, script: Script) {
         var generator = SeededGenerator.fromEnvironment()
         var counts = CopyStats()

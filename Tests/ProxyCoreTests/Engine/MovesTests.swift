@@ -173,7 +173,7 @@ struct MovesTests {
     }
 
     /// Changes at any moment: still one reply a request, and copies that agree.
-    @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases, PoolSettings.Acks.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: CopiesShape.allCases, PoolSettings.Acks.allCases)
     func copiesAgreeWhateverIsChanged(shape: CopiesShape, acks: PoolSettings.Acks) {
         let rounds = max(1, (environment("DROVER_ROUNDS").flatMap(Int.init) ?? 2000) / 100)
         let keys = ModelKey.all.map(\.name)

@@ -35,7 +35,7 @@ struct MovingSimulationTests {
         }
     }
 
-    @Test(.timeLimit(.minutes(5)), arguments: PoolSettings.Acks.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: PoolSettings.Acks.allCases)
     func whatIsOnTheWayIsRightOrMissing(acks: PoolSettings.Acks) throws {
         let rounds = max(1, (environment("DROVER_ROUNDS").flatMap(Int.init) ?? 2000) / 100)
         var generator = SeededGenerator.fromEnvironment()

@@ -109,7 +109,7 @@ struct ReturnSimulationTests {
         }
     }
 
-    @Test(.timeLimit(.minutes(5)), arguments: CopiesShape.allCases, PoolSettings.Read.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: CopiesShape.allCases, PoolSettings.Read.allCases)
     func nothingStaleIsRead(shape: CopiesShape, read: PoolSettings.Read) {
         var (fillings, returns, reads) = (0, 0, 0)
         print("the return of nodes to \(shape) pools that read \(read): seeds \(seeds)")
