@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import Telemetry
 
 /// `drover drain POOL NODE`
 struct Drain: ParsableCommand {
@@ -16,17 +15,11 @@ struct Drain: ParsableCommand {
               drover drain main node2
             """)
 
-    @Argument(help: ArgumentHelp("The pool's name.", valueName: "pool"))
-    var pool: String
-
-    @Argument(help: ArgumentHelp("The node's name, or its address if it has none.", valueName: "node"))
-    var node: String
-
+    @OptionGroup var node: NodeArguments
     @OptionGroup var admin: AdminOption
     @OptionGroup var job: JobOptions
 
     func run() throws {
-        let path = "/api/pools/\(PercentCoding.encode(pool))/nodes/\(PercentCoding.encode(node))/drain"
-        throw try job.follow(path, of: admin)
+        throw try job.follow(node.path("drain"), of: admin)
     }
 }

@@ -16,18 +16,12 @@ struct Sync: ParsableCommand {
               drover sync main 10.0.0.2:11211 --no-wait
             """)
 
-    @Argument(help: ArgumentHelp("The pool's name.", valueName: "pool"))
-    var pool: String
-
-    @Argument(help: ArgumentHelp("The node's name, or its address if it has none.", valueName: "node"))
-    var node: String
-
+    @OptionGroup var node: NodeArguments
     @OptionGroup var admin: AdminOption
     @OptionGroup var job: JobOptions
 
     func run() throws {
-        let path = "/api/pools/\(PercentCoding.encode(pool))/nodes/\(PercentCoding.encode(node))/sync"
-        throw try job.follow(path, of: admin)
+        throw try job.follow(node.path("sync"), of: admin)
     }
 }
 

@@ -36,8 +36,7 @@ final class BackupRunner: TransferWork {
     private var known = 0
 
     private var links: NodeLinks
-    private var rows: [Row] = []
-    private var free: [UInt32] = []
+    private var rows = ItemRows<Row>()
     private var expectedBytes = 0
     /// A key of a later part than the one that is being written.
     private var held: (part: Int, row: Row)?
@@ -70,9 +69,8 @@ final class BackupRunner: TransferWork {
     func setPaused(_ isPaused: Bool) { self.isPaused = isPaused }
     func keepPace(with pace: TransferRate) { rate.keepPace(with: pace) }
 
-    private var unixTime: Int64 { order.clock + Int64(EventLoop.monotonicNow() / 1_000_000_000) }
-    private var underWay: Int { rows.count - free.count }
-    private var hasRoom: Bool { underWay < depth && expectedBytes < PassLane.valueLimit }
+    private var unixTime: Int64 { order.unixTime(EventLoop.monotonicNow()) }
+    private var hasRoom: Bool { rows.count < depth && expectedBytes < PassLane.valueLimit }
 
     var wakeup: UInt64 {
         guard end == nil else { return .max }
@@ -176,7 +174,7 @@ final class BackupRunner: TransferWork {
             }
             held = (part, row)
             if part != self.part {
-                guard underWay == 0 else { break }
+                guard rows.count == 0 else { break }
                 while self.part < part { try finishPart() }
             }
             held = nil
@@ -185,8 +183,8 @@ final class BackupRunner: TransferWork {
         if let failure { throw failure }
         if builder.isFull { try writeBlock() }
         if isCancelled {
-            if underWay == 0 { finish(.cancelled, on: loop) }
-        } else if held == nil, spill.count == 0, underWay == 0 {
+            if rows.count == 0 { finish(.cancelled, on: loop) }
+        } else if held == nil, spill.count == 0, rows.count == 0 {
             while part < manifest.parts { try finishPart() }
             finish(nil, on: loop)
         }
@@ -207,9 +205,7 @@ final class BackupRunner: TransferWork {
     private func begin(_ row: Row, now: UInt64) {
         rate.takeItem(now: now)
         expectedBytes += row.expectedSize
-        let index = free.popLast() ?? UInt32(rows.count)
-        if Int(index) == rows.count { rows.append(row) } else { rows[Int(index)] = row }
-        advance(index, now: now)
+        advance(rows.add(row), now: now)
     }
 
     private func advance(_ index: UInt32, now: UInt64) {
@@ -237,8 +233,7 @@ final class BackupRunner: TransferWork {
         }
         done += 1
         expectedBytes -= row.expectedSize
-        rows[Int(index)] = Row()
-        free.append(index)
+        rows.remove(index, leaving: Row())
     }
 
     private func save(_ row: Row, _ item: StoredItem) {

@@ -41,8 +41,7 @@ final class RestoreRunner: TransferWork {
     /// The smallest of the nodes'.
     private var itemSizeMax = Int.max
     private var links: NodeLinks
-    private var rows: [Row] = []
-    private var free: [UInt32] = []
+    private var rows = ItemRows<Row>()
     /// Items whose adds are not all answered.
     private var adding = 0
     /// Items that wait for their second look.
@@ -76,9 +75,8 @@ final class RestoreRunner: TransferWork {
     func setPaused(_ isPaused: Bool) { self.isPaused = isPaused }
     func keepPace(with pace: TransferRate) { rate.keepPace(with: pace) }
 
-    private var underWay: Int { rows.count - free.count }
     /// Items that wait for their second look are few beside those of a block; memory is bounded by the rate.
-    private var hasRoom: Bool { adding < depth && underWay < 64 * depth }
+    private var hasRoom: Bool { adding < depth && rows.count < 64 * depth }
 
     var wakeup: UInt64 {
         guard end == nil else { return .max }
@@ -170,7 +168,7 @@ final class RestoreRunner: TransferWork {
         while !isPaused, !isCancelled, hasRoom, rate.nextTime <= loop.now, try fillBlock() {
             if let row = block.popLast() { begin(row, now: loop.now) }
         }
-        guard underWay == 0 else { return }
+        guard rows.count == 0 else { return }
         if isCancelled {
             finish(.cancelled, on: loop)
         } else if !isPaused, block.isEmpty, reader == nil, files.isEmpty {
@@ -182,9 +180,7 @@ final class RestoreRunner: TransferWork {
         rate.takeItem(now: now)
         rate.takeBytes(row.size, now: now)
         adding += 1
-        let index = free.popLast() ?? UInt32(rows.count)
-        if Int(index) == rows.count { rows.append(row) } else { rows[Int(index)] = row }
-        advance(index, now: now)
+        advance(rows.add(row), now: now)
     }
 
     private func advance(_ index: UInt32, now: UInt64) {
@@ -193,8 +189,7 @@ final class RestoreRunner: TransferWork {
         guard let outcome = row.step.outcome else { return }
         report.count(restored: outcome, bytes: row.size)
         done += 1
-        rows[Int(index)] = Row()
-        free.append(index)
+        rows.remove(index, leaving: Row())
     }
 
     private func send(_ command: RestoreStep.Command, of index: UInt32, now: UInt64) {
@@ -208,8 +203,8 @@ final class RestoreRunner: TransferWork {
             let isKept = unsafe queues.append(row.value.span.bytes, to: &body, through: &values)
             if !isKept { links[place]?.fail(.memory) }
         }
-        let unixTime = order.clock + Int64(now / 1_000_000_000)
-        let line = unsafe item.line(key: row.key.bytes.span.bytes, isBase64: row.key.isBase64, unixTime: unixTime)
+        let line = unsafe item.line(
+            key: row.key.bytes.span.bytes, isBase64: row.key.isBase64, unixTime: order.unixTime(now))
         line.withBytes { links[place]?.add($0, body: &body, of: index, now: now) }
     }
 
@@ -256,7 +251,7 @@ final class RestoreRunner: TransferWork {
     }
 
     private func take(_ found: ArchiveBlock) {
-        let now = order.clock + Int64(EventLoop.monotonicNow() / 1_000_000_000)
+        let now = order.unixTime(EventLoop.monotonicNow())
         found.forEach { record, bytes in
             let key = bytes.extracting(record.key.start..<record.key.end)
             let places = copies.places(of: key)

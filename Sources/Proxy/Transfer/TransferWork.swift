@@ -34,4 +34,9 @@ struct ArchiveOrder: Sendable {
     var clock: Int64
     /// A new backup's, drawn at random.
     var backup: UInt64
+
+    /// Seconds since 1970.
+    ///
+    /// - Parameter now: monotonic nanoseconds.
+    func unixTime(_ now: UInt64) -> Int64 { clock + Int64(now / 1_000_000_000) }
 }
