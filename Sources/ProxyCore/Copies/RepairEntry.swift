@@ -23,8 +23,8 @@ struct RepairEntry: BitwiseCopyable {
     var needsAllCopies = false
     /// Nobody knows that its copies differ: they are only to be compared.
     var isCheck = false
-    /// They were seen to differ, and no write has asked for the repair.
-    var isSuspicion = false
+    /// They were seen to differ, by a check with this witness, and no write has asked for the repair.
+    var suspicion: UInt64?
     /// Since it is under way.
     var isAskedAgain = false
     /// In the writes for which it was asked again.

@@ -97,6 +97,7 @@ extension RepairPlan {
     /// Goes on when no copy has anything to do.
     mutating func advance() {
         guard !isOver else { return }
+        compareWithCheck()
         for index in 0..<count where !isIdle(index) { return }
         if copies[source].step == .settled, written > 0, !hasMoved, !isConfirmed {
             isConfirmed = true

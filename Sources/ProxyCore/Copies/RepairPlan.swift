@@ -41,6 +41,8 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
     let sources: Int
     let compareLimit: UInt32
     let isCheck: Bool
+    /// The check's `witness`, which is still to be compared with what the copies have.
+    var expected: UInt64?
     /// Of a check: the source's item has been seen, so that it is known whether to fetch its value.
     var isSized = false
     /// Of a check.
@@ -58,12 +60,18 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
     ///   - sources: of them, the first ones, that may be what the others are corrected from; nil is all.
     ///   - compareLimit: bytes of a value that is fetched from every copy to be compared.
     ///   - isCheck: nothing is to be changed.
-    public init(copies count: Int, sources: Int? = nil, compareLimit: UInt32 = 16_384, isCheck: Bool = false) {
+    ///   - expected: the `witness` of the check that alone asks for the repair: it only goes on if the copies still have
+    ///     what that saw.
+    public init(
+        copies count: Int, sources: Int? = nil, compareLimit: UInt32 = 16_384, isCheck: Bool = false,
+        expected: UInt64? = nil
+    ) {
         precondition(count > 0 && count <= Self.copyLimit)
         self.count = count
         self.sources = sources ?? count
         self.compareLimit = compareLimit
         self.isCheck = isCheck
+        self.expected = expected
         copies[0].step = .look
         isOver = count == 1
     }
@@ -122,6 +130,7 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
         switch copies[index].step {
         case .idle, .compare, .settled, .failed: return nil
         case .look: return fetches(index) ? .lookAndFetch : .look
+        case .store where expected != nil: return nil
         case .store:
             if wanted.hasValue { return .store }
             // A stub is made where there is nothing.

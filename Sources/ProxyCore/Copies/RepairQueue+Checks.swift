@@ -26,21 +26,30 @@ extension RepairQueue {
 
     /// A check is over, or cannot be done now.
     ///
-    /// - Parameter repairAt: when its copies, which differ, are to be repaired.
-    public func endCheck(_ slot: UInt32, repairAt due: UInt64?, counted stats: inout RepairStats) {
+    /// - Parameter suspicion: when its copies, which differ, are to be repaired, and the witness of how they do.
+    public func endCheck(
+        _ slot: UInt32, suspicion: (due: UInt64, witness: UInt64)?, counted stats: inout RepairStats
+    ) {
         if !entries[slot].isCheck {
             // A write asked for its repair meanwhile, and it is counted as queued.
             entries[slot].missed.note(entries[slot].missedMeanwhile)
             setNeedsAllCopies(slot, !entries[slot].missed.isEmpty)
             enqueue(slot, at: entries[slot].due)
-        } else if let due {
+        } else if let suspicion {
             becomeRepair(slot, .check, counted: &stats)
-            entries[slot].isSuspicion = true
-            enqueue(slot, at: due)
+            entries[slot].suspicion = suspicion.witness
+            enqueue(slot, at: suspicion.due)
         } else {
             checkCount -= 1
             free(slot)
         }
+    }
+
+    /// What the check saw is not so any more, or cannot be seen now: the repair is given up, if no write has asked for it
+    /// meanwhile. Another check will find what is still wrong.
+    public func dropSuspicion(_ slot: UInt32, now: UInt64, counted stats: inout RepairStats) {
+        guard entries[slot].isAskedAgain else { return abandon(slot, counted: &stats) }
+        finished(slot, now: now, counted: &stats)
     }
 
     func becomeRepair(_ slot: UInt32, _ reason: RepairReason, counted stats: inout RepairStats) {

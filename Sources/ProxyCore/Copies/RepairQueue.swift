@@ -15,9 +15,9 @@ public struct Repair: BitwiseCopyable, Sendable {
     public var needsAllCopies: Bool
     /// The copies are only to be compared; `endCheck` ends it, whatever happens.
     public var isCheck = false
-    /// A check has found that they differ, and no write has asked for the repair: that the primary's is the right one is
-    /// only likely.
-    public var isSuspicion = false
+    /// A check with this witness has found that they differ, and no write has asked for the repair: that the primary's is
+    /// the right one is only likely.
+    public var suspicion: UInt64?
     var missed: MissedCopies
 
     /// The copies for a `RepairPlan`, the source first: the first in the key's order that has missed no write.
@@ -134,7 +134,7 @@ public final class RepairQueue {
         let slot = find(key, isBase64, hash, pool)
         if slot != Table<RepairEntry>.none {
             if entries[slot].isCheck { becomeRepair(slot, reason, counted: &stats) }
-            entries[slot].isSuspicion = false
+            entries[slot].suspicion = nil
             merge(slot, missed, doubted, due)
             return true
         }
@@ -219,7 +219,7 @@ public final class RepairQueue {
             return Repair(
                 slot: slot, pool: $0.pool, hash: $0.hash, isBase64: $0.isBase64, reason: $0.reason,
                 needsAllCopies: $0.needsAllCopies, isCheck: $0.isCheck,
-                isSuspicion: $0.isSuspicion, missed: $0.missed)
+                suspicion: $0.suspicion, missed: $0.missed)
         }
     }
 
@@ -292,7 +292,7 @@ public final class RepairQueue {
     public func hurry(now: UInt64) {
         for index in 0..<heap.count {
             let slot = heap[index]
-            if entries[slot].isCheck || entries[slot].isSuspicion { continue }
+            if entries[slot].isCheck || entries[slot].suspicion != nil { continue }
             entries[slot].due = min(entries[slot].due, now)
         }
         // The heap is made anew.
@@ -302,7 +302,7 @@ public final class RepairQueue {
     /// Keys of the pool wait to be repaired, and not only to be compared.
     public func holdsRepairs(ofPool pool: UInt16) -> Bool {
         for index in 0..<heap.count where entries[heap[index]].pool == pool {
-            if !entries[heap[index]].isCheck, !entries[heap[index]].isSuspicion { return true }
+            if !entries[heap[index]].isCheck, entries[heap[index]].suspicion == nil { return true }
         }
         return false
     }
@@ -318,7 +318,7 @@ public final class RepairQueue {
         for slot in others { enqueue(slot, at: entries[slot].due) }
         for slot in own {
             if entries[slot].isCheck {
-                endCheck(slot, repairAt: nil, counted: &stats)
+                endCheck(slot, suspicion: nil, counted: &stats)
             } else {
                 abandon(slot, counted: &stats)
             }

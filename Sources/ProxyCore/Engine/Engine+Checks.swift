@@ -15,10 +15,6 @@ extension Engine {
     /// For the command that brought the key to be over.
     private static var checkDelay: UInt64 { 20_000_000 }
 
-    /// From a check to the repair that it asks for: a write that one copy has missed is repaired by the worker that knows
-    /// which one, and earlier.
-    private static var suspicionDelay: UInt64 { 3_000_000_000 }
-
     /// Some pool is due for a check, whether it is asked or not.
     func planChecks() {
         var next = UInt64.max
@@ -55,16 +51,28 @@ extension Engine {
     /// A key that the source does not have is left alone, whatever the others have: nodes evict, and come back empty,
     /// and then a repair would take away what is left. So is one of a node that has been down: it may have missed writes,
     /// and which of the copies is the newest is known to no one but the repairs of those.
+    ///
+    /// The repair waits for the quiet time, and acts only on what has not changed meanwhile. A write of another proxy that
+    /// has reached some of the copies is over by then, or its failure is known here: the copy that it missed is not full.
     func conclude(_ run: RepairRun, _ outcome: RepairPlan.Outcome, overlapped: Bool) {
         let isDifferent = outcome == .differed
         let isAnswer = !overlapped && (isDifferent || outcome == .agreed && run.plan.isFound)
         if isAnswer { count(check: !isDifferent, pool: Int(run.repair.pool)) }
-        let needsRepair = isAnswer && isDifferent && run.plan.isFound && !hasBeenDown(run.copies)
-        endCheck(run.repair, repairAt: needsRepair ? now &+ Self.suspicionDelay : nil)
+        guard isAnswer, isDifferent, run.plan.isFound, !hasBeenDown(run.copies), let witness = run.plan.witness else {
+            return endCheck(run.repair)
+        }
+        let delay = unsafe pools[Int(run.repair.pool)]._withUnsafeGuaranteedRef { $0.quietTime }
+        endCheck(run.repair, suspicion: (now &+ delay, witness))
     }
 
-    func endCheck(_ repair: Repair, repairAt due: UInt64? = nil) {
-        poolStats.update(Int(repair.pool)) { repairs.endCheck(repair.slot, repairAt: due, counted: &$0.repairs) }
+    func endCheck(_ repair: Repair, suspicion: (due: UInt64, witness: UInt64)? = nil) {
+        poolStats.update(Int(repair.pool)) {
+            repairs.endCheck(repair.slot, suspicion: suspicion, counted: &$0.repairs)
+        }
+    }
+
+    func dropSuspicion(_ repair: Repair) {
+        poolStats.update(Int(repair.pool)) { repairs.dropSuspicion(repair.slot, now: now, counted: &$0.repairs) }
     }
 
     /// One of them may have missed writes. Where markers are kept, one that is full has not.

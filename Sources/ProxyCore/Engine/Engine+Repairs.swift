@@ -82,10 +82,7 @@ extension Engine {
         }
         // That one is being filled is known.
         if repair.isCheck { live = whole }
-        if repair.isSuspicion, hasBeenDown(all) {
-            poolStats.update(Int(repair.pool)) { repairs.abandon(repair.slot, counted: &$0.repairs) }
-            return
-        }
+        if repair.suspicion != nil, hasBeenDown(all) { return dropSuspicion(repair) }
         // What is being filled is corrected and corrects none, unless there is nothing better; the less what came back
         // empty.
         let sources = whole != 0 ? whole : former
@@ -105,7 +102,8 @@ extension Engine {
             RepairRun(
                 repair: repair,
                 plan: RepairPlan(
-                    copies: order.count, sources: order.count - late.nonzeroBitCount, isCheck: repair.isCheck),
+                    copies: order.count, sources: order.count - late.nonzeroBitCount, isCheck: repair.isCheck,
+                    expected: repair.suspicion),
                 copies: all, order: order, own: own))
         liveRuns.push(run)
         requests[own].fan = run
@@ -280,6 +278,7 @@ extension Engine {
     private func retry(_ repair: Repair, _ obstacle: RepairObstacle) {
         // Another key will do for a check.
         if repair.isCheck { return endCheck(repair) }
+        if repair.suspicion != nil { return dropSuspicion(repair) }
         poolStats.update(Int(repair.pool)) {
             _ = repairs.retry(repair.slot, obstacle, now: now, counted: &$0.repairs)
         }

@@ -61,6 +61,7 @@ public struct PoolMarkers: Sendable {
     private var claims: [Token?]
     /// How old a reading may be, in nanoseconds: the next is there before, unless the process stood still.
     public let lifetime: UInt64
+    public let quietTime: UInt64
     let timeout: UInt64
     /// Until then, what is found to be lost was taken by a flush of all nodes.
     var flushedUntil: UInt64 = 0
@@ -71,13 +72,20 @@ public struct PoolMarkers: Sendable {
     public init(nodes count: Int, poll: UInt64, timeout: UInt64) {
         nodes = Array(repeating: Node(), count: count)
         claims = Array(repeating: nil, count: count)
-        lifetime = poll.addingSaturated(timeout).addingSaturated(timeout)
+        lifetime = Self.lifetime(poll: poll, timeout: timeout)
+        quietTime = Self.quietTime(poll: poll, timeout: timeout)
         self.timeout = timeout
     }
 
     /// How long a filling waits after its announcement: until then every reading from before is too old, every write
     /// begun under it is over, and what a node had received before it stood still has been carried out.
-    public var quietTime: UInt64 { lifetime.addingSaturated(timeout).addingSaturated(1_000_000_000) }
+    public static func quietTime(poll: UInt64, timeout: UInt64) -> UInt64 {
+        lifetime(poll: poll, timeout: timeout).addingSaturated(timeout).addingSaturated(1_000_000_000)
+    }
+
+    private static func lifetime(poll: UInt64, timeout: UInt64) -> UInt64 {
+        poll.addingSaturated(timeout).addingSaturated(timeout)
+    }
 
     /// What this process knows of a node, and the node does not tell, from when the pool's nodes were others.
     public mutating func inherit(_ node: Int, from origin: Int, of earlier: PoolMarkers) {

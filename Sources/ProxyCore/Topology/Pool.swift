@@ -40,6 +40,9 @@ public final class Pool: Sendable {
     let hedge: Int
     /// The least nanoseconds between two keys whose copies one worker compares; 0 is never.
     let checkInterval: UInt64
+    /// From a check that finds a difference to its repair: by then every write that was under way is over, and known to
+    /// all if it failed.
+    let quietTime: UInt64
     /// Ring member to node among all nodes.
     let members: [UInt32]
     let pipelineLimit: UInt32
@@ -78,6 +81,7 @@ public final class Pool: Sendable {
         isMoving = settings.moving != nil
         hedge = settings.hedge
         checkInterval = settings.hasCopies && settings.checks > 0 ? 1_000_000_000 / UInt64(settings.checks) : 0
+        quietTime = PoolMarkers.quietTime(poll: settings.poll, timeout: settings.timeout)
         // A pool that is down altogether keeps its ring: its nodes answer for themselves.
         let isShort = keys.contains(.own) && keys.contains { $0 != .own }
         if settings.hasCopies {

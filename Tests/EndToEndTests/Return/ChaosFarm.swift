@@ -51,7 +51,7 @@ final class ChaosFarm: Sendable {
                     connect_timeout: 200ms
                     poll: 200ms
                     probe: {interval: 100ms, max: 500ms}
-                    checks: off
+                    checks: 100/s
                 """
         }
         proxies = SharedBox(

@@ -54,7 +54,7 @@ private final class Bench {
     }
 
     func endCheck(_ repair: Repair, repairAt due: UInt64? = nil) {
-        queue.endCheck(repair.slot, repairAt: due.map { $0 * 1_000_000 }, counted: &stats)
+        queue.endCheck(repair.slot, suspicion: due.map { ($0 * 1_000_000, 7) }, counted: &stats)
     }
 
     /// Every key that was queued is somewhere.
@@ -85,7 +85,7 @@ struct RepairQueueTests {
         bench.check()
         #expect(bench.next(at: 30) == nil)
         let repair = try #require(bench.next(at: 31))
-        #expect(bench.key(repair) == "ill" && !repair.isCheck && repair.isSuspicion && repair.reason == .check)
+        #expect(bench.key(repair) == "ill" && !repair.isCheck && repair.suspicion == 7 && repair.reason == .check)
         bench.finish(repair)
         #expect(bench.stats.done[.check] == 1 && bench.queue.isEmpty)
         bench.check()
@@ -111,7 +111,7 @@ struct RepairQueueTests {
             #expect(bench.next(at: 29) == nil)
             let repair = try #require(bench.next(at: 30))
             #expect(
-                !repair.isCheck && !repair.isSuspicion && repair.reason == reason
+                !repair.isCheck && repair.suspicion == nil && repair.reason == reason
                     && repair.needsAllCopies == (reason == .copyFailed))
             #expect(repair.order(live: 3)[0] == 0, "not the copy that missed it")
             bench.finish(repair)
@@ -121,7 +121,21 @@ struct RepairQueueTests {
         bench.addCheck("c", at: 10)
         bench.endCheck(bench.next(at: 10)!, repairAt: 3000)
         bench.add("c", reason, at: 20)
-        #expect(bench.next(at: 20)?.isSuspicion == false)
+        #expect(bench.next(at: 20)?.suspicion == nil)
+    }
+
+    @Test(arguments: [false, true]) func aSuspicionThatIsDroppedIsGoneUnlessAWriteAsks(isAsked: Bool) throws {
+        let bench = Bench()
+        bench.addCheck("a", at: 10)
+        bench.endCheck(try #require(bench.next(at: 10)), repairAt: 20)
+        let suspicion = try #require(bench.next(at: 20))
+        if isAsked { bench.add("a", .copyFailed, at: 25) }
+        bench.queue.dropSuspicion(suspicion.slot, now: 21_000_000, counted: &bench.stats)
+        bench.check()
+        #expect(bench.stats.abandoned == (isAsked ? 0 : 1))
+        guard isAsked else { return #expect(bench.queue.isEmpty) }
+        let repair = try #require(bench.next(at: 2000))
+        #expect(repair.suspicion == nil && repair.needsAllCopies && repair.order(live: 3)[0] == 1)
     }
 
     @Test func checksAreCountedOnce() throws {
