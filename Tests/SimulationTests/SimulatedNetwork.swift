@@ -8,6 +8,7 @@ final class SimulatedConnection {
     let node: Int
     /// Of the node's process.
     let start: Int
+    let opened: UInt64
     var isOpen = true
     /// No message overtakes another.
     var lastToNode: UInt64 = 0
@@ -16,10 +17,11 @@ final class SimulatedConnection {
     /// What awaits its reply.
     var handlers: [Int: (NodeReply?) -> Void] = [:]
 
-    init(owner: SimulatedProxy, node: Int, start: Int) {
+    init(owner: SimulatedProxy, node: Int, start: Int, now: UInt64) {
         self.owner = owner
         self.node = node
         self.start = start
+        opened = now
     }
 }
 
@@ -40,7 +42,9 @@ extension Simulation {
         connection.lastToNode = max(connection.lastToNode, now + delay())
         at(connection.lastToNode) { [unowned self] in arrive(request, number, connection) }
         at(now + Self.timeout, of: connection.owner) {
-            if connection.isOpen, connection.handlers[number] != nil { connection.owner.lose(connection.node) }
+            if connection.isOpen, connection.handlers[number] != nil {
+                connection.owner.lose(connection.node, mayBeNew: false)
+            }
         }
     }
 
@@ -55,7 +59,7 @@ extension Simulation {
         }
         guard nodes[connection.node].isAlive, nodes[connection.node].starts == connection.start else {
             at(now + delay(), of: connection.owner) {
-                if connection.isOpen { connection.owner.lose(connection.node) }
+                if connection.isOpen { connection.owner.lose(connection.node, mayBeNew: true) }
             }
             return
         }
@@ -139,7 +143,7 @@ extension Simulation {
         frozen[node] = nil
         for proxy in proxies where proxy.isAlive && !links[proxy.index][node].isCutToProxy {
             for connection in proxy.connections(to: node) {
-                at(now + delay(), of: proxy) { if connection.isOpen { proxy.lose(node) } }
+                at(now + delay(), of: proxy) { if connection.isOpen { proxy.lose(node, mayBeNew: true) } }
             }
         }
     }

@@ -49,7 +49,14 @@ extension SimulatedProxy {
         }
     }
 
-    func access(_ copies: [Int]) -> [PoolMarkers.Access] { copies.map { markers.access($0, now: world.now) } }
+    func access(_ copies: [Int]) -> [PoolMarkers.Access] { copies.map(access) }
+
+    /// What the markers say was of the process at the other end of the connection, if they were read after it was made.
+    private func access(_ node: Int) -> PoolMarkers.Access {
+        let access = markers.access(node, now: world.now)
+        let isProven = dataLinks[node].map { $0.opened <= markers.provenAt(node) } ?? false
+        return access == .full && !isProven ? .syncing : access
+    }
 
     /// - Parameter number: the value that it stores.
     func write(_ operation: Operation, _ key: Int, number: Int, _ finished: @escaping (Verdict) -> Void) {
@@ -139,8 +146,8 @@ extension SimulatedProxy {
     /// Reads from one full copy; from any that answers if there is none.
     func read(_ key: Int, _ finished: @escaping (SimulatedItem?) -> Void) {
         let copies = world.copies(of: key)
-        let reachable = copies.filter { markers.access($0, now: world.now) != .none }
-        let full = reachable.filter { markers.access($0, now: world.now) == .full }
+        let reachable = copies.filter { access($0) != .none }
+        let full = reachable.filter { access($0) == .full }
         let readable = full.isEmpty || world.broken == .readingSyncing ? reachable : full
         guard !readable.isEmpty, let connection = dataLinks[world.generator.pick(readable)] else { return }
         world.send(.get(key, bumps: true), on: connection) { reply in

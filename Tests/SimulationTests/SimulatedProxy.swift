@@ -41,21 +41,31 @@ final class SimulatedProxy {
 
     private func connect(_ node: Int) {
         let start = world.nodes[node].starts
-        dataLinks[node] = SimulatedConnection(owner: self, node: node, start: start)
-        markerLinks[node] = SimulatedConnection(owner: self, node: node, start: start)
+        dataLinks[node] = SimulatedConnection(owner: self, node: node, start: start, now: world.now)
+        markerLinks[node] = SimulatedConnection(owner: self, node: node, start: start, now: world.now)
         poll(node)
     }
 
     /// Gives the node's connections up, and tries again later.
-    func lose(_ node: Int) {
+    func lose(_ node: Int, mayBeNew: Bool) {
         let old = connections(to: node)
         guard old.contains(where: \.isOpen) else { return }
-        markers.lost(node)
+        markers.lost(node, mayBeNew: mayBeNew)
+        awaitSilence()
         for connection in old { world.close(connection) }
         if filling?.plan.target == node { filling?.disturb() }
         filling?.review()
         adoption?.disturbed()
         world.at(world.now + 300 * Simulation.millisecond, of: self) { [unowned self] in connect(node) }
+    }
+
+    /// A node that is not heard again is given up.
+    private func awaitSilence() {
+        let time = markers.patienceEnds
+        guard time != .max else { return }
+        world.at(max(time, world.now), of: self) { [unowned self] in
+            if markers.endPatience(now: world.now) { filling?.review() }
+        }
     }
 
     // MARK: Markers

@@ -48,7 +48,7 @@ final class HomeKeeper {
             links.append(
                 MarkerLink(
                     node: first + place, on: control.loop, timeout: settings.timeout,
-                    connectTimeout: settings.connectTimeout, lost: { [unowned self] in lost(place) }))
+                    connectTimeout: settings.connectTimeout, lost: { [unowned self] _ in lost(place) }))
         }
     }
 

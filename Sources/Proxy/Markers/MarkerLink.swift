@@ -23,6 +23,20 @@ final class MarkerLink {
 
     enum State { case closed, connecting, open }
 
+    /// Why a connection was given up.
+    enum Loss: String {
+        case connectFailed = "connect_failed"
+        case connectTimeout = "connect_timeout"
+        case timeout
+        case connectionLost = "connection_lost"
+        case badReply = "bad_reply"
+        /// Its owner has no more use for it.
+        case unwanted
+
+        /// The node's process has ended.
+        var isEnd: Bool { self == .connectFailed || self == .connectionLost }
+    }
+
     /// Tokens of these have this bit and the node's number.
     static let token: UInt64 = 1 << 41
     /// Bytes of a reply that is waited for: a marker's item and its header are far shorter.
@@ -34,7 +48,7 @@ final class MarkerLink {
     private let timeout: UInt64
     private let connectTimeout: UInt64
     /// Told after every question has been.
-    private let lost: () -> Void
+    private let lost: (Loss) -> Void
 
     private(set) var state = State.closed
     private(set) var version = ServerVersion.unknown
@@ -47,7 +61,7 @@ final class MarkerLink {
     private var questions: [Question] = []
 
     init(
-        node: Int, on loop: EventLoop, timeout: UInt64, connectTimeout: UInt64, lost: @escaping () -> Void
+        node: Int, on loop: EventLoop, timeout: UInt64, connectTimeout: UInt64, lost: @escaping (Loss) -> Void
     ) {
         self.node = node
         self.loop = loop
@@ -70,7 +84,7 @@ final class MarkerLink {
         case .underWay(let made):
             socket = made
             writeWatch = loop.watchWritable(made.descriptor, token: Self.token | UInt64(node))
-        case .failed, nil: fail()
+        case .failed, nil: fail(.connectFailed)
         }
     }
 
@@ -81,13 +95,13 @@ final class MarkerLink {
     }
 
     /// Ends the connection with a reset, so that nothing that was sent can land later.
-    func fail() {
+    func fail(_ loss: Loss = .unwanted) {
         guard state != .closed else { return }
         forget()
         let waiting = questions
         questions = []
         for question in waiting { question.answered(nil) }
-        lost()
+        lost(loss)
     }
 
     private func forget() {
@@ -118,7 +132,7 @@ final class MarkerLink {
             outbox.removeFirst(count)
             if !outbox.isEmpty { awaitWritable() }
         case .wouldBlock: awaitWritable()
-        case .closed, .failed: fail()
+        case .closed, .failed: fail(.connectionLost)
         }
     }
 
@@ -135,7 +149,11 @@ final class MarkerLink {
         }
     }
 
-    func expire(now: UInt64) { if now >= deadline { fail() } }
+    func expire(now: UInt64) {
+        // The answer may be there, and it is this thread that is late.
+        if now >= deadline, state == .open { read() }
+        if now >= deadline { fail(state == .connecting ? .connectTimeout : .timeout) }
+    }
 
     // MARK: Answers
 
@@ -143,7 +161,7 @@ final class MarkerLink {
         if state == .connecting {
             loop.remove(writeWatch)
             writeWatch = .none
-            if socket.takeError() == 0 { opened() } else { fail() }
+            if socket.takeError() == 0 { opened() } else { fail(.connectFailed) }
             return
         }
         if what.contains(.writable), writeWatch != .none {
@@ -155,19 +173,19 @@ final class MarkerLink {
     }
 
     private func read() {
-        guard state == .open, inbox.makeRoom(limit: Self.replyLimit) else { return fail() }
+        guard state == .open, inbox.makeRoom(limit: Self.replyLimit) else { return fail(.badReply) }
         switch socket.receive(into: &inbox) {
         case .bytes: takeAnswers()
         case .wouldBlock: break
-        case .closed, .failed: fail()
+        case .closed, .failed: fail(.connectionLost)
         }
     }
 
     private func takeAnswers() {
         while state == .open, !inbox.isEmpty {
-            guard let question = questions.first else { return fail() }
+            guard let question = questions.first else { return fail(.badReply) }
             guard let (length, answer) = Self.parse(inbox.unread, question.verb) else { return }
-            guard let answer else { return fail() }
+            guard let answer else { return fail(.badReply) }
             inbox.consume(length)
             questions.removeFirst()
             if question.verb == .version { version = unsafe ServerVersion(answer.line.span.bytes, from: 8) }

@@ -24,8 +24,11 @@ extension PoolKeeper {
     ///   - sent: when the write was sent; 0 is no write in particular.
     ///   - done: told whether some node keeps it.
     func revoke(_ place: Int, sent: UInt64, _ done: @escaping (Bool) -> Void) {
-        if sent > 0, markers.access(place, now: now) == .full {
-            control.logger.warning("node missed a write", metadata: control.describe(first + place, [:]))
+        if sent > 0 {
+            let isNews = markers.access(place, now: now) == .full
+            control.logger.log(
+                level: isNews ? .warning : .debug, "node missed a write",
+                metadata: control.describe(first + place, [:]))
         }
         markers.missedWrite(place)
         disturbed(place)

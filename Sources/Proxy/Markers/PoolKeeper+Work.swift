@@ -100,7 +100,9 @@ extension PoolKeeper {
 
     func fillingEnded() {
         filling = nil
+        // Not by readings from before its end.
         workDue = pause(200...1500)
+        workPause = workDue
         isChanged = true
         for place in names.indices { doubt(place) }
     }

@@ -83,7 +83,7 @@ final class PoolKeeper {
             links.append(
                 MarkerLink(
                     node: first + place, on: control.loop, timeout: settings.timeout,
-                    connectTimeout: settings.connectTimeout, lost: { [unowned self] in lost(place) }))
+                    connectTimeout: settings.connectTimeout, lost: { [unowned self] in lost(place, $0) }))
             guard let earlier, let origin = topology.origins[place] else { continue }
             markers.inherit(place, from: origin - earlier.first, of: earlier.markers)
         }
@@ -121,6 +121,7 @@ final class PoolKeeper {
             }
             if links[place].state == .open, !polling[place].isUnderWay, now >= polling[place].due { poll(place) }
         }
+        if now >= markers.patienceEnds, markers.endPatience(now: now) { isChanged = true }
         if isChanged {
             isChanged = false
             workDue = min(workDue, workPause)
@@ -137,7 +138,7 @@ final class PoolKeeper {
 
     /// When `work` has something to do although nothing is ready.
     var nextTime: UInt64 {
-        var next = min(workTime, scrub?.nextTime ?? .max)
+        var next = min(workTime, scrub?.nextTime ?? .max, markers.patienceEnds)
         for place in links.indices {
             next = min(next, links[place].deadline)
             switch links[place].state {
@@ -191,7 +192,7 @@ final class PoolKeeper {
             case .value(let text, _): found(text)
             case .missing: break
             // Nothing can be concluded from a node that does not say what it has.
-            default: links[place].fail()
+            default: links[place].fail(.badReply)
             }
         }
     }
@@ -212,11 +213,15 @@ final class PoolKeeper {
         polling[place].due = now
     }
 
-    private func lost(_ place: Int) {
+    private func lost(_ place: Int, _ loss: MarkerLink.Loss) {
+        if loss != .unwanted {
+            control.logger.debug(
+                "markers of node cannot be read", metadata: control.describe(first + place, ["cause": "\(loss.rawValue)"]))
+        }
         polling[place].isUnderWay = false
         polling[place].hasFailed = true
-        polling[place].reconnectAt = now + Self.reconnectPause
-        markers.lost(place)
+        polling[place].reconnectAt = loss == .timeout ? now : now + Self.reconnectPause
+        markers.lost(place, mayBeNew: loss.isEnd)
         disturbed(place)
         isChanged = true
         if !isRetired { control.apply(.failed, to: first + place, because: "markers") }
@@ -229,7 +234,7 @@ final class PoolKeeper {
             polling[place].reconnectAt = now
         } else {
             links[place].fail()
-            markers.lost(place)
+            markers.lost(place, mayBeNew: true)
         }
         isChanged = true
     }
@@ -247,7 +252,7 @@ final class PoolKeeper {
                 switch reply {
                 case .done, .refused: break
                 // It keeps none.
-                default: links[command.node].fail()
+                default: links[command.node].fail(.badReply)
                 }
             }
         }
@@ -269,7 +274,7 @@ final class PoolKeeper {
     func giveUpUnknown() {
         for place in links.indices where !markers.isKnown(place) {
             links[place].fail()
-            markers.lost(place)
+            markers.lost(place, mayBeNew: false)
         }
         isChanged = true
     }
@@ -289,7 +294,7 @@ final class PoolKeeper {
         var verdict = verdict(on: place(of: number), isUp: isUp)
         guard number >= placed.servers.upperBound else { return verdict }
         if verdict.access == .full { verdict.access = .syncing }
-        (verdict.provenAt, verdict.token, verdict.hasContents) = (0, 0, false)
+        (verdict.provenAt, verdict.token, verdict.hasContents, verdict.isUnheard) = (0, 0, false, false)
         return verdict
     }
 
@@ -300,6 +305,7 @@ final class PoolKeeper {
             isFull ? .full : .syncing, provenAt: isFull ? markers.provenAt(place) : 0,
             isCovered: markers.isCovered(place, now: now), token: isFull ? markers.token(of: place)?.number ?? 0 : 0)
         verdict.hasContents = isFull || markers.hasContents(place)
+        verdict.isUnheard = !isFull && markers.isUnheard(place)
         return verdict
     }
 

@@ -296,6 +296,6 @@ struct NodeRow: BitwiseCopyable {
     @inline(__always)
     var isFull: Bool { access == .full }
     var isReachable: Bool { access != .none }
-    /// Full, but for this worker's doubts: very likely it is what it was.
-    var isDoubted: Bool { access == .syncing && verdict.access == .full && !hasMissed }
+    /// Full, but for this worker's doubts, or that it was not heard for a moment: very likely it is what it was.
+    var isDoubted: Bool { access == .syncing && (verdict.access == .full || verdict.isUnheard) && !hasMissed }
 }

@@ -14,7 +14,9 @@ extension PoolMarkers {
     /// A reading, and what the node had on it before.
     mutating func withLosses(_ reading: MarkerReading, of node: Int, asked: UInt64, now: UInt64) -> MarkerReading {
         // A filling takes longer than a reading lives: so it would have been seen.
-        guard let before = nodes[node].reading, asked < nodes[node].asked.addingSaturated(lifetime) else {
+        guard let before = nodes[node].reading, !nodes[node].isSevered,
+            asked < nodes[node].asked.addingSaturated(lifetime)
+        else {
             nodes[node].lostAt = nil
             return reading
         }

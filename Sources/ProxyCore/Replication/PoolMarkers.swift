@@ -45,13 +45,36 @@ public struct PoolMarkers: Sendable {
         var reading: MarkerReading?
         /// When that reading was asked for.
         var asked: UInt64 = 0
+        /// The connection on which it was read is gone; until the next, who answers may be another process.
+        var isSevered = false
+        /// Nobody hears it: the token under which it was full when it was last heard.
+        var unheard: Token?
         var points = WatermarkRing()
         /// Its tokens under which it missed a write, the newest last.
         var revoked: [Token] = []
         /// It missed a write since it was last full.
         var hasMissed = false
+        /// By the last reading there was: what a process holds is not gone because it is not heard for a moment.
+        var emptiness = Emptiness.all
         /// Since when some of what `reading` says is on the node no more.
         var lostAt: UInt64?
+    }
+
+    /// What a node lacks of what it had when it was full.
+    enum Emptiness: Comparable, Sendable {
+        case nothing
+        /// A filling has begun to take from it.
+        case some
+        /// It has not been full since its process began.
+        case all
+
+        init(_ reading: MarkerReading) {
+            if let filling = reading.filling {
+                self = filling.hadFilling ? .some : .all
+            } else {
+                self = reading.ready != nil ? .nothing : .all
+            }
+        }
     }
 
     static let revokedLimit = 8
@@ -92,6 +115,7 @@ public struct PoolMarkers: Sendable {
         nodes[node].points = earlier.nodes[origin].points
         nodes[node].revoked = earlier.nodes[origin].revoked
         nodes[node].hasMissed = earlier.nodes[origin].hasMissed
+        nodes[node].emptiness = earlier.nodes[origin].emptiness
     }
 
     // MARK: What other proxies say of keys that move
@@ -113,7 +137,8 @@ public struct PoolMarkers: Sendable {
     public mutating func read(_ node: Int, _ reading: MarkerReading, asked: UInt64, now: UInt64) {
         nodes[node].isKnown = true
         nodes[node].reading = withLosses(reading, of: node, asked: asked, now: now)
-        nodes[node].asked = asked
+        (nodes[node].asked, nodes[node].isSevered, nodes[node].unheard) = (asked, false, nil)
+        nodes[node].emptiness = Emptiness(nodes[node].reading ?? reading)
         if let token = nodes[node].reading?.ready {
             nodes[node].points.record(cas: reading.cas, token: token, now: now)
         }
@@ -121,10 +146,44 @@ public struct PoolMarkers: Sendable {
         for other in nodes.indices where access(other, now: now) == .full { nodes[other].hasMissed = false }
     }
 
-    /// A connection to the node was given up, or it does not answer.
-    public mutating func lost(_ node: Int) {
+    /// The connection to the node is gone. What was read on it counts on for a while if the node was only slow: a moment
+    /// in which the machine did something else, here or there, is no reason to stop reading from it.
+    ///
+    /// - Parameter mayBeNew: the process that answers next may be another, which holds nothing.
+    public mutating func lost(_ node: Int, mayBeNew: Bool) {
         nodes[node].isKnown = true
-        (nodes[node].reading, nodes[node].lostAt) = (nil, nil)
+        if mayBeNew {
+            nodes[node].emptiness = .all
+            forget(node)
+            nodes[node].unheard = nil
+        } else if nodes[node].reading != nil {
+            nodes[node].isSevered = true
+        }
+    }
+
+    /// Until when a node that was lost, and not heard since, is taken for what it was; before the workers are to trust
+    /// nothing any more. `.max` where there is none.
+    public var patienceEnds: UInt64 { nodes.indices.map(patienceEnds(of:)).min() ?? .max }
+
+    private func patienceEnds(of node: Int) -> UInt64 {
+        nodes[node].isSevered ? nodes[node].asked.addingSaturated(lifetime - timeout) : .max
+    }
+
+    /// Gives up those that were not heard again.
+    ///
+    /// - Returns: whether there were any.
+    public mutating func endPatience(now: UInt64) -> Bool {
+        let silent = nodes.indices.filter { now >= patienceEnds(of: $0) }
+        for node in silent {
+            let token = claim(node)
+            forget(node)
+            nodes[node].unheard = token
+        }
+        return !silent.isEmpty
+    }
+
+    private mutating func forget(_ node: Int) {
+        (nodes[node].reading, nodes[node].lostAt, nodes[node].isSevered) = (nil, nil, false)
         findClaims()
     }
 
@@ -135,6 +194,7 @@ public struct PoolMarkers: Sendable {
             revoke(node, reading.ready)
             revoke(node, reading.filling?.token)
         }
+        revoke(node, nodes[node].unheard)
         for other in nodes { revoke(node, other.reading?.standings[node]?.token) }
         findClaims()
     }
@@ -185,12 +245,22 @@ public struct PoolMarkers: Sendable {
     private mutating func findClaims() { for node in nodes.indices { claims[node] = findClaim(node) } }
 
     private func findClaim(_ node: Int) -> Token? {
-        guard let token = nodes[node].reading?.ready, !nodes[node].revoked.contains(token) else { return nil }
+        nodes[node].reading?.ready.flatMap { isRevoked($0, of: node) ? nil : $0 }
+    }
+
+    private func isRevoked(_ token: Token, of node: Int) -> Bool {
+        if nodes[node].revoked.contains(token) { return true }
         for peer in nodes.indices where peer != node {
             guard let standing = nodes[peer].reading?.standings[node], standing.isRevoked else { continue }
-            if standing.token == nil || standing.token == token { return nil }
+            if standing.token == nil || standing.token == token { return true }
         }
-        return token
+        return false
+    }
+
+    /// It was full when it was last heard, and nobody says that it has missed anything since: if no other copy can be
+    /// read, it is the one that most likely is what it was.
+    public func isUnheard(_ node: Int) -> Bool {
+        nodes[node].unheard.map { !isRevoked($0, of: node) } ?? false
     }
 
     /// Whether a write that leaves this node out needs no further revocation: each other node that answers has one.
@@ -262,8 +332,8 @@ public struct PoolMarkers: Sendable {
     }
 
     private func wasFullLater(_ node: Int, than other: Int) -> Bool {
-        let (emptiness, others) = (emptiness(of: node), emptiness(of: other))
-        guard emptiness == others else { return emptiness < others }
+        let (lacks, otherLacks) = (nodes[node].emptiness, nodes[other].emptiness)
+        guard lacks == otherLacks else { return lacks < otherLacks }
         // Both by the count of one that has missed nothing, if there is one.
         for keeper in nodes.indices where keeper != node && keeper != other && claim(keeper) != nil {
             guard let token = claim(keeper), let standings = nodes[keeper].reading?.standings else { continue }
@@ -273,16 +343,8 @@ public struct PoolMarkers: Sendable {
         return false
     }
 
-    /// The more, the less of what it had when it was full: nothing was taken from it, a filling has begun to, or it has
-    /// not been full since its process began.
-    private func emptiness(of node: Int) -> Int {
-        guard let reading = nodes[node].reading else { return 2 }
-        if let filling = reading.filling { return filling.hadFilling ? 1 : 2 }
-        return reading.ready != nil ? 0 : 2
-    }
-
     /// The node was full since its process began: of keys with no full copy, what it has is better than nothing.
-    public func hasContents(_ node: Int) -> Bool { emptiness(of: node) < 2 }
+    public func hasContents(_ node: Int) -> Bool { nodes[node].emptiness < .all }
 
     /// What the others say of a node, for one that was away: it has no writes of its own that the node could have missed.
     func stance(on node: Int, besides newcomer: Int) -> Standing? {

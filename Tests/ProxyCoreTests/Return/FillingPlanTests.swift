@@ -146,7 +146,7 @@ struct FillingPlanTests {
 
     @Test func anEmptyNodeIsCleanedOfWhateverItHas() {
         var markers = Self.markers(missed: .since(Watermark(cas: 77, token: PoolMarkersTests.tokens[0])))
-        markers.lost(1)
+        markers.lost(1, mayBeNew: true)
         markers.read(1, PoolMarkersTests.empty(), asked: Self.start, now: Self.start)
         var nodes = Nodes(markers)
         var plan = plan(markers)
@@ -243,7 +243,7 @@ struct FillingPlanTests {
         disturbed.received(.done(cas: 1), markers, now: Self.start)
         #expect(disturbed.outcome == .ended(.disturbed) && disturbed.nextCommand(markers) == nil)
         var gone = markers
-        gone.lost(2)
+        gone.lost(2, mayBeNew: true)
         #expect(!plan(markers).fits(gone, now: Self.start) && plan(markers).fits(markers, now: Self.start))
     }
 }

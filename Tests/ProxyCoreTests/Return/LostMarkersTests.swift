@@ -114,7 +114,7 @@ struct LostMarkersTests {
 
     @Test func anotherProcessHasLostNothing() {
         var markers = Pool.whole()
-        markers.lost(1)
+        markers.lost(1, mayBeNew: true)
         markers.read(1, Pool.empty(), asked: Self.now, now: Self.now)
         #expect(access(markers, Self.now) == [.full, .syncing, .full] && !markers.hasLosses)
     }

@@ -54,7 +54,7 @@ struct PoolMarkersTests {
 
     @Test func aRestartedNodeIsSyncing() {
         var markers = Self.whole()
-        markers.lost(1)
+        markers.lost(1, mayBeNew: true)
         #expect(access(markers) == [.full, .none, .full])
         markers.read(1, Self.empty(), asked: Self.now, now: Self.now)
         #expect(access(markers) == [.full, .syncing, .full])
@@ -90,6 +90,48 @@ struct PoolMarkersTests {
         #expect(!markers([0: since(9), 2: since(5)], empty: [0]).hasContents(0))
     }
 
+    /// It may be slow for a moment, or this process.
+    @Test func aNodeThatIsNotHeardForAMomentIsWhatItWas() {
+        var markers = Self.whole()
+        markers.lost(1, mayBeNew: false)
+        let end = markers.patienceEnds
+        #expect(Self.now < end && end < markers.goodUntil, "workers are told before they trust nothing any more")
+        #expect(!markers.endPatience(now: end - 1) && access(markers) == [.full, .full, .full])
+        #expect(!markers.isUnheard(1) && markers.hasContents(1))
+        // Then others are read; where there are none, it is the best guess.
+        #expect(markers.endPatience(now: end) && markers.patienceEnds == .max)
+        #expect(access(markers)[1] == .none && markers.isUnheard(1) && markers.hasContents(1))
+        markers.missedWrite(1)
+        #expect(!markers.isUnheard(1))
+    }
+
+    @Test func aNodeThatIsHeardAgainIsWhatItSays() {
+        var markers = Self.whole()
+        markers.lost(1, mayBeNew: false)
+        markers.read(1, Self.empty(), asked: Self.now, now: Self.now)
+        #expect(markers.patienceEnds == .max && access(markers)[1] == .syncing, "not what a flush took")
+        #expect(!markers.hasLosses && !markers.hasContents(1) && !markers.isUnheard(1))
+    }
+
+    @Test func aNodeWhoseProcessEndedIsNothing() {
+        var markers = Self.whole()
+        markers.lost(1, mayBeNew: false)
+        markers.lost(1, mayBeNew: true)
+        #expect(markers.patienceEnds == .max && access(markers)[1] == .none)
+        #expect(!markers.hasContents(1) && !markers.isUnheard(1))
+    }
+
+    @Test func aNodeThatIsNotHeardAndWasRevokedIsNotTheBestGuess() {
+        var markers = Self.whole()
+        markers.lost(1, mayBeNew: false)
+        #expect(markers.endPatience(now: markers.patienceEnds) && markers.isUnheard(1))
+        let reading = Self.reading(of: 2) {
+            $0.standings[1] = Standing(token: Self.tokens[1], isRevoked: true, missed: .unknown)
+        }
+        markers.read(2, reading, asked: Self.now, now: Self.now)
+        #expect(!markers.isUnheard(1) && markers.hasContents(1))
+    }
+
     @Test(arguments: [Token(22), nil]) func aRevocationAnywhereCounts(token: Token?) {
         var markers = Self.whole()
         let reading = Self.reading(of: 2) {
@@ -98,7 +140,7 @@ struct PoolMarkersTests {
         markers.read(2, reading, asked: Self.now, now: Self.now)
         #expect(access(markers) == [.full, .syncing, .full])
         // Whoever keeps it may be away afterwards: this process then has to have it from another.
-        markers.lost(2)
+        markers.lost(2, mayBeNew: true)
         #expect(markers.access(1, now: Self.now) == .full)
     }
 
@@ -114,11 +156,11 @@ struct PoolMarkersTests {
     /// An evicted marker makes a node unreadable, never readable.
     @Test func aReadyNodeThatSaysNothingDoesNotConfirm() {
         var markers = Self.whole()
-        markers.lost(2)
+        markers.lost(2, mayBeNew: true)
         markers.read(2, Self.reading(of: 2) { $0.standings[1] = nil }, asked: Self.now, now: Self.now)
         #expect(access(markers) == [.full, .syncing, .full])
         // One without a ready marker of its own is not asked.
-        markers.lost(2)
+        markers.lost(2, mayBeNew: true)
         markers.read(2, Self.empty(), asked: Self.now, now: Self.now)
         #expect(access(markers) == [.full, .full, .syncing])
     }
@@ -153,7 +195,7 @@ struct PoolMarkersTests {
         }
         #expect(markers.missingRevocations(now: Self.now).isEmpty && markers.isCovered(1, now: Self.now))
         // Gone: it is published again.
-        markers.lost(2)
+        markers.lost(2, mayBeNew: true)
         markers.read(2, Self.reading(of: 2) { $0.standings[1] = nil }, asked: Self.now, now: Self.now)
         #expect(markers.missingRevocations(now: Self.now).map(\.peer) == [2] && !markers.isCovered(1, now: Self.now))
     }
@@ -197,7 +239,7 @@ struct PoolMarkersTests {
         #expect(
             markers.missed(on: 0, sent: start + timeout + 1)
                 == .since(Watermark(cas: 100, token: Self.tokens[0])))
-        markers.lost(0)
+        markers.lost(0, mayBeNew: true)
         markers.read(0, Self.empty(), asked: Self.now, now: Self.now)
         #expect(markers.missed(on: 0, sent: 20 * Self.second) == .unknown, "it has restarted")
     }
