@@ -59,6 +59,16 @@ struct ReturnSimulationTests {
             if homes.contains(where: { !world.engine.nodes[UInt32($0)].isFull }) { mayMiss = true }
         }
 
+        /// What may be read now.
+        var readable: Set<Int?> {
+            var readable = possible.union(next ?? [])
+            guard mayMiss else { return readable }
+            readable.insert(nil)
+            // Where it is missed, it is added.
+            if next != nil, command.hasPrefix("add") { readable.insert(number) }
+            return readable
+        }
+
         /// What has come. Nil: nothing; else whether it is an answer to the command.
         mutating func hear(_ world: World) -> Bool? {
             guard let next else { return nil }
@@ -133,9 +143,7 @@ struct ReturnSimulationTests {
                 }
                 for index in readers.indices {
                     if let writer = readers[index].writer {
-                        readers[index].possible.formUnion(writers[writer].possible)
-                        readers[index].possible.formUnion(writers[writer].next ?? [])
-                        if writers[writer].mayMiss { readers[index].possible.insert(nil) }
+                        readers[index].possible.formUnion(writers[writer].readable)
                         guard let reply = readers[index].hear(world) else { continue }
                         reads += 1
                         if let wrong = Self.wrong(reply, readers[index].possible) {
