@@ -31,7 +31,7 @@ extension Simulation {
         case 2, 3, 4: freeze(node, for: duration(4000))
         case 5, 6, 7: partition(node, for: duration(generator.once(in: 2) ? 12_000 : 4000))
         case 8: replace(generator.random(below: proxies.count))
-        case 9: stop(generator.random(below: proxies.count), for: duration(4000))
+        case 9: stop(generator.random(below: proxies.count), for: duration(8000))
         case 10: evictMarker()
         case 11: evictItem(node)
         case 12: whenWritesAreOver { [unowned self] in flush(through: generator.random(below: proxies.count)) }
@@ -106,6 +106,8 @@ extension Simulation {
         for node in nodes.indices { for connection in proxies[index].connections(to: node) { close(connection) } }
         at(now + 300 * Self.millisecond + duration(generator.once(in: 3) ? 9000 : 2000)) { [unowned self] in
             note("proxy \(index) starts")
+            // What a flush has taken and is not back yet, it knows nothing of.
+            for node in nodes.indices where nodes[node].ready(second) == nil { becameUnsound(node) }
             proxies[index] = SimulatedProxy(world: self, index: index)
         }
     }

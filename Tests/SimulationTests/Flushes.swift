@@ -35,15 +35,18 @@ extension Simulation {
         }
     }
 
-    /// Each node at a time of its own, as the seconds of its clock have it. One that has restarted knows nothing of it.
+    /// Each node at a time of its own, as the seconds of its clock have it. One that has restarted knows nothing of it; one
+    /// that is filled in that second from a node whose own is to come keeps what that had.
     func flushLater() {
         note("flush, later")
+        exemptUnsound()
         let number = beginFlush(by: 0)
         var isWhole = true
         for node in nodes.indices {
             let start = nodes[node].starts
             at(now + UInt64(generator.random(below: 1000)) * Self.millisecond) { [unowned self] in
                 note("node \(node) is flushed")
+                exemptUnsound()
                 guard nodes[node].isAlive, nodes[node].starts == start else {
                     isWhole = false
                     return
@@ -53,6 +56,13 @@ extension Simulation {
         }
         at(now + 1_000 * Self.millisecond) { [unowned self] in
             endFlush(number, isWhole ? .acknowledged(before: nil) : .failed)
+        }
+    }
+
+    /// Keys of a node that was not whole when a delayed flush began.
+    private func exemptUnsound() {
+        for key in histories.indices where copies(of: key).contains(where: { unsound.contains($0) }) {
+            histories[key].isExempt = true
         }
     }
 

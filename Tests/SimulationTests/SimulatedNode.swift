@@ -75,6 +75,7 @@ struct SimulatedNode {
     var latestCAS: UInt64 { lastCAS }
     /// What a flush of all nodes has taken and nobody has put back, or stored anew.
     private var flushedMarkers: [ItemName: SimulatedItem] = [:]
+    private var flushedAt: Int64 = 0
 
     init(index: Int, count: Int) {
         self.index = index
@@ -125,6 +126,7 @@ struct SimulatedNode {
             for name in items.keys.sorted() where items[name]!.time < second || !survives() { items[name] = nil }
             return .done(cas: 0, before: 0)
         case .flushAll:
+            flushedAt = second
             for name in items.keys.sorted() {
                 if name < 1000 {
                     items[name] = nil
@@ -188,8 +190,9 @@ struct SimulatedNode {
         text(.standing(of: node), second).flatMap { unsafe Standing(text: $0.span.bytes) }
     }
 
-    /// As if no flush of all nodes had taken its markers.
-    func unflushed() -> SimulatedNode {
+    /// As if no flush of all nodes had taken its markers, as long as no proxy can have given them up.
+    func unflushed(second: Int64) -> SimulatedNode {
+        guard second <= flushedAt + Int64(PoolMarkers.lossPatience / 1_000_000_000) else { return self }
         var node = self
         node.items.merge(flushedMarkers) { kept, _ in kept }
         return node

@@ -53,7 +53,10 @@ extension SimulatedProxy {
 
     /// What the markers say was of the process at the other end of the connection, if they were read after it was made.
     private func access(_ node: Int) -> PoolMarkers.Access {
-        let access = markers.access(node, now: world.now)
+        let isOld = world.now >= markers.goodUntil
+        // As workers have it: no node is used by what one of them has forgotten.
+        if isOld, world.broken != .oldReadings { return .none }
+        let access = markers.access(node, now: isOld ? markers.provenAt(node) : world.now)
         let isProven = dataLinks[node].map { $0.opened <= markers.provenAt(node) } ?? false
         return access == .full && !isProven ? .syncing : access
     }
@@ -77,6 +80,10 @@ extension SimulatedProxy {
 
     private func proceed(_ write: RunningWrite) {
         while let (copy, action) = write.plan.nextCommand() {
+            if world.broken == .ignoringTouches, case .touch = write.operation, action == .delete {
+                write.plan.received(.taken, from: copy)
+                continue
+            }
             let request = request(write, action)
             guard let connection = dataLinks[write.copies[copy]] else {
                 write.plan.received(.failed, from: copy)
@@ -104,6 +111,7 @@ extension SimulatedProxy {
     private func request(_ write: RunningWrite, _ action: WritePlan.Action) -> NodeRequest {
         let item = SimulatedItem(value: write.number, flags: UInt32(write.number & 0xffff))
         switch (write.operation, action) {
+        case (.modify, .delete) where world.broken == .modifyingSyncing: return .modify(write.key, write.number)
         case (_, .delete), (.delete, _): return .delete(write.key, cas: nil)
         case (.set(let expiry), _):
             var item = item

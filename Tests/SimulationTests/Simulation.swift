@@ -15,6 +15,10 @@ enum BrokenRule: String, CaseIterable {
     case revokingOnce
     /// A node that is being filled is written like the others.
     case survivorsLast
+    /// A command whose effect is not known is sent to it as it is; or, if it is a touch, not at all.
+    case modifyingSyncing, ignoringTouches
+    /// What was once read of the markers counts until the next reading.
+    case oldReadings
     /// One node that has lost its markers alone gets them back.
     case takingLossesForFlushes
 }
@@ -208,19 +212,24 @@ final class Simulation {
     private func readLater() {
         at(now + UInt64(generator.random(below: 80)) * Self.millisecond) { [unowned self] in
             defer { readLater() }
-            let choices = proxies.filter { $0.isAlive && $0.stopped == nil }
+            let choices = proxies.filter(\.isAlive)
             guard isWriting, !choices.isEmpty else { return }
+            // One that is stopped answers when it goes on.
             let proxy = generator.pick(choices)
             let key = generator.random(below: histories.count)
             let (asked, from) = (now, second)
-            proxy.read(key) { [unowned self] item in
-                reads += 1
-                guard let item else { return }
-                if let wrong = histories[key].check(
-                    value: item.value, flags: item.flags, asked: asked, proxy: proxy.number, second: from, bound: bound)
-                {
-                    complain("\(wrong); key \(key), read through proxy \(proxy.index)")
-                }
+            at(now, of: proxy) { [unowned self] in read(key, through: proxy, asked: asked, from: from) }
+        }
+    }
+
+    private func read(_ key: Int, through proxy: SimulatedProxy, asked: UInt64, from: Int64) {
+        proxy.read(key) { [unowned self] item in
+            reads += 1
+            guard let item else { return }
+            if let wrong = histories[key].check(
+                value: item.value, flags: item.flags, asked: asked, proxy: proxy.number, second: from, bound: bound)
+            {
+                complain("\(wrong); key \(key), read through proxy \(proxy.index)")
             }
         }
     }
@@ -237,7 +246,7 @@ final class Simulation {
 
     /// By what stands on the nodes, or stood there before a flush of all.
     private func isProven(_ node: Int) -> Bool {
-        let nodes = nodes.map { $0.unflushed() }
+        let nodes = nodes.map { $0.unflushed(second: second) }
         guard nodes[node].isAlive, let token = nodes[node].ready(second) else { return false }
         return nodes.allSatisfy { peer in
             guard peer.index != node, peer.isAlive else { return true }

@@ -216,7 +216,8 @@ final class PoolKeeper {
     private func lost(_ place: Int, _ loss: MarkerLink.Loss) {
         if loss != .unwanted {
             control.logger.debug(
-                "markers of node cannot be read", metadata: control.describe(first + place, ["cause": "\(loss.rawValue)"]))
+                "markers of node cannot be read",
+                metadata: control.describe(first + place, ["cause": "\(loss.rawValue)"]))
         }
         polling[place].isUnderWay = false
         polling[place].hasFailed = true

@@ -87,7 +87,7 @@ public struct VerifyStep: BitwiseCopyable, Sendable {
             finish(source.kind == .fresh ? .absent : .agreed)
             return false
         }
-        let agrees = source.kind == .fresh && source.flags == target.flags && source.hasTTL(of: target, within: 2)
+        let agrees = source.kind == .fresh && source.flags == target.flags && source.hasTTL(of: target, within: 3)
         guard agrees, source.size == target.size else {
             state = .confirm
             return false
