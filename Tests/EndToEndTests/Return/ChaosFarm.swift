@@ -17,7 +17,7 @@ final class ChaosFarm: Sendable {
     private let directory: TemporaryDirectory
 
     static let poll: UInt64 = 200_000_000
-    static let timeout: UInt64 = 200_000_000
+    static let timeout: UInt64 = 300_000_000
 
     init(_ version: MemcachedServer.Version, hasNetworks: Bool, keepsItems: Bool = false) throws {
         directory = try TemporaryDirectory()
@@ -47,8 +47,8 @@ final class ChaosFarm: Sendable {
                     listen: ["\(address)"]
                     nodes: [\(list)]
                     replicas: 2
-                    timeout: 200ms
-                    connect_timeout: 200ms
+                    timeout: 300ms
+                    connect_timeout: 300ms
                     poll: 200ms
                     probe: {interval: 100ms, max: 500ms}
                     checks: 100/s
