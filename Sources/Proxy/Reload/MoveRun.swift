@@ -31,7 +31,7 @@ final class MoveRun {
             quietUntil: now.addingSaturated(control.keepers[index]?.markers.quietTime ?? 0),
             targets: moving.allNodes.count - moving.servers.count, drops: left?.targets.count ?? 0,
             // Nothing is cleaned here: what stands in a place that keys move to is proven by this alone.
-            verifies: true)
+            verifies: true, hasMoved: moving.moving?.hasMoved == true)
         job.cancelled = { [weak self] in self?.cancel() }
     }
 

@@ -21,6 +21,8 @@ struct RepairEntry: BitwiseCopyable {
     let isBase64: Bool
     var reason: RepairReason
     var needsAllCopies = false
+    /// The last try found the node of a copy that it needs to be down.
+    var awaitsNode = false
     /// Nobody knows that its copies differ: they are only to be compared.
     var isCheck = false
     /// They were seen to differ, by a check with this witness, and no write has asked for the repair.

@@ -183,6 +183,7 @@ public final class RepairQueue {
 
     private func merge(_ slot: UInt32, _ missed: UInt8, _ doubted: UInt8, _ due: UInt64) {
         entries[slot].failures = 0
+        entries[slot].awaitsNode = false
         if missed != 0 { entries[slot].settled = max(entries[slot].settled, due) }
         if entries[slot].place == RepairEntry.underWay {
             let earlier = entries[slot].isAskedAgain ? min(entries[slot].due, due) : due
@@ -267,6 +268,7 @@ public final class RepairQueue {
             }
         }
         stats.retries &+= 1
+        entries[slot].awaitsNode = obstacle == .nodeDown
         noteMeanwhile(slot)
         let tries = entries[slot].tries
         entries[slot].tries = tries &+ (tries < .max ? 1 : 0)
@@ -299,10 +301,11 @@ public final class RepairQueue {
         for index in 0..<heap.count { siftUp(from: index) }
     }
 
-    /// Keys of the pool wait to be repaired, and not only to be compared.
+    /// Keys of the pool wait to be repaired, and not only to be compared, or for a node that is down.
     public func holdsRepairs(ofPool pool: UInt16) -> Bool {
         for index in 0..<heap.count where entries[heap[index]].pool == pool {
-            if !entries[heap[index]].isCheck, entries[heap[index]].suspicion == nil { return true }
+            let entry = entries[heap[index]]
+            if !entry.isCheck, entry.suspicion == nil, !entry.awaitsNode { return true }
         }
         return false
     }

@@ -173,8 +173,11 @@ extension PoolSettings {
 
     /// How a pool that runs by these settings comes to others: at once, or by moving keys first.
     public func next(towards wanted: PoolSettings) -> Result<PoolSettings, Refusal> {
-        guard hasCopies, !standing.places(as: wanted) else { return .success(wanted) }
-        return wanted.moving(from: self)
+        guard hasCopies else { return .success(wanted) }
+        guard standing.places(as: wanted) else { return wanted.moving(from: self) }
+        // Other proxies may still read them where they were.
+        if let moving, moving.hasMoved { return wanted.with(moving.after).moving(from: wanted, hasMoved: true) }
+        return .success(wanted)
     }
 }
 
@@ -184,13 +187,11 @@ public struct LeftBehind: Sendable {
     /// By place in `pool`: the place of the same server in the pool whose keys have moved; nil where it has left it.
     public let places: [Int?]
 
-    /// - Parameter moving: the pool's settings while they moved.
+    /// - Parameter moving: the pool's settings while they moved, before or after reads did.
     public init?(after moving: PoolSettings) {
-        guard let keys = moving.moving, !keys.hasMoved, let back = moving.handedOver else {
-            return nil
-        }
+        guard let back = moving.handedOver, let keys = back.moving else { return nil }
         pool = Pool(back, firstNode: 0, isUp: back.allNodes.map { _ in true })
-        let after = keys.after.allNodes.map(NodeIdentity.init)
+        let after = keys.before.allNodes.map(NodeIdentity.init)
         places = back.allNodes.map { after.firstIndex(of: NodeIdentity($0)) }
     }
 

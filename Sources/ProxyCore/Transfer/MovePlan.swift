@@ -66,13 +66,17 @@ public struct MovePlan: Sendable {
     /// Of the servers, when the round began.
     private var tokens: [UInt64]?
     private var isOpposed = false
+    /// Of the drop that is next.
+    private var dropTries = 0
 
     /// - Parameters:
     ///   - quietUntil: by then every proxy has said what it writes by, and what was sent before has landed.
     ///   - targets: rows to be filled.
     ///   - drops: servers to be relieved of what they have no longer.
-    public init(quietUntil: UInt64, targets: Int, drops: Int, verifies: Bool) {
+    ///   - hasMoved: reads have moved already, and other settings have come since.
+    public init(quietUntil: UInt64, targets: Int, drops: Int, verifies: Bool, hasMoved: Bool = false) {
         (self.quietUntil, self.targets, self.drops, self.verifies) = (quietUntil, targets, drops, verifies)
+        if hasMoved { state = .others }
     }
 
     /// Reads have not moved: it can still be taken back.
@@ -134,7 +138,7 @@ public struct MovePlan: Sendable {
 
     /// Numbers as `FillingPlan.passed` has them.
     public mutating func passed(changed: Int, of total: Int, isWhole: Bool) {
-        if case .drop(let target) = state { return endDrop(target) }
+        if case .drop(let target) = state { return endDrop(target, isWhole: isWhole) }
         // One node did not answer, or went or came: who is full will tell.
         guard isWhole || !isPassing else { return state = .servers }
         let isLittle = changed < max(Self.fewItems, total / Self.fewShare)
@@ -151,7 +155,14 @@ public struct MovePlan: Sendable {
         }
     }
 
-    private mutating func endDrop(_ target: Int) { state = target + 1 < drops ? .drop(target + 1) : .over }
+    /// What a server that does not answer has left is in nobody's way: what keys that come back to it find there is
+    /// compared with the others.
+    private mutating func endDrop(_ target: Int, isWhole: Bool) {
+        dropTries += 1
+        guard isWhole || dropTries == Self.passLimit else { return }
+        dropTries = 0
+        state = target + 1 < drops ? .drop(target + 1) : .over
+    }
 
     /// What a step asked of all workers is done.
     public mutating func done() {

@@ -67,6 +67,18 @@ private final class Bench {
 }
 
 struct RepairQueueTests {
+    /// A pool whose settings change does not wait for it.
+    @Test func aRepairThatWaitsForANodeHoldsNothingUp() throws {
+        let bench = Bench()
+        bench.add("a", .copyFailed, at: 0)
+        #expect(bench.queue.holdsRepairs(ofPool: 0) && !bench.queue.holdsRepairs(ofPool: 1))
+        let repair = try #require(bench.next(at: 2000))
+        bench.retry(repair, .nodeDown, at: 2000)
+        #expect(!bench.queue.holdsRepairs(ofPool: 0))
+        bench.add("a", .overlap, at: 2001)
+        #expect(bench.queue.holdsRepairs(ofPool: 0))
+    }
+
     // MARK: Checks
 
     @Test func aCheckIsNoRepairUntilItNeedsOne() throws {

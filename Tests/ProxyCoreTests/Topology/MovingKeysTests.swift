@@ -88,6 +88,10 @@ struct MovingKeysTests {
         #expect(handed.standing == after && handed.settled == after && handed.handedOver == handed)
         #expect(handed.placesToken == moving.placesToken && moving.placesToken == after.placesToken)
         #expect(before.placesToken != after.placesToken)
+        var patient = after
+        patient.timeout *= 2
+        let changed = try handed.next(towards: patient).get()
+        #expect(changed.moving == handed.moving && changed.timeout == patient.timeout && changed.standing == patient)
         let turned = try handed.next(towards: before).get()
         #expect(turned.standing == after && turned.settled == before)
     }
@@ -107,7 +111,11 @@ struct MovingKeysTests {
 
     @Test func theWayBackNamesWhatIsLeftBehind() throws {
         let (before, after) = (pool(["a", "b", "c", "d"]), pool(["b", "c", "d"]))
-        let left = try #require(LeftBehind(after: try after.moving(from: before).get()))
+        let moving = try after.moving(from: before).get()
+        let left = try #require(LeftBehind(after: moving))
+        let handedOver = try #require(moving.handedOver)
+        let handed = try #require(LeftBehind(after: handedOver))
+        #expect(handed.pool.settings == left.pool.settings && handed.places == left.places)
         let names = left.pool.settings.allNodes.map(\.label)
         #expect(
             left.targets.map { names[$0] } == ["b", "c", "d"] && left.targets.map { left.places[$0] } == [0, 1, 2])
@@ -224,7 +232,7 @@ struct MovePlanTests {
         expect(&plan, .over)
     }
 
-    @Test func aPassThatIsCutShortBeginsTheRoundAnewButADropGoesOn() {
+    @Test func aPassThatIsCutShortBeginsTheRoundAnewAndADropIsTriedAgain() {
         var plan = plan(targets: 1, drops: 2)
         expect(&plan, .pass(.copy(number: 1), target: 0))
         plan.passed(changed: 0, of: 0, isWhole: false)
@@ -236,7 +244,25 @@ struct MovePlanTests {
         plan.done()
         expect(&plan, .leave)
         plan.done()
-        plan.passed(changed: 0, of: 0, isWhole: false)
+        for _ in 1...MovePlan.passLimit {
+            expect(&plan, .drop(target: 0))
+            plan.passed(changed: 0, of: 0, isWhole: false)
+        }
         expect(&plan, .drop(target: 1))
+        plan.passed(changed: 0, of: 0, isWhole: false)
+        pass(&plan, .drop(target: 1))
+        expect(&plan, .over)
+    }
+
+    @Test func otherSettingsWhileOthersReadTheOldPlacesWaitForThemToo() {
+        var plan = MovePlan(quietUntil: 300, targets: 2, drops: 1, verifies: true, hasMoved: true)
+        #expect(!plan.isReversible)
+        expect(
+            &plan, .await(.others),
+            MovePlan.Situation(tokens: [1, 2], isOpposed: false, isMoving: true, hasMoved: true))
+        expect(&plan, .leave)
+        plan.done()
+        pass(&plan, .drop(target: 0))
+        expect(&plan, .over)
     }
 }
