@@ -249,6 +249,8 @@ struct Link: BitwiseCopyable {
 
     var state: State
     var flags: Flags = []
+    /// How often it was asked for its node's ready marker.
+    var proofs: UInt8 = 0
     var node: UInt32
     var count: UInt32 = 0
     var first = none

@@ -171,6 +171,21 @@ struct StatesTests {
         world.expectRest()
     }
 
+    /// Who connects between a flush and the return of the markers.
+    @Test func aMarkerThatComesBackAtOnceIsWaitedFor() {
+        for node in homes { world.nodes[node].items["__drover:ready"] = FakeNode.Item(flags: "0", data: ready(node)) }
+        let marker = world.nodes[homes[0]].items.removeValue(forKey: "__drover:ready")
+        world.proveAll(tokens: true)
+        world.slowness = 2
+        world.send("get k\r\n", from: client)
+        for _ in 0..<50 { world.turn() }
+        #expect(world.nodes[homes[0]].seen.count { $0 == "mg __drover:ready v" } > 1 && world.take(client).isEmpty)
+        world.nodes[homes[0]].items["__drover:ready"] = marker
+        for _ in 0..<50 { world.turn() }
+        #expect(world.take(client).hasSuffix("END\r\n"))
+        #expect(world.nodes[homes[0]].seen.last == "get k" && world.reports.isEmpty && unproven == 0)
+    }
+
     /// The write that opens the connection goes to the other copy first, and to this one as to one that is being filled.
     @Test func whatWaitsForAConnectionToAnotherProcessGoesElsewhere() {
         for node in homes { world.nodes[node].items["__drover:ready"] = FakeNode.Item(flags: "0", data: ready(node)) }
