@@ -220,8 +220,9 @@ final class PoolKeeper {
                 metadata: control.describe(first + place, ["cause": "\(loss.rawValue)"]))
         }
         polling[place].isUnderWay = false
+        // A node that was slow once is asked again at once.
+        polling[place].reconnectAt = loss == .timeout && !polling[place].hasFailed ? now : now + Self.reconnectPause
         polling[place].hasFailed = true
-        polling[place].reconnectAt = loss == .timeout ? now : now + Self.reconnectPause
         markers.lost(place, mayBeNew: loss.isEnd)
         disturbed(place)
         isChanged = true
@@ -281,7 +282,11 @@ final class PoolKeeper {
     }
 
     /// The node is at another address now.
-    func moved(_ place: Int) { links[place].fail() }
+    func moved(_ place: Int) {
+        links[place].fail()
+        markers.lost(place, mayBeNew: true)
+        isChanged = true
+    }
 
     /// The place, by which markers go, of the node with this number: its server's.
     func place(of number: Int) -> Int { placed.server(of: number) - first }

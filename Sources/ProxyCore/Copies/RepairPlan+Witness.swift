@@ -1,7 +1,7 @@
 /// What a check has seen, by which a repair that only it asks for knows that nothing has been written since.
 extension RepairPlan {
     /// A digest of the items that the copies were seen to have, in their order; nil where an item has no CAS number, so
-    /// that a newer one would look like it.
+    /// that a newer one would look like it, or a copy did not answer.
     ///
     /// CAS numbers are a node's own and change with each write. Two digests that are equal are two looks between which
     /// no copy was written, but by a chance of one in 2^64.
@@ -9,7 +9,7 @@ extension RepairPlan {
         var digest: UInt64 = 0
         for index in 0..<count {
             let item = copies[index].item
-            guard item.kind == .missing || item.cas != 0 else { return nil }
+            guard copies[index].step != .failed, item.kind == .missing || item.cas != 0 else { return nil }
             digest = Self.mix(digest ^ Self.mix(item.cas &+ UInt64(item.kind.rawValue) << 56 &+ UInt64(index)))
         }
         return digest

@@ -51,6 +51,8 @@ public struct RepairPlan: BitwiseCopyable, Sendable {
     var hasMoved = false
     /// The source has been looked at again.
     var isConfirmed = false
+    /// Some copy was told to become what the source was: whatever comes of it has to be looked at.
+    public var hasCorrected = false
     var isOver = false
     /// Copies that were given the source's item.
     public internal(set) var written = 0

@@ -52,6 +52,9 @@ extension RepairQueue {
         finished(slot, now: now, counted: &stats)
     }
 
+    /// What the check saw was so, and is being corrected.
+    public func confirmSuspicion(_ slot: UInt32) { entries[slot].suspicion = nil }
+
     func becomeRepair(_ slot: UInt32, _ reason: RepairReason, counted stats: inout RepairStats) {
         checkCount -= 1
         entries[slot].isCheck = false

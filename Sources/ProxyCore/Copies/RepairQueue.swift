@@ -232,6 +232,7 @@ public final class RepairQueue {
     /// All copies agree. If the key was added again meanwhile, or is not settled, it waits again.
     public func finished(_ slot: UInt32, now: UInt64, counted stats: inout RepairStats) {
         if entries[slot].settled > entries[slot].began {
+            entries[slot].awaitsNode = false
             noteMeanwhile(slot)
             return enqueue(slot, at: max(entries[slot].settled, now))
         }

@@ -5,7 +5,7 @@ internal import Telemetry
 
 /// A repair that is under way.
 struct RepairRun: BitwiseCopyable {
-    let repair: Repair
+    var repair: Repair
     var plan: RepairPlan
     /// All copies of the key, and which of them the plan's are.
     let copies: Copies
@@ -142,6 +142,7 @@ extension Engine {
             runs.update(run) { $0.plan.overtaken(command.copy) }
             return
         }
+        if command.isCorrection { runs.update(run) { $0.plan.hasCorrected = true } }
         send(command, isBase64: row.repair.isBase64, row.value, to: node, for: row.own) {
             repairs.withKey(of: row.repair.slot, $0)
         }
@@ -262,6 +263,11 @@ extension Engine {
             break
         }
         poolStats[Int(row.repair.pool)].copies.repaired &+= UInt64(row.plan.written)
+        // From now on it is one like any other: what it has stored may be older than what is there by now.
+        if row.plan.hasCorrected {
+            row.repair.suspicion = nil
+            repairs.confirmSuspicion(row.repair.slot)
+        }
         switch outcome {
         case _ where row.repair.isCheck: conclude(row, outcome, overlapped: overlapped)
         case .copyFailed: retry(row.repair, .failed)

@@ -104,6 +104,7 @@ extension Engine {
     func askForProof(on link: UInt32) -> Bool {
         guard neededProof(on: link) != 0 else { return false }
         links[link].flags.insert(.proving)
+        if links[link].proofs == 0 { links[link].provingSince = now }
         links[link].proofs += 1
         let isAsked = queues.append("mg __drover:ready v\r\n", to: &links[link].output, through: &links[link].open)
         if isAsked { markDirty(link: link) } else { condemn(link: link) }
@@ -116,8 +117,12 @@ extension Engine {
         return row.isFull ? row.verdict.token : 0
     }
 
-    /// A marker that a client's flush has taken is back within some round trips.
-    private static var proofLimit: UInt8 { 200 }
+    /// A marker that a client's flush has taken is back within some round trips; what waits behind the connection has its
+    /// own time.
+    private func mayComeBack(_ link: UInt32) -> Bool {
+        let patience = min(50_000_000, nodes[links[link].node].timeout / 4)
+        return links[link].proofs < 200 && now &- links[link].provingSince < patience
+    }
 
     /// The answer to that. Another process than was proven, or one whose marker is gone, is not read.
     func takeProof(_ bytes: RawSpan, of link: UInt32) -> Int {
@@ -135,7 +140,7 @@ extension Engine {
             return bytes.byteCount
         }
         links[link].flags.remove(.proving)
-        if token == nil, links[link].proofs < Self.proofLimit, askForProof(on: link) { return length }
+        if token == nil, mayComeBack(link), askForProof(on: link) { return length }
         // As it is now: it may have changed since it was asked.
         let needed = neededProof(on: link)
         if needed != 0, token?.number != needed {

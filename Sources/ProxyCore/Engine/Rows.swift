@@ -249,8 +249,6 @@ struct Link: BitwiseCopyable {
 
     var state: State
     var flags: Flags = []
-    /// How often it was asked for its node's ready marker.
-    var proofs: UInt8 = 0
     var node: UInt32
     var count: UInt32 = 0
     var first = none
@@ -259,6 +257,9 @@ struct Link: BitwiseCopyable {
     var valueLeft: UInt64 = 0
     /// When the attempt to connect began; later, when the last bytes came.
     var progress: UInt64
+    /// How often it was asked for its node's ready marker, and since when.
+    var proofs: UInt8 = 0
+    var provingSince: UInt64 = 0
     var output = ByteQueue()
     var open = OpenChunk()
 }

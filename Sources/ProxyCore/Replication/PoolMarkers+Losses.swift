@@ -44,12 +44,12 @@ extension PoolMarkers {
     /// What a flush of all nodes has taken, to be sent to each node in this order: who sees a ready marker sees the
     /// others. It counts as done.
     public mutating func restoration(now: UInt64) -> [MarkerCommand] {
-        let proven = nodes.indices.filter { claim($0) != nil }
+        let proven = nodes.indices.filter { claim($0) != nil && !nodes[$0].isSevered }
         let isFlush = now < flushedUntil || !proven.isEmpty && proven.allSatisfy { nodes[$0].lostAt != nil }
         guard isFlush else { return [] }
         var standings: [MarkerCommand] = []
         var ready: [MarkerCommand] = []
-        for node in nodes.indices where nodes[node].lostAt != nil {
+        for node in nodes.indices where nodes[node].lostAt != nil && !nodes[node].isSevered {
             nodes[node].lostAt = nil
             for peer in nodes.indices where peer != node {
                 guard let text = nodes[node].reading?.standings[peer]?.text else { continue }

@@ -85,6 +85,9 @@ public struct PoolMarkers: Sendable {
     /// How old a reading may be, in nanoseconds: the next is there before, unless the process stood still.
     public let lifetime: UInt64
     public let quietTime: UInt64
+    /// How long after its last poll was sent a node that is not heard is taken for what it was: until the next poll has
+    /// run out of time, and a new connection has been tried.
+    private let patience: UInt64
     let timeout: UInt64
     /// Until then, what is found to be lost was taken by a flush of all nodes.
     var flushedUntil: UInt64 = 0
@@ -97,6 +100,7 @@ public struct PoolMarkers: Sendable {
         claims = Array(repeating: nil, count: count)
         lifetime = Self.lifetime(poll: poll, timeout: timeout)
         quietTime = Self.quietTime(poll: poll, timeout: timeout)
+        patience = (poll - poll / 4).addingSaturated(timeout)
         self.timeout = timeout
     }
 
@@ -166,7 +170,7 @@ public struct PoolMarkers: Sendable {
     public var patienceEnds: UInt64 { nodes.indices.map(patienceEnds(of:)).min() ?? .max }
 
     private func patienceEnds(of node: Int) -> UInt64 {
-        nodes[node].isSevered ? nodes[node].asked.addingSaturated(lifetime - timeout) : .max
+        nodes[node].isSevered ? nodes[node].asked.addingSaturated(patience) : .max
     }
 
     /// Gives up those that were not heard again.
@@ -174,8 +178,9 @@ public struct PoolMarkers: Sendable {
     /// - Returns: whether there were any.
     public mutating func endPatience(now: UInt64) -> Bool {
         let silent = nodes.indices.filter { now >= patienceEnds(of: $0) }
-        for node in silent {
-            let token = claim(node)
+        // By what all of them said last.
+        let tokens = silent.map { isConfirmed($0) ? claim($0) : nil }
+        for (node, token) in zip(silent, tokens) {
             forget(node)
             nodes[node].unheard = token
         }
@@ -216,11 +221,15 @@ public struct PoolMarkers: Sendable {
 
     public func access(_ node: Int, now: UInt64) -> Access {
         guard isReachable(node, now: now), isInformed else { return .none }
-        guard let token = claim(node) else { return .syncing }
+        return isConfirmed(node) ? .full : .syncing
+    }
+
+    private func isConfirmed(_ node: Int) -> Bool {
+        guard let token = claim(node) else { return false }
         for peer in nodes.indices where peer != node && claim(peer) != nil {
-            guard nodes[peer].reading?.standings[node]?.confirms(token) == true else { return .syncing }
+            guard nodes[peer].reading?.standings[node]?.confirms(token) == true else { return false }
         }
-        return .full
+        return true
     }
 
     /// All nodes have answered or failed once.
@@ -242,7 +251,18 @@ public struct PoolMarkers: Sendable {
 
     func claim(_ node: Int) -> Token? { claims[node] }
 
-    private mutating func findClaims() { for node in nodes.indices { claims[node] = findClaim(node) } }
+    private mutating func findClaims() {
+        for node in nodes.indices {
+            claims[node] = findClaim(node)
+            // Once somebody says otherwise, for good: what he says may be replaced, or not be heard any more.
+            if let token = nodes[node].unheard, !isUndisputed(token, of: node) { nodes[node].unheard = nil }
+        }
+    }
+
+    private func isUndisputed(_ token: Token, of node: Int) -> Bool {
+        guard !nodes[node].revoked.contains(token) else { return false }
+        return nodes.allSatisfy { $0.reading?.standings[node]?.confirms(token) != false }
+    }
 
     private func findClaim(_ node: Int) -> Token? {
         nodes[node].reading?.ready.flatMap { isRevoked($0, of: node) ? nil : $0 }
@@ -259,9 +279,7 @@ public struct PoolMarkers: Sendable {
 
     /// It was full when it was last heard, and nobody says that it has missed anything since: if no other copy can be
     /// read, it is the one that most likely is what it was.
-    public func isUnheard(_ node: Int) -> Bool {
-        nodes[node].unheard.map { !isRevoked($0, of: node) } ?? false
-    }
+    public func isUnheard(_ node: Int) -> Bool { nodes[node].unheard != nil }
 
     /// Whether a write that leaves this node out needs no further revocation: each other node that answers has one.
     public func isCovered(_ node: Int, now: UInt64) -> Bool {
@@ -307,7 +325,7 @@ public struct PoolMarkers: Sendable {
     /// being filled; those that missed a write since then are left out, unless all did.
     public func adoptable(now: UInt64) -> [Int] {
         for node in nodes.indices {
-            guard isReachable(node, now: now), let reading = nodes[node].reading else { return [] }
+            guard isReachable(node, now: now), !nodes[node].isSevered, let reading = nodes[node].reading else { return [] }
             guard reading.ready == nil, reading.filling == nil else { return [] }
         }
         let whole = nodes.indices.filter { node in
@@ -323,7 +341,8 @@ public struct PoolMarkers: Sendable {
     ///
     /// - Parameter others: are not to be filled now.
     public func fillable(now: UInt64, besides others: Set<Int> = []) -> Int? {
-        guard adoptable(now: now).isEmpty else { return nil }
+        // While one is not heard it is open whom to ask, and what it will be.
+        guard adoptable(now: now).isEmpty, !nodes.contains(where: \.isSevered) else { return nil }
         var best: Int?
         for node in nodes.indices where access(node, now: now) == .syncing && !others.contains(node) {
             if best.map({ wasFullLater(node, than: $0) }) != false { best = node }

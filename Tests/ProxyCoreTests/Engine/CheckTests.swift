@@ -90,6 +90,30 @@ struct CheckTests {
         #expect(world.disagreements(on: ["k"]).isEmpty && stats(world).repairs.done[.check] == 1)
     }
 
+    /// Another proxy's delete found nothing on the copy just before it got the item back, and then took the source's.
+    @Test func whatIsDeletedWhileACopyGetsItBackIsDeletedThere() {
+        let world = world()
+        let client = fill(world)
+        let copies = world.copies(of: "k")
+        world.nodes[copies[1]].items["k"] = nil
+        _ = world.ask("get k\r\n", from: client)
+        pass(world, milliseconds: 2500)
+        world.slowness = 2
+        for _ in 0..<500 where !world.nodes[copies[1]].seen.contains(where: { $0.hasPrefix("ms k ") }) {
+            world.now += 1_000_000
+            world.turn()
+        }
+        #expect(world.nodes[copies[1]].items["k"] != nil)
+        world.nodes[copies[0]].items["k"] = nil
+        for _ in 0..<1000 {
+            world.now += 1_000_000
+            world.turn()
+        }
+        #expect(world.nodes[copies[1]].items["k"] == nil)
+        #expect(stats(world).repairs.waiting == 0 && stats(world).repairs.done[.check] == 1)
+        world.expectRest()
+    }
+
     /// It was evicted, or its node came back empty: what is left is not taken away.
     @Test func whatThePrimaryLostIsLeftAlone() {
         let world = world()

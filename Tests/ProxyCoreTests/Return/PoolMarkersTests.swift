@@ -121,6 +121,32 @@ struct PoolMarkersTests {
         #expect(!markers.hasContents(1) && !markers.isUnheard(1))
     }
 
+    /// What revokes it may not be heard any more, or be replaced by a filling's token.
+    @Test func aNodeThatWasDisputedOnceIsNotTheBestGuessAnyMore() {
+        var markers = Self.whole()
+        markers.lost(1, mayBeNew: false)
+        #expect(markers.endPatience(now: markers.patienceEnds) && markers.isUnheard(1))
+        let filled = Self.reading(of: 2) {
+            $0.standings[1] = Standing(token: Token(99)!, isRevoked: false, missed: .unknown)
+        }
+        markers.read(2, filled, asked: Self.now, now: Self.now)
+        #expect(!markers.isUnheard(1))
+        markers.read(2, Self.reading(of: 2) { _ in }, asked: Self.now, now: Self.now)
+        #expect(!markers.isUnheard(1))
+    }
+
+    @Test func ofTwoThatFallSilentTogetherTheRevokedOneIsNotTheBestGuess() {
+        var markers = Self.whole()
+        let reading = Self.reading(of: 0) {
+            $0.standings[1] = Standing(token: Self.tokens[1], isRevoked: true, missed: .unknown)
+        }
+        markers.read(0, reading, asked: Self.now, now: Self.now)
+        markers.lost(0, mayBeNew: false)
+        markers.lost(1, mayBeNew: false)
+        #expect(markers.fillable(now: Self.now) == nil, "nobody knows whom to ask")
+        #expect(markers.endPatience(now: Self.now + 2 * Self.second) && markers.isUnheard(0) && !markers.isUnheard(1))
+    }
+
     @Test func aNodeThatIsNotHeardAndWasRevokedIsNotTheBestGuess() {
         var markers = Self.whole()
         markers.lost(1, mayBeNew: false)
