@@ -33,7 +33,7 @@ public struct MarkerReading: Equatable, Sendable {
 ///
 /// A node that answers and is not full is *syncing*.
 ///
-/// What a flush takes counts on for a while, and is put back: see `PoolMarkers+Losses`.
+/// What a flush takes counts on for a while, and is put back: see `PoolMarkers+Losses`; a node that is not heard for a moment: `PoolMarkers+Patience`.
 public struct PoolMarkers: Sendable {
     /// None: it does not answer, or what is known of it is too old.
     public typealias Access = NodeAccess
@@ -87,7 +87,7 @@ public struct PoolMarkers: Sendable {
     public let quietTime: UInt64
     /// How long after its last poll was sent a node that is not heard is taken for what it was: until the next poll has
     /// run out of time, and a new connection has been tried.
-    private let patience: UInt64
+    let patience: UInt64
     let timeout: UInt64
     /// Until then, what is found to be lost was taken by a flush of all nodes.
     var flushedUntil: UInt64 = 0
@@ -150,48 +150,6 @@ public struct PoolMarkers: Sendable {
         for other in nodes.indices where access(other, now: now) == .full { nodes[other].hasMissed = false }
     }
 
-    /// The connection to the node is gone. What was read on it counts on for a while if the node was only slow: a moment
-    /// in which the machine did something else, here or there, is no reason to stop reading from it.
-    ///
-    /// - Parameter mayBeNew: the process that answers next may be another, which holds nothing.
-    public mutating func lost(_ node: Int, mayBeNew: Bool) {
-        nodes[node].isKnown = true
-        if mayBeNew {
-            nodes[node].emptiness = .all
-            forget(node)
-            nodes[node].unheard = nil
-        } else if nodes[node].reading != nil {
-            nodes[node].isSevered = true
-        }
-    }
-
-    /// Until when a node that was lost, and not heard since, is taken for what it was; before the workers are to trust
-    /// nothing any more. `.max` where there is none.
-    public var patienceEnds: UInt64 { nodes.indices.map(patienceEnds(of:)).min() ?? .max }
-
-    private func patienceEnds(of node: Int) -> UInt64 {
-        nodes[node].isSevered ? nodes[node].asked.addingSaturated(patience) : .max
-    }
-
-    /// Gives up those that were not heard again.
-    ///
-    /// - Returns: whether there were any.
-    public mutating func endPatience(now: UInt64) -> Bool {
-        let silent = nodes.indices.filter { now >= patienceEnds(of: $0) }
-        // By what all of them said last.
-        let tokens = silent.map { isConfirmed($0) ? claim($0) : nil }
-        for (node, token) in zip(silent, tokens) {
-            forget(node)
-            nodes[node].unheard = token
-        }
-        return !silent.isEmpty
-    }
-
-    private mutating func forget(_ node: Int) {
-        (nodes[node].reading, nodes[node].lostAt, nodes[node].isSevered) = (nil, nil, false)
-        findClaims()
-    }
-
     /// A write failed on the node, or was left out, though another copy may have taken it. From now on it is not full.
     public mutating func missedWrite(_ node: Int) {
         nodes[node].hasMissed = true
@@ -224,7 +182,7 @@ public struct PoolMarkers: Sendable {
         return isConfirmed(node) ? .full : .syncing
     }
 
-    private func isConfirmed(_ node: Int) -> Bool {
+    func isConfirmed(_ node: Int) -> Bool {
         guard let token = claim(node) else { return false }
         for peer in nodes.indices where peer != node && claim(peer) != nil {
             guard nodes[peer].reading?.standings[node]?.confirms(token) == true else { return false }
@@ -251,17 +209,12 @@ public struct PoolMarkers: Sendable {
 
     func claim(_ node: Int) -> Token? { claims[node] }
 
-    private mutating func findClaims() {
+    mutating func findClaims() {
         for node in nodes.indices {
             claims[node] = findClaim(node)
             // Once somebody says otherwise, for good: what he says may be replaced, or not be heard any more.
             if let token = nodes[node].unheard, !isUndisputed(token, of: node) { nodes[node].unheard = nil }
         }
-    }
-
-    private func isUndisputed(_ token: Token, of node: Int) -> Bool {
-        guard !nodes[node].revoked.contains(token) else { return false }
-        return nodes.allSatisfy { $0.reading?.standings[node]?.confirms(token) != false }
     }
 
     private func findClaim(_ node: Int) -> Token? {
@@ -276,10 +229,6 @@ public struct PoolMarkers: Sendable {
         }
         return false
     }
-
-    /// It was full when it was last heard, and nobody says that it has missed anything since: if no other copy can be
-    /// read, it is the one that most likely is what it was.
-    public func isUnheard(_ node: Int) -> Bool { nodes[node].unheard != nil }
 
     /// Whether a write that leaves this node out needs no further revocation: each other node that answers has one.
     public func isCovered(_ node: Int, now: UInt64) -> Bool {
@@ -325,7 +274,9 @@ public struct PoolMarkers: Sendable {
     /// being filled; those that missed a write since then are left out, unless all did.
     public func adoptable(now: UInt64) -> [Int] {
         for node in nodes.indices {
-            guard isReachable(node, now: now), !nodes[node].isSevered, let reading = nodes[node].reading else { return [] }
+            guard isReachable(node, now: now), !nodes[node].isSevered, let reading = nodes[node].reading else {
+                return []
+            }
             guard reading.ready == nil, reading.filling == nil else { return [] }
         }
         let whole = nodes.indices.filter { node in
