@@ -27,10 +27,8 @@ extension RepairPlan {
         for index in 0..<count where copies[index].step == .store { copies[index].step = .settled }
     }
 
-    /// The last step of SplitMix64.
     private static func mix(_ value: UInt64) -> UInt64 {
-        var word = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
+        var generator = JitterGenerator(state: value)
+        return generator.next()
     }
 }

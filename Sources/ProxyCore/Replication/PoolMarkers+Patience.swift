@@ -1,8 +1,7 @@
 /// A node that is not heard for a moment is what it was: one that is slow, or a machine that does something else, here or
 /// there, is no reason to stop reading from it. One whose process has ended is nothing at once.
 extension PoolMarkers {
-    /// The connection to the node is gone. What was read on it counts on for a while if the node was only slow: a moment
-    /// in which the machine did something else, here or there, is no reason to stop reading from it.
+    /// The connection to the node is gone.
     ///
     /// - Parameter mayBeNew: the process that answers next may be another, which holds nothing.
     public mutating func lost(_ node: Int, mayBeNew: Bool) {

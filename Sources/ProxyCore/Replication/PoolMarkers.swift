@@ -218,16 +218,12 @@ public struct PoolMarkers: Sendable {
     }
 
     private func findClaim(_ node: Int) -> Token? {
-        nodes[node].reading?.ready.flatMap { isRevoked($0, of: node) ? nil : $0 }
-    }
-
-    private func isRevoked(_ token: Token, of node: Int) -> Bool {
-        if nodes[node].revoked.contains(token) { return true }
+        guard let token = nodes[node].reading?.ready, !nodes[node].revoked.contains(token) else { return nil }
         for peer in nodes.indices where peer != node {
             guard let standing = nodes[peer].reading?.standings[node], standing.isRevoked else { continue }
-            if standing.token == nil || standing.token == token { return true }
+            if standing.token == nil || standing.token == token { return nil }
         }
-        return false
+        return token
     }
 
     /// Whether a write that leaves this node out needs no further revocation: each other node that answers has one.
