@@ -1,5 +1,6 @@
 // Counts heap and reference-count calls of a running program: LD_PRELOAD this, with DROVER_COUNTERS naming a file of
-// at least one page. Counter n of the file is a little-endian 64-bit number, in the order of `names` in gate.
+// at least one page. Counter n of the file is a little-endian 64-bit number, in the order of `names` in gate; in the
+// first half of the page are the calls of the threads that are named worker-..., in the second those of all others.
 //
 // The Swift runtime's entries have calling conventions of their own, so they are counted in assembly that touches
 // nothing but r11, which every one of these conventions leaves to the callee, and then jumps to the real function.
@@ -8,9 +9,11 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,10 +22,12 @@
 #endif
 
 enum { MALLOC, CALLOC, REALLOC, FREE, ALIGNED, SWIFT };
+enum { WORKERS = 0, OTHERS = 256, PAGE = 512 };
 
-static uint64_t early[512];
-// Used by the assembly below.
-__attribute__((visibility("hidden"))) uint64_t *gate_counters = early;
+// The file is mapped over it.
+static uint64_t page[PAGE] __attribute__((aligned(PAGE * sizeof(uint64_t))));
+// The thread's half of it; used by the assembly below.
+__attribute__((visibility("hidden"), tls_model("initial-exec"))) __thread uint64_t *gate_counters = page + OTHERS;
 __attribute__((visibility("hidden"))) void *gate_real[32];
 
 static const char *const swift_names[] = {
@@ -40,7 +45,8 @@ __attribute__((visibility("hidden"))) void gate_resolve(void) {
 
 #define ENTRY(name, number)                                                                                            \
     __asm__(".text\n.globl " name "\n.type " name ", @function\n" name ":\n"                                           \
-            "  movq gate_counters(%rip), %r11\n"                                                                       \
+            "  movq gate_counters@gottpoff(%rip), %r11\n"                                                              \
+            "  movq %fs:(%r11), %r11\n"                                                                               \
             "  lock incq 8*(5+" #number ")(%r11)\n"                                                                    \
             "1: movq gate_real+8*" #number "(%rip), %r11\n"                                                            \
             "  testq %r11, %r11\n"                                                                                     \
@@ -111,13 +117,23 @@ int posix_memalign(void **result, size_t alignment, size_t size) {
     return 0;
 }
 
+// A thread that serves clients is known by its name.
+int pthread_setname_np(pthread_t thread, const char *name) {
+    static int (*real)(pthread_t, const char *);
+    if (!real) *(void **)&real = dlsym(RTLD_NEXT, "pthread_setname_np");
+    if (pthread_equal(thread, pthread_self()))
+        gate_counters = page + (strncmp(name, "worker-", 7) ? OTHERS : WORKERS);
+    return real(thread, name);
+}
+
 __attribute__((constructor)) static void start(void) {
     const char *path = getenv("DROVER_COUNTERS");
     int file = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (file < 0) return;
-    void *shared = mmap(NULL, sizeof early, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    // What was called before this is lost, and of no interest.
+    void *shared = mmap(page, sizeof page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0);
     close(file);
-    if (shared != MAP_FAILED) gate_counters = shared;
+    if (shared == MAP_FAILED) abort();
     // Children of the program are not what is counted.
     unsetenv("LD_PRELOAD");
 }

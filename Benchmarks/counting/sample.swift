@@ -1,4 +1,7 @@
-// Proves that the counting library counts: `sample MODE N` does N times what MODE says, and nothing else that grows.
+// Proves that the counting library counts: `sample MODE N` does N times what MODE says, and nothing else that grows, on
+// a thread that is named as one that serves clients.
+import Glibc
+
 final class Box {
     var value = 0
 }
@@ -32,6 +35,7 @@ func addUp(_ turn: Int) {
     slots.first.value &+= turn
 }
 
+guard pthread_setname_np(pthread_self(), "worker-0") == 0 else { fatalError("no name") }
 let turns = Int(CommandLine.arguments[2])!
 switch CommandLine.arguments[1] {
 case "retain": for turn in 0..<turns { swapIn(turn) }

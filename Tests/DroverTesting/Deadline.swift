@@ -17,6 +17,9 @@ public struct Deadline: Sendable {
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
+    /// Of UTC.
+    public static func secondOfDay() -> Int { unsafe Glibc.time(nil) % 86_400 }
+
     /// Seconds since `start`, a value of `now()`.
     public static func seconds(since start: UInt64) -> Double {
         Double(now() - start) / 1e9

@@ -3,8 +3,6 @@ import Glibc
 
 /// Three nodes and two Drovers over them, which can be killed, frozen and started again. With networks, a node is in one
 /// of its own, and each proxy has a path there that can be cut.
-///
-/// Keys that come by are not checked: what cannot be promised of that, with several proxies, is in the README.
 final class ChaosFarm: Sendable {
     let nodes: [MemcachedServer]
     /// By node: a path of each proxy, and the tests' own. Empty where all is on loopback.

@@ -9,6 +9,7 @@ final class ChaosRun: Sendable {
     static let readers = 3
 
     let farm: ChaosFarm
+    let version: MemcachedServer.Version
     let seed: UInt64
     let keys: [String]
     private let records: [SharedBox<KeyRecord>]
@@ -21,7 +22,7 @@ final class ChaosRun: Sendable {
     private let began = Deadline.now()
 
     init(_ version: MemcachedServer.Version, hasNetworks: Bool, seed: UInt64) throws {
-        self.seed = seed
+        (self.version, self.seed) = (version, seed)
         farm = try ChaosFarm(version, hasNetworks: hasNetworks)
         // FNV leaves keys that differ in their last digits only beside each other on the ring.
         let keys = (0..<Self.keyCount).map { "\($0 * 7919)-chaos" }
@@ -38,9 +39,12 @@ final class ChaosRun: Sendable {
     /// Counters are changed by incr, the others are set and deleted.
     static func isCounter(_ key: Int) -> Bool { key % 4 == 3 }
 
+    /// With the second of the run, and of the day, as the proxies' logs have it.
     private func note(_ text: String) {
         let time = Deadline.seconds(since: began)
-        events.withValue { $0.append("\((time * 1000).rounded() / 1000) \(text)") }
+        let clock = Deadline.secondOfDay()
+        let day = "\(clock / 3600):\(clock / 60 % 60):\(clock % 60)"
+        events.withValue { $0.append("\((time * 1000).rounded() / 1000) (\(day)) \(text)") }
     }
 
     private func complain(_ text: String) {
@@ -273,8 +277,9 @@ final class ChaosRun: Sendable {
         print("chaos\(faults), DROVER_SEED=\(seed): \(summary), \(events.value.count) events")
         #expect(read > 100 && written.acknowledged > 100)
         guard !complaints.value.isEmpty else { return }
+        let directory = environment("TMPDIR") ?? "/tmp"
         for (index, proxy) in (0..<2).map({ farm.log(of: $0) }).enumerated() {
-            try? writeFile("\(environment("TMPDIR") ?? "/tmp")/drover-chaos-\(seed)-proxy\(index).log", proxy)
+            try? writeFile("\(directory)/drover-chaos-\(seed)-\(version)-proxy\(index).log", proxy)
         }
         Issue.record(
             "DROVER_SEED=\(seed): \(complaints.value.joined(separator: "\n"))\n\(events.value.joined(separator: "\n"))")
