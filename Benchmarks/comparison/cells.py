@@ -79,6 +79,20 @@ def fast(drover, peer, load, seconds):
     return cell
 
 
+def emulated(drover, peer, load, counts):
+    """Instructions and system calls per request, where an emulated machine counts them."""
+    step = Step(drover, peer.port, load, [
+        "--keys", str(load.slow_keys), "--warmup", str(load.slow_requests // 4),
+        "--requests", str(2 * load.slow_requests)])
+    before = counts.read()
+    step.count()
+    after = counts.read()
+    result = step.result()
+    user, kernel, syscalls = ((new - old) / max(result["requests"], 1) for old, new in zip(before, after))
+    return {"requests": result["requests"], "user": user / 1000, "total": (user + kernel) / 1000, "syscalls": syscalls,
+            "trouble": trouble(result)}
+
+
 def by_strace(drover, peer, load):
     """System calls per request, where perf does not count them."""
     if not shutil.which("strace"):

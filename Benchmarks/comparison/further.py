@@ -44,6 +44,14 @@ def fast(case, drover, nodes, seconds, repeat):
     return found
 
 
+def emulated(case, drover, nodes, counts):
+    """What an emulated machine counts."""
+    counts.start(case.peer, nodes)
+    found = cells.emulated(drover, case.peer, case.load, counts)
+    case.peer.stop()
+    return found
+
+
 def slow(case, drover, nodes, repeat=1):
     """The user part by callgrind, the median of the runs; {} when it counted nothing."""
     case.peer.start(nodes, measure.Callgrind.PREFIX)
@@ -51,6 +59,13 @@ def slow(case, drover, nodes, repeat=1):
     case.peer.stop()
     runs = sorted((run for run in runs if run), key=lambda run: run["callgrind"])
     return runs[len(runs) // 2] if runs else {}
+
+
+def copied_reads(drover):
+    """What a get costs where each key has two copies, over what it costs where it has one."""
+    load = loads.Load("copied-get", "get 100 B", "-c 50 --size 100")
+    return [Case(f"{copies} cop{'ies' if copies > 1 else 'y'}", peers.drover(drover, copies=copies), load)
+            for copies in (1, 2)]
 
 
 def grid(corner, cases, results):

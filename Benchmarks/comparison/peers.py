@@ -35,8 +35,9 @@ class Peer:
         self.process = None
         self.port = None
 
-    def start(self, nodes, prefix=(), environment=None):
-        """Runs the peer, `prefix` before its command (valgrind, or the like), with additions to the environment."""
+    def start(self, nodes, prefix=(), environment=None, launcher=()):
+        """Runs the peer, valgrind's `prefix` or another `launcher` before its command, with additions to the
+        environment."""
         self.port = processes.free_port()
         binary = self._readable() if prefix else self.binary
         command = self._prepare(binary, self.port, nodes.ports)
@@ -45,7 +46,7 @@ class Peer:
             # already: the outer one less the 12 that valgrind keeps for itself.
             command = ["500" if part == "4096" else part for part in command]
             prefix = ["prlimit", "--nofile=512:512", *prefix]
-        command = [*prefix, *command]
+        command = [*launcher, *prefix, *command]
         # A name of its own, so that the log of an earlier start is not taken for this one's.
         name = f"{self.key}-{self.port}"
         self.process = processes.start(command, name, {**os.environ, **(environment or {})})

@@ -57,6 +57,9 @@ def markdown(peers, loads, results, memory, methods, command):
         parts += [
             "Kilo-instructions per request (user part), system calls of the peer per request:",
             grid("load", titles, rows(cell)),
+        ]
+    if any("cpu" in values for its_loads in results.values() for values in its_loads.values()):
+        parts += [
             "Microseconds of processor per request (user part), requests per second:",
             grid("load", titles, rows(time_cell)),
         ]
