@@ -83,9 +83,11 @@ extension PoolKeeper {
         isChanged = true
     }
 
-    /// Publishes anew what is known here and missing on a node: it may have been evicted, or the node was away.
+    /// Publishes anew what is known here and missing on a node: it may have been evicted, or the node was away. Not what
+    /// is on its way: that says from when on something was missed, and this does not know.
     func republish() {
-        for (node, peer) in markers.missingRevocations(now: now) where republishing.insert([node, peer]).inserted {
+        for (node, peer) in markers.missingRevocations(now: now)
+        where revocations[node] == nil && waiting[node] == nil && republishing.insert([node, peer]).inserted {
             run(StandingChange(.revoke(known: markers.token(of: node), .unknown), of: node, on: peer)) {
                 [unowned self] in
                 republishing.remove([node, peer])

@@ -8,6 +8,10 @@
 /// A node that has lost its markers alone was flushed past the proxies, or evicts: the other copies have what it has
 /// lost, so that it is filled. Who finds a loss waits for that long to see which it is: nodes flushed with a delay are
 /// a second or more apart.
+///
+/// A node whose ready marker is there and that lacks what it keeps about another was not flushed. It gets that back at
+/// once: without it, a node that has all its items could not be read as soon as a third one is away. A revocation that
+/// was published and evicted within the same poll is published again by whoever knows it, see `missingRevocations`.
 extension PoolMarkers {
     static let lossPatience: UInt64 = 3_000_000_000
 
@@ -29,6 +33,7 @@ extension PoolMarkers {
             nodes[node].lostAt = nil
             return reading
         }
+        nodes[node].hasStayedReady = reading.ready != nil
         let lostAt = nodes[node].lostAt ?? now
         let isOver = now >= lostAt.addingSaturated(Self.lossPatience)
         nodes[node].lostAt = isOver ? nil : lostAt
@@ -41,20 +46,24 @@ extension PoolMarkers {
     /// A node has lost markers, and whether all have is to be found out soon.
     public var hasLosses: Bool { nodes.contains { $0.lostAt != nil } }
 
-    /// What a flush of all nodes has taken, to be sent to each node in this order: who sees a ready marker sees the
-    /// others. It counts as done.
+    /// What a flush of all nodes has taken, or one node has lost about others, to be sent to each node in this order: who
+    /// sees a ready marker sees the others. It counts as done.
     public mutating func restoration(now: UInt64) -> [MarkerCommand] {
         let proven = nodes.indices.filter { claim($0) != nil && !nodes[$0].isSevered }
         let isFlush = now < flushedUntil || !proven.isEmpty && proven.allSatisfy { nodes[$0].lostAt != nil }
-        guard isFlush else { return [] }
         var standings: [MarkerCommand] = []
         var ready: [MarkerCommand] = []
         for node in nodes.indices where nodes[node].lostAt != nil && !nodes[node].isSevered {
+            guard isFlush || nodes[node].hasStayedReady && claim(node) != nil else { continue }
             nodes[node].lostAt = nil
             for peer in nodes.indices where peer != node {
-                guard let text = nodes[node].reading?.standings[peer]?.text else { continue }
-                standings.append(MarkerCommand(node: node, item: .standing(of: peer), .store(text, .ifMissing)))
+                guard let standing = nodes[node].reading?.standings[peer] else { continue }
+                // A flush leaves all as they were. Else nobody else may say otherwise of a node that counts.
+                guard isFlush || standing.isRevoked || standing.token == claim(peer) else { continue }
+                standings.append(
+                    MarkerCommand(node: node, item: .standing(of: peer), .store(standing.text, .ifMissing)))
             }
+            guard isFlush else { continue }
             guard let token = claim(node) else { continue }
             ready.append(MarkerCommand(node: node, item: .ready, .store(MarkerText.token(token), .ifMissing)))
         }

@@ -58,6 +58,8 @@ public struct PoolMarkers: Sendable {
         var emptiness = Emptiness.all
         /// Since when some of what `reading` says is on the node no more.
         var lostAt: UInt64?
+        /// Its ready marker is not among that: it lacks some of what it keeps about others.
+        var hasStayedReady = false
     }
 
     /// What a node lacks of what it had when it was full.

@@ -126,4 +126,31 @@ struct ReturnFaultTests {
         let stats = try node.roundTrip("stats\r\n", through: "END\r\n")
         #expect(stats.contains("STAT cmd_flush \(version == .debian ? 2 : 0)\r\n"))
     }
+
+    /// What a node missed while it stood still is told by CAS numbers: the rest of its items stays where it is.
+    @Test(arguments: versions) func afterAFreezeOnlyWhatChangedIsTouched(version: MemcachedServer.Version) throws {
+        let farm = try ChaosFarm(version, hasNetworks: false)
+        try #require(farm.awaitWhole(seconds: 40))
+        let client = try farm.client(of: 0)
+        let keys = (0..<3000).map { "\($0 * 7919)-kept" }
+        for key in keys { try #require(try set(client, key, "old") == "STORED\r\n") }
+        // Watermarks are of polls from before the write by a timeout.
+        let lull = Deadline(seconds: Double(ChaosFarm.poll + 2 * ChaosFarm.timeout) / 1e9)
+        _ = lull.waits { false }
+        farm.nodes[0].freeze()
+        let frozen = Deadline(seconds: 3)
+        for key in keys[0..<30] { #expect(try set(client, key, "new") == "STORED\r\n") }
+        _ = frozen.waits { false }
+        farm.nodes[0].thaw()
+        try #require(farm.awaitWhole(seconds: 40))
+        let logs = (0..<2).flatMap { farm.log(of: $0).split(separator: "\n") }
+        let line = logs.last { $0.contains("node is filled") }
+        func figure(_ name: String) -> Int? {
+            let word = line?.split(separator: " ").first { $0.hasPrefix("\(name)=") }
+            return word.flatMap { Int($0.dropFirst(name.utf8.count + 1)) }
+        }
+        let (kept, dropped, copied) = (figure("kept") ?? 0, figure("dropped") ?? -1, figure("copied") ?? -1)
+        // Two thirds of the keys have a copy there.
+        #expect(kept > 1500 && (0...40).contains(dropped) && (0...40).contains(copied), "\(line ?? "no filling")")
+    }
 }

@@ -81,6 +81,30 @@ struct LostMarkersTests {
         #expect(!markers.hasLosses && markers.fillable(now: end) == 1 && markers.restoration(now: end).isEmpty)
     }
 
+    /// An eviction: were it not put back, node 1 could not be read as soon as node 2 is away.
+    @Test func whatAReadyNodeKeepsAboutAnotherIsPutBackAtOnce() {
+        var markers = Pool.whole()
+        let lacking = Pool.reading(of: 0) { $0.standings[1] = nil }
+        markers.read(0, lacking, asked: Self.now, now: Self.now)
+        let standing = Standing(token: Pool.tokens[1], isRevoked: false, missed: .nothing)
+        let commands = markers.restoration(now: Self.now)
+        #expect(commands.contains(MarkerCommand(node: 0, item: .standing(of: 1), .store(standing.text, .ifMissing))))
+        #expect(commands.allSatisfy { $0.node == 0 && $0.item != .ready } && !markers.hasLosses)
+        markers.lost(2, mayBeNew: true)
+        #expect(access(markers, Self.now) == [.full, .full, .none])
+    }
+
+    /// Somebody else says that it was revoked: the eviction must not undo that.
+    @Test func whatIsRevokedElsewhereIsNotPutBackAsGood() {
+        var markers = Pool.whole()
+        let revoked = Standing(token: Pool.tokens[1], isRevoked: true, missed: .unknown)
+        markers.read(2, Pool.reading(of: 2) { $0.standings[1] = revoked }, asked: Self.now, now: Self.now)
+        markers.read(0, Pool.reading(of: 0) { $0.standings[1] = nil }, asked: Self.now, now: Self.now)
+        let commands = markers.restoration(now: Self.now)
+        #expect(!commands.contains { $0.item == .standing(of: 1) })
+        #expect(access(markers, Self.now) == [.full, .syncing, .full])
+    }
+
     /// Some items that were used in the second of a flush survive it.
     @Test func aMarkerThatSurvivesAClientsFlushDoesNotMatter() {
         var markers = Pool.whole()
