@@ -35,7 +35,10 @@ func addUp(_ turn: Int) {
     slots.first.value &+= turn
 }
 
-guard pthread_setname_np(pthread_self(), "worker-0") == 0 else { fatalError("no name") }
+// Swift's module of the C library lacks it.
+@_silgen_name("pthread_setname_np") func nameThread(_ thread: pthread_t, _ name: UnsafePointer<CChar>) -> CInt
+
+guard nameThread(pthread_self(), "worker-0") == 0 else { fatalError("no name") }
 let turns = Int(CommandLine.arguments[2])!
 switch CommandLine.arguments[1] {
 case "retain": for turn in 0..<turns { swapIn(turn) }
