@@ -33,9 +33,23 @@ extension Control {
     func measureReach(of index: Int) {
         let pool = topology.pools[index]
         let whole = PoolReach(of: pool) { topology.nodes[$0].verdict.access == .full }
-        reach[index] = PoolReach(
-            available: whole.available, readable: whole.readable,
-            writable: PoolReach(of: pool) { topology.nodes[$0].isUp }.writable)
+        let up = PoolReach(of: pool) { topology.nodes[$0].isUp }
+        reach[index] = PoolReach(available: whole.available, readable: whole.readable, writable: up.writable)
+        tellProof(of: index, unproven: up.readable - whole.readable)
+    }
+
+    /// Which keys are read from copies that nothing vouches for, if more are than before.
+    private func tellProof(of index: Int, unproven: Double) {
+        guard let keeper = keepers[index], keeper.isAcquainted else { return }
+        let name = topology.pools[index].settings.name
+        if unproven > unprovenTold[index] {
+            logger.error(
+                "no copy of some keys is known to be whole: they are read from any that answers, and may be old",
+                metadata: ["pool": "\(name)", "keys": "\(Self.percent(unproven))"])
+        } else if unproven == 0, unprovenTold[index] > 0 {
+            logger.notice("every key has a whole copy again", metadata: ["pool": "\(name)"])
+        }
+        unprovenTold[index] = unproven
     }
 
     /// "12.5%"; anything above nothing is 0.1% at least.

@@ -27,6 +27,8 @@ public final class Control {
     /// How much of each pool has its copies on nodes that are read, and on nodes that answer.
     var reach: [PoolReach]
     var answering: [PoolReach]
+    /// The share of keys of which the log has said that they are read though no copy is known to be whole.
+    var unprovenTold: [Double]
     /// By pool; of those with copies.
     var keepers: [PoolKeeper?] = []
     /// By pool; of those whose nodes stand in for each other.
@@ -93,6 +95,7 @@ public final class Control {
         owesProof = resolvableAt
         reach = settings.pools.map { _ in .whole }
         answering = reach
+        unprovenTold = reach.map { _ in 0 }
         health = settings.pools.map {
             PoolHealth(nodeCount: $0.allNodes.count, standbyCount: $0.standby.count, policy: HealthPolicy($0))
         }

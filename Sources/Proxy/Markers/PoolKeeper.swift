@@ -268,9 +268,10 @@ final class PoolKeeper {
     var isInformed: Bool { markers.isInformed }
 
     /// And there is nothing to be adopted, and nothing of that to be read.
-    var isSettled: Bool {
-        isInformed && adoption == nil && markers.adoptable(now: now).isEmpty && !polling.contains(where: \.isUnderWay)
-    }
+    var isSettled: Bool { isAcquainted && !polling.contains(where: \.isUnderWay) }
+
+    /// What the nodes' markers say is known, and they have some.
+    var isAcquainted: Bool { isInformed && adoption == nil && markers.adoptable(now: now).isEmpty }
 
     /// A node that says nothing is given up for now.
     func giveUpUnknown() {

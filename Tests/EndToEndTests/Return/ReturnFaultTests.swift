@@ -153,4 +153,19 @@ struct ReturnFaultTests {
         // Two thirds of the keys have a copy there.
         #expect(kept > 1500 && (0...40).contains(dropped) && (0...40).contains(copied), "\(line ?? "no filling")")
     }
+
+    /// Two of three fail within a second: some keys have no copy left that is known to be whole.
+    @Test func theLogSaysThatKeysAreReadUnproven() throws {
+        let farm = try ChaosFarm(.newer, hasNetworks: false)
+        try fill(farm, "old")
+        #expect(!farm.log(of: 0).contains("no copy of some keys is known to be whole"))
+        farm.nodes[0].kill()
+        try farm.nodes[0].restart()
+        farm.nodes[1].kill()
+        func says(_ text: String) -> Bool { Deadline(seconds: 10).waits { farm.log(of: 0).contains(text) } }
+        #expect(says("no copy of some keys is known to be whole"))
+        try farm.nodes[1].restart()
+        try #require(farm.awaitWhole(seconds: 40))
+        #expect(says("every key has a whole copy again"))
+    }
 }
