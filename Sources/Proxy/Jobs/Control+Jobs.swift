@@ -13,13 +13,15 @@ extension Control {
         lastJob += 1
         let node = place.map { topology.pools[pool].settings.allNodes[$0].label }
         return Job(
-            id: lastJob, kind: kind, pool: pool, place: place, node: node, now: loop.now, unixTime: UInt64(time(nil)))
+            id: lastJob, kind: kind, pool: pool, place: place, node: node, now: loop.now, unixTime: UInt64(time(nil)),
+            measure: { [unowned self] in quality(for: $0) })
     }
 
     /// From now on operators see it. (Of several proxies all but one find at once that another does the work.)
     func show(_ job: Job) {
         guard !jobs.contains(where: { $0 === job }) else { return }
         jobs.append(job)
+        job.shown()
         let over = jobs.indices.filter { jobs[$0].isOver }
         if over.count > Self.historyLimit { jobs.remove(at: over[0]) }
     }
@@ -88,7 +90,10 @@ extension Control {
             show(job)
             var pools = settings.pools
             pools[keeper.pool] = next
-            guard begin(pools, { [unowned self] in moveKeys(of: job) }) else { return .refused("too many nodes") }
+            guard begin(pools, { [unowned self] in moveKeys(of: job) }) else {
+                job.end("too many nodes", isDone: false, now: loop.now)
+                return .refused("too many nodes")
+            }
             return .job(job.id)
         }
     }

@@ -19,7 +19,7 @@ extension Control {
                 PassOrder.Node(address: addresses[$0.element], isFull: isFull($0.offset))
             })
         change(&order)
-        job.passBegan(lastPass, now: loop.now)
+        job.passBegan(lastPass, pass, on: target, now: loop.now)
         passes[lastPass] = (job, ended)
         transferThread().start(order)
         if job.isPaused { transferThread().pause(lastPass) }
@@ -33,7 +33,7 @@ extension Control {
 
     /// Begins a backup or a restore.
     func start(_ order: ArchiveOrder, of job: Job, _ ended: @escaping (PassEnd) -> Void) {
-        job.passBegan(order.id, now: loop.now)
+        job.passBegan(order.id, .copy(number: 1), on: 0, now: loop.now)
         passes[order.id] = (job, ended)
         transferThread().start(order)
         watchForeground()
@@ -52,7 +52,7 @@ extension Control {
         case .progress(let progress): passes[progress.id]?.job.take(progress, now: loop.now)
         case .ended(let end):
             guard let (job, ended) = passes.removeValue(forKey: end.id) else { return }
-            job.passEnded(end)
+            job.passEnded(end, now: loop.now)
             ended(end)
         }
     }

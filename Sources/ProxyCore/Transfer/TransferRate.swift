@@ -6,7 +6,7 @@ public struct TransferRate: BitwiseCopyable, Sendable {
     /// What may be sent at once after a pause, as time: the depth of a batch at full rate is rarely more.
     static let burst: UInt64 = 20_000_000
     /// The slowest is the full rate halved so many times.
-    static let slowest: UInt8 = 6
+    public static let slowest: UInt8 = 6
     /// So many calm looks in a row double the rate.
     static let patience: UInt8 = 3
 
