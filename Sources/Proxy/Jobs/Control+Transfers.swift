@@ -71,6 +71,12 @@ extension Control {
     private static var lookPause: UInt64 { 500_000_000 }
     private static var learnPause: UInt64 { 15_000_000_000 }
 
+    private var load: ForegroundWatch.Load {
+        let transfers = passes.values.filter { $0.job.kind != "scrub" }
+        guard !transfers.isEmpty else { return .usual }
+        return transfers.allSatisfy(\.job.isSlowest) ? .slowestTransfer : .transfer
+    }
+
     /// Looks at once how clients fare, before a pass weighs on them.
     private func watchForeground() { nextLook = min(nextLook, loop.now) }
 
@@ -89,7 +95,7 @@ extension Control {
         seenLatency = latency
         // Fewer say nothing of one in a hundred.
         let p99 = recent.count >= 200 ? recent.quantile(0.99) : nil
-        let isStrained = foreground.look(p99: p99, timeouts: timeouts, learns: passes.isEmpty)
+        let isStrained = foreground.look(p99: p99, timeouts: timeouts, under: load, now: loop.now)
         if !passes.isEmpty { transfers?.look(isStrained: isStrained) }
         for worker in workers { worker.send(.snapshot) }
     }
