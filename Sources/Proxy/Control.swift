@@ -52,6 +52,8 @@ public final class Control {
     var moves: [Int: MoveRun] = [:]
     /// Backups and restores under way, by pool.
     var archiving: [Int: ArchiveRun] = [:]
+    /// By pool; of this process.
+    var lastBackups: [Int: BackupRecord] = [:]
     /// Those that run and the last that have ended.
     var jobs: [Job] = []
     var lastJob = 0

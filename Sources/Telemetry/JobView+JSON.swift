@@ -5,7 +5,7 @@ extension JobView {
             "state": .string(state.rawValue), "phase": .string(phase), "outcome": .string(outcome),
             "started": .count(started), "seconds": .number(seconds), "done": .integer(done), "known": .integer(known),
             "rate": .number(rate), "halvings": .integer(halvings), "seconds_left": .optional(secondsLeft),
-            "report": .object(report.map { JSONValue.Member($0.name, .number($0.value)) }),
+            "report": .object(report.map { JSONValue.Member($0.name, .optional($0.value)) }),
         ]
     }
 
@@ -22,6 +22,8 @@ extension JobView {
         self.init(id: id, kind: kind, pool: pool, node: json["node"]?.asString, started: started)
         (self.state, self.phase, self.outcome, self.seconds) = (state, phase, outcome, seconds)
         (self.done, self.known, self.rate, self.halvings) = (max(0, done), max(0, known), rate, halvings)
-        self.report = report.compactMap { member in member.value.asDouble.map { (member.name, $0) } }
+        self.report = report.compactMap { member in
+            member.value == .null ? (member.name, nil) : member.value.asDouble.map { (member.name, $0) }
+        }
     }
 }

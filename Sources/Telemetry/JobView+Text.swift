@@ -59,24 +59,32 @@ extension JobView {
         return "\(head)  [\(done)\(String(repeating: "-", count: bar - full))]  \(tail)"
     }
 
-    /// Its line, and below it the figures of its report.
+    /// Its line, and below it the figures of its report but for what did not occur.
     public var text: String {
         var table = TextTable(right: [false, true])
-        for entry in report { table.add(Self.reportRow(entry.name, entry.value)) }
+        for entry in report where entry.value != 0 || entry.name.hasSuffix("_ratio") {
+            table.add(Self.reportRow(entry.name, entry.value))
+        }
         return "\(line)\n\(table.text(indent: "  "))"
     }
 
     /// A name tells its number's unit by how it ends.
-    private static func reportRow(_ name: String, _ value: Double) -> [String] {
+    private static func reportRow(_ name: String, _ value: Double?) -> [String] {
         let units: [(end: String, text: (Double) -> String)] = [
             ("_seconds", NumberText.duration), ("_ratio", NumberText.percent), ("_bytes", NumberText.bytes),
         ]
         for unit in units where name.hasSuffix(unit.end) {
             // The end of "copied_bytes" says what is counted, that of "total_seconds" only how.
             let kept = unit.end == "_bytes" ? name : String(name.dropLast(unit.end.utf8.count))
-            return [spaced(kept), unit.text(value)]
+            return [spaced(kept), value.map(unit.text) ?? unknown]
         }
-        return [spaced(name), Int(exactly: value).map { NumberText.grouped($0) } ?? NumberText.fixed(value, 3)]
+        return [spaced(name), value.map(count) ?? unknown]
+    }
+
+    private static let unknown = "-"
+
+    private static func count(_ value: Double) -> String {
+        Int(exactly: value).map { NumberText.grouped($0) } ?? NumberText.fixed(value, 3)
     }
 
     private static func spaced(_ name: String) -> String { String(name.visible.map { $0 == "_" ? " " : $0 }) }

@@ -29,9 +29,10 @@ public struct JobView: Sendable {
     public var rate: Double
     /// How often the rate is halved for the clients' sake.
     public var halvings: Int
-    /// Names and numbers: items copied, bytes, skipped by cause, the four times in seconds, shares before and after. A
-    /// name that ends in `_bytes`, `_seconds` or `_ratio` is shown with that unit, others as plain numbers.
-    public var report: [(name: String, value: Double)]
+    /// Names and numbers: items copied, bytes, skipped by cause, the four times in seconds, shares before and after; nil
+    /// is not known. A name that ends in `_bytes`, `_seconds` or `_ratio` is shown with that unit, others as plain
+    /// numbers.
+    public var report: [(name: String, value: Double?)]
 
     public init(id: Int, kind: String, pool: String, node: String?, started: UInt64) {
         (self.id, self.kind, self.pool, self.node, self.started) = (id, kind, pool, node, started)

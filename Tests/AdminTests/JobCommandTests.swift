@@ -61,6 +61,17 @@ struct JobCommandTests {
         #expect(job?.state == .ended && job?.outcome == "no source" && job?.report.count == 2, "\(output)")
     }
 
+    @Test func aReportIsShownLater() throws {
+        let admin = try RunningAdmin(jobs: [Self.job()], obey: { _, _ in .job(3) }, look: Self.end(.done, "ready"))
+        let running = try Self.run(["status", "3"], admin)
+        #expect(running == (0, "job 3: fill main/n: copying, 0 %, 0 of 100\n", ""))
+        let over = try Self.run(["status", "3"], admin)
+        #expect(over.code == 0 && over.output.contains("done in 12 s: ready\n  copied       1,234\n"), "\(over)")
+        let json = try Self.run(["status", "3", "--json"], admin)
+        #expect(json.output.hasPrefix("{\"id\": 3, ") && json.output.contains("\"copied\": 1234"), "\(json)")
+        #expect(try Self.run(["status", "4"], admin).code == 64)
+    }
+
     @Test func nobodyNeedsToWait() throws {
         let admin = try RunningAdmin(jobs: [Self.job()], obey: { _, _ in .job(3) })
         let (code, output, error) = try Self.run(["verify", "main", "--no-wait"], admin)

@@ -48,6 +48,20 @@ struct ReadmeTests {
         #expect(shown == Set(MetricList.all.map { "`\($0.name)`" }))
     }
 
+    /// `("name", value)` in these files.
+    @Test func theReadmeHasARowForEveryFigureOfAReport() {
+        var figures: Set<String> = []
+        for file in Repository.sources
+        where ["Job", "ScrubRun", "PoolQuality"].contains(where: { file.path.hasSuffix("/\($0).swift") }) {
+            for literal in [" (\"", "[(\""].flatMap({ file.text.pieces(after: $0) }) {
+                let name = literal.prefix { $0.isLowercase || $0 == "_" }
+                if literal.dropFirst(name.count).hasPrefix("\", ") { figures.insert(String(name)) }
+            }
+        }
+        let rows = Set(Self.firstCells.flatMap { Markdown.codes($0) })
+        #expect(figures.count >= 31 && figures.isSubset(of: rows), "\(figures.subtracting(rows))")
+    }
+
     @Test func theReadmeNamesEveryCause() {
         for cause in ErrorCause.allCases {
             #expect(Self.readme.contains("`\(cause.label)`"), "\(cause.label)")

@@ -71,7 +71,8 @@ import Testing
             ($0.state, $0.seconds) = (.done, 71.6)
             $0.report = [
                 ("copied", 1_000_000), ("copied_bytes", 1e8), ("total_seconds", 71.6), ("consistency_ratio", 0.99999),
-                ("odd", 0.5), ("none", .nan),
+                ("odd", 0.5), ("none", .nan), ("gone", 0), ("sync_seconds", 0), ("availability_ratio", 0),
+                ("persistence_ratio", nil),
             ]
         }
         #expect(
@@ -83,6 +84,8 @@ import Testing
                   consistency       99.9 %
                   odd                0.500
                   none                 nan
+                  availability         0 %
+                  persistence            -
 
                 """)
     }
@@ -90,7 +93,7 @@ import Testing
     @Test func aJobIsReadBackFromItsJSON() throws {
         let job = Self.job {
             ($0.node, $0.outcome, $0.state, $0.halvings) = ("a\"b", "no\nmore", .paused, 3)
-            $0.report = [("copied", 12), ("share", 0.5)]
+            $0.report = [("copied", 12), ("share", 0.5), ("gone", 0), ("persistence_ratio", nil)]
         }
         for job in [job, Self.job { $0.node = nil }] {
             let json = try #require(JSONValue(reading: Array(job.json.text.utf8)))

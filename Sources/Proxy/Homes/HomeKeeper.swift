@@ -200,7 +200,9 @@ final class HomeKeeper {
     private func currentJob() -> Job {
         if let job { return job }
         let job = control.newJob("return", pool: pool, place: plan.node)
-        job.cancelled = { [unowned self] in disturb() }
+        job.objection = {
+            "a return cannot be cancelled: the node is not read before its keys are home; `drover pause` holds its passes"
+        }
         control.show(job)
         self.job = job
         return job

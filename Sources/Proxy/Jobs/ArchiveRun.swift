@@ -51,6 +51,9 @@ final class ArchiveRun {
         }
         var result = end.problem?.text { settings.allNodes[$0].label }
         let isDone = result == nil
+        if isDone, kind == .backup, let record = BackupRecord(of: report, time: control.loop.now) {
+            control.lastBackups[job.pool] = record
+        }
         if result == nil {
             result = "\(report.copied) items \(kind == .backup ? "saved in" : "restored from") \(path)"
         }

@@ -13,13 +13,15 @@ extension Control {
         lastJob += 1
         let node = place.map { topology.pools[pool].settings.allNodes[$0].label }
         return Job(
-            id: lastJob, kind: kind, pool: pool, place: place, node: node, now: loop.now, unixTime: UInt64(time(nil)))
+            id: lastJob, kind: kind, pool: pool, place: place, node: node, now: loop.now, unixTime: UInt64(time(nil)),
+            measure: { [unowned self] in quality(for: $0) })
     }
 
     /// From now on operators see it. (Of several proxies all but one find at once that another does the work.)
     func show(_ job: Job) {
         guard !jobs.contains(where: { $0 === job }) else { return }
         jobs.append(job)
+        job.shown()
         let over = jobs.indices.filter { jobs[$0].isOver }
         if over.count > Self.historyLimit { jobs.remove(at: over[0]) }
     }
@@ -39,7 +41,7 @@ extension Control {
         case .restore(let pool, let path, let overwrite): archive(.restore(overwrites: overwrite), pool, path)
         case .pause(let job): with(job) { setPaused(true, $0) }
         case .resume(let job): with(job) { setPaused(false, $0) }
-        case .cancel(let job): with(job) { $0.cancelled() }
+        case .cancel(let job): cancel(job)
         case .reload: reload()
         }
     }
@@ -57,9 +59,11 @@ extension Control {
         return body(keeper)
     }
 
+    static var changeReason: String { "the config is being taken over; try again in a moment" }
+
     /// Why no job can be begun in the pool, whatever its nodes are.
     private func busy(_ pool: Int) -> String? {
-        if change != nil { return "the config is being taken over; try again in a moment" }
+        if change != nil { return Self.changeReason }
         return moves[pool].map { "job \($0.job.id) moves the keys of the pool; wait for it or cancel it" }
     }
 
@@ -68,6 +72,13 @@ extension Control {
         guard !job.isOver else { return .refused("job \(id) is over") }
         body(job)
         return .job(id)
+    }
+
+    private func cancel(_ id: Int) -> JobAnswer {
+        if let job = jobs.first(where: { $0.id == id && !$0.isOver }), let reason = job.objection() {
+            return .refused(reason)
+        }
+        return with(id) { $0.cancel() }
     }
 
     private func unknown(_ node: String, _ keeper: PoolKeeper) -> JobAnswer {
@@ -85,10 +96,14 @@ extension Control {
         case .failure(let refusal): return .refused(refusal.reason)
         case .success(let next):
             job.phase = "telling the workers"
+            job.objection = { Self.changeReason }
             show(job)
             var pools = settings.pools
             pools[keeper.pool] = next
-            guard begin(pools, { [unowned self] in moveKeys(of: job) }) else { return .refused("too many nodes") }
+            guard begin(pools, { [unowned self] in moveKeys(of: job) }) else {
+                job.end("too many nodes", isDone: false, now: loop.now)
+                return .refused("too many nodes")
+            }
             return .job(job.id)
         }
     }

@@ -19,7 +19,7 @@ extension Control {
                 PassOrder.Node(address: addresses[$0.element], isFull: isFull($0.offset))
             })
         change(&order)
-        job.passBegan(lastPass, now: loop.now)
+        job.passBegan(lastPass, pass, on: target, now: loop.now)
         passes[lastPass] = (job, ended)
         transferThread().start(order)
         if job.isPaused { transferThread().pause(lastPass) }
@@ -33,7 +33,7 @@ extension Control {
 
     /// Begins a backup or a restore.
     func start(_ order: ArchiveOrder, of job: Job, _ ended: @escaping (PassEnd) -> Void) {
-        job.passBegan(order.id, now: loop.now)
+        job.passBegan(order.id, .copy(number: 1), on: 0, now: loop.now)
         passes[order.id] = (job, ended)
         transferThread().start(order)
         watchForeground()
@@ -52,7 +52,7 @@ extension Control {
         case .progress(let progress): passes[progress.id]?.job.take(progress, now: loop.now)
         case .ended(let end):
             guard let (job, ended) = passes.removeValue(forKey: end.id) else { return }
-            job.passEnded(end)
+            job.passEnded(end, now: loop.now)
             ended(end)
         }
     }
@@ -70,6 +70,12 @@ extension Control {
     /// The pause between two looks at the clients, in nanoseconds: while passes run, and to learn what is usual.
     private static var lookPause: UInt64 { 500_000_000 }
     private static var learnPause: UInt64 { 15_000_000_000 }
+
+    private var load: ForegroundWatch.Load {
+        let transfers = passes.values.filter { $0.job.kind != "scrub" }
+        guard !transfers.isEmpty else { return .usual }
+        return transfers.allSatisfy(\.job.isSlowest) ? .slowestTransfer : .transfer
+    }
 
     /// Looks at once how clients fare, before a pass weighs on them.
     private func watchForeground() { nextLook = min(nextLook, loop.now) }
@@ -89,7 +95,7 @@ extension Control {
         seenLatency = latency
         // Fewer say nothing of one in a hundred.
         let p99 = recent.count >= 200 ? recent.quantile(0.99) : nil
-        let isStrained = foreground.look(p99: p99, timeouts: timeouts, learns: passes.isEmpty)
+        let isStrained = foreground.look(p99: p99, timeouts: timeouts, under: load, now: loop.now)
         if !passes.isEmpty { transfers?.look(isStrained: isStrained) }
         for worker in workers { worker.send(.snapshot) }
     }

@@ -16,12 +16,13 @@ final class Job {
     private(set) var state = JobView.State.running
     private var outcome = ""
     var phase = ""
-    /// All passes together.
-    private(set) var report = TransferReport()
-    /// Of the passes that are over.
-    private var past = TransferReport()
+    private var tally = TransferTally()
     /// Shares and the like, beside the report.
-    var figures: [(name: String, value: Double)] = []
+    var figures: [(name: String, value: Double?)] = []
+    /// What the pool is like, for the report: when operators saw the job first, and at its end.
+    private let measure: (Job) -> PoolQuality
+    private var before: PoolQuality?
+    private var after: PoolQuality?
     private var known = 0
     private var done = 0
     private var halvings = 0
@@ -32,40 +33,63 @@ final class Job {
     private(set) var pass: UInt64?
     /// What ends it.
     var cancelled: () -> Void = {}
+    /// Why it cannot be cancelled now; nil where it can.
+    var objection: () -> String? = { nil }
+    private var isCancelled = false
 
     /// - Parameters:
     ///   - now: monotonic nanoseconds.
     ///   - unixTime: seconds.
-    init(id: Int, kind: String, pool: Int, place: Int?, node: String?, now: UInt64, unixTime: UInt64) {
+    init(
+        id: Int, kind: String, pool: Int, place: Int?, node: String?, now: UInt64, unixTime: UInt64,
+        measure: @escaping (Job) -> PoolQuality
+    ) {
         (self.id, self.kind, self.pool, self.place, self.node) = (id, kind, pool, place, node)
-        (began, started) = (now, unixTime)
+        (began, started, self.measure) = (now, unixTime, measure)
     }
 
     var isOver: Bool { ended != nil }
+    /// When it is done its node may be read.
+    var readiesNode: Bool { kind == "fill" || kind == "return" }
+    /// It came to the end that it was begun for.
+    var isDone: Bool { state == .done }
     var isPaused: Bool { state == .paused }
+    /// All passes together.
+    var report: TransferReport { tally.report }
+    /// It goes as slowly as it can, for the clients' sake.
+    var isSlowest: Bool { halvings >= Int(TransferRate.slowest) }
 
     func setPaused(_ isPaused: Bool) { if !isOver { state = isPaused ? .paused : .running } }
 
+    /// From now on operators see it.
+    func shown() { before = measure(self) }
+
+    /// An operator wants no more of it.
+    func cancel() {
+        isCancelled = true
+        cancelled()
+    }
+
     // MARK: Passes
 
-    func passBegan(_ id: UInt64, now: UInt64) {
-        pass = id
+    func passBegan(_ id: UInt64, _ pass: FillingPlan.Pass, on target: Int, now: UInt64) {
+        self.pass = id
+        tally.began(pass, on: target, now: now)
         (known, done, rate, lastDone, lastTime) = (0, 0, 0, 0, now)
     }
 
     func take(_ progress: PassProgress, now: UInt64) {
         (known, done, halvings) = (progress.known, progress.done, progress.halvings)
-        report = past.adding(progress.report)
+        tally.progressed(progress.report)
         guard now > lastTime else { return }
         let lately = Double(max(0, done - lastDone)) * 1e9 / Double(now - lastTime)
         rate = rate == 0 ? lately : rate + (lately - rate) / 4
         (lastDone, lastTime) = (done, now)
     }
 
-    func passEnded(_ end: PassEnd) {
+    func passEnded(_ end: PassEnd, now: UInt64) {
         pass = nil
-        past = past.adding(end.report)
-        report = past
+        tally.ended(end.report, changed: end.changed, isWhole: end.isWhole, now: now)
     }
 
     /// Nothing is under way for a while.
@@ -74,15 +98,15 @@ final class Job {
         (known, done, rate) = (0, 0, 0)
     }
 
-    /// The four times, which only the plan knows.
-    func take(times plan: TransferReport) {
-        (report.copyTime, report.syncTime) = (plan.copyTime, plan.syncTime)
-        (report.verifyTime, report.totalTime) = (plan.verifyTime, plan.totalTime)
-    }
+    func take(times plan: TransferReport) { tally.take(times: plan) }
 
     func end(_ outcome: String, isDone: Bool, now: UInt64) {
         guard ended == nil else { return }
-        (self.outcome, ended, state, phase, pass) = (outcome, now, isDone ? .done : .ended, "", nil)
+        // Whatever it was that ended it, the operator did it.
+        self.outcome = isCancelled && !isDone ? "cancelled" : outcome
+        (ended, state, phase, pass) = (now, isDone ? .done : .ended, "", nil)
+        tally.closed(now: now)
+        after = measure(self)
     }
 
     // MARK: For operators
@@ -92,25 +116,26 @@ final class Job {
         (view.state, view.phase, view.outcome) = (state, phase, outcome)
         view.seconds = Double((ended ?? now) - began) / 1e9
         (view.done, view.known, view.rate, view.halvings) = (done, known, isOver ? 0 : rate, halvings)
-        view.report = report.figures + figures
+        var report = report
+        report.totalTime = (ended ?? now) - began
+        view.report = report.figures + figures + PoolQuality.figures(before: before, after: after)
         return view
     }
 }
 
 extension TransferReport {
-    /// What was counted, in the order in which it happens; causes that did not occur are left out.
-    var figures: [(name: String, value: Double)] {
-        var figures: [(String, Double)] = [("copied", Double(copied)), ("copied_bytes", Double(copiedBytes))]
-        let counts: [(String, Int)] = [
-            ("present", present), ("gone", gone), ("skipped_stale", skipped(.stale)), ("skipped_stub", skipped(.stub)),
-            ("skipped_too_large", skipped(.tooLarge)), ("skipped_expiring", skipped(.expiring)),
-            ("taken_back", takenBack), ("kept", kept), ("dropped", dropped), ("unproven", unproven),
-            ("verified", verified), ("diverged", diverged), ("absent", absent),
-            ("expired", expired), ("damaged", damaged),
+    /// What was counted, in the order in which it happens.
+    var figures: [(name: String, value: Double?)] {
+        [
+            ("copied", Double(copied)), ("copied_bytes", Double(copiedBytes)), ("present", Double(present)),
+            ("gone", Double(gone)), ("skipped_stale", Double(skipped(.stale))),
+            ("skipped_stub", Double(skipped(.stub))), ("skipped_too_large", Double(skipped(.tooLarge))),
+            ("skipped_expiring", Double(skipped(.expiring))), ("taken_back", Double(takenBack)),
+            ("kept", Double(kept)), ("dropped", Double(dropped)), ("unproven", Double(unproven)),
+            ("verified", Double(verified)), ("diverged", Double(diverged)), ("absent", Double(absent)),
+            ("repaired", Double(repaired)), ("expired", Double(expired)), ("damaged", Double(damaged)),
+            ("copy_seconds", Double(copyTime) / 1e9), ("sync_seconds", Double(syncTime) / 1e9),
+            ("verify_seconds", Double(verifyTime) / 1e9), ("total_seconds", Double(totalTime) / 1e9),
         ]
-        for (name, count) in counts where count > 0 { figures.append((name, Double(count))) }
-        let times = [("copy", copyTime), ("sync", syncTime), ("verify", verifyTime), ("total", totalTime)]
-        for (name, time) in times where time > 0 { figures.append(("\(name)_seconds", Double(time) / 1e9)) }
-        return figures
     }
 }

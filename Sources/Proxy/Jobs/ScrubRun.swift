@@ -148,7 +148,7 @@ final class ScrubRun {
         consistency.agreeing &+= UInt64(max(0, compared - differing))
         consistency.differing &+= UInt64(max(0, differing))
         (consistency.recent, consistency.recentAgreeing) = (max(0, compared), max(0, compared - differing))
-        job.figures = [("consistency_ratio", consistency.ratio ?? 1)] + now.persistence
+        job.figures = [("consistency_ratio", consistency.ratio)] + now.completeness
         guard differing > 0 else { return }
         control.logger.notice(
             "copies differed and are repaired",
@@ -178,7 +178,7 @@ final class ScrubRun {
 
 extension TransferReport {
     /// Of the keys that were compared, those that are on all copies.
-    var persistence: [(name: String, value: Double)] {
-        verified > 0 ? [("on_all_copies_ratio", Double(verified - absent) / Double(verified))] : []
+    var completeness: [(name: String, value: Double?)] {
+        [("on_all_copies_ratio", verified > 0 ? Double(verified - absent) / Double(verified) : nil)]
     }
 }

@@ -79,8 +79,8 @@ final class VerifyRun {
         isOver = true
         let report = job.report
         let compared = report.verified - report.absent
-        let share = compared > 0 ? Double(compared - report.diverged) / Double(compared) : 1
-        job.figures = [("consistency_ratio", share)] + report.persistence
+        let share = compared > 0 ? Double(compared - report.diverged) / Double(compared) : nil
+        job.figures = [("consistency_ratio", share)] + report.completeness
         let differing = "\(report.diverged) of \(compared) differed, \(report.absent) absent"
         // Who asks by a timer wants to hear of what is left as it was.
         let isDone = problem == nil && (repairs || report.diverged == 0)

@@ -33,6 +33,7 @@ final class MoveRun {
             // Nothing is cleaned here: what stands in a place that keys move to is proven by this alone.
             verifies: true, hasMoved: moving.moving?.hasMoved == true)
         job.cancelled = { [weak self] in self?.cancel() }
+        job.objection = { [weak self] in self?.objection }
     }
 
     /// Other settings have come for the pool.
@@ -47,9 +48,17 @@ final class MoveRun {
         if control.moves[index] === self { control.moves[index] = nil }
     }
 
+    /// Why it cannot be taken back now.
+    private var objection: String? {
+        guard plan.isReversible else {
+            return "reads have moved, and the old places get nothing more; another config moves the keys again"
+        }
+        return control.change == nil && control.isStarted ? nil : Control.changeReason
+    }
+
     /// Back to where the keys are read still.
     private func cancel() {
-        guard plan.isReversible, control.change == nil, control.isStarted else { return }
+        guard objection == nil else { return }
         end("cancelled")
         let back = moving.standing
         var pools = control.settings.pools
@@ -62,7 +71,7 @@ final class MoveRun {
     // MARK: In each turn of the loop
 
     var nextTime: UInt64 {
-        guard !isOver, !isBusy else { return .max }
+        guard !isOver, !isBusy, !job.isPaused else { return .max }
         if case .wait(let until) = plan.step(now: control.loop.now) { return until }
         return pausedUntil > control.loop.now ? pausedUntil : .max
     }
@@ -71,7 +80,7 @@ final class MoveRun {
         guard !isOver, control.change == nil, !control.isDraining, let keeper = control.keepers[index] else { return }
         let now = control.loop.now
         if !plan.look(at: situation(keeper), now: now) { control.cancelPass(of: job) }
-        guard !isBusy, now >= pausedUntil else { return }
+        guard !isBusy, !job.isPaused, now >= pausedUntil else { return }
         switch plan.step(now: now) {
         case .wait: job.phase = "quiet time"
         case .await(.servers): job.phase = "waiting until every node is up"

@@ -15,7 +15,8 @@ final class RestoreRunner: TransferWork {
         var kinds: [ItemCommand.Kind] = []
         var key = SpelledKey([])
         var flags: UInt32 = 0
-        var ttl: Int64 = -1
+        /// Seconds since 1970; -1 is never. It may wait for long until it is sent.
+        var expiry: Int64 = -1
         /// Empty once it is on its way.
         var value: [UInt8] = []
         var size = 0
@@ -177,6 +178,11 @@ final class RestoreRunner: TransferWork {
     }
 
     private func begin(_ row: Row, now: UInt64) {
+        guard row.expiry < 0 || row.expiry > order.unixTime(now) else {
+            report.expired += 1
+            done += 1
+            return
+        }
         rate.takeItem(now: now)
         rate.takeBytes(row.size, now: now)
         adding += 1
@@ -194,8 +200,10 @@ final class RestoreRunner: TransferWork {
 
     private func send(_ command: RestoreStep.Command, of index: UInt32, now: UInt64) {
         let row = rows[Int(index)]
+        // An add is sent at once when its item is begun: it has not expired.
+        let ttl = row.expiry < 0 ? -1 : row.expiry - order.unixTime(now)
         let item = RestoreStep.itemCommand(
-            command, flags: row.flags, size: row.size, ttl: row.ttl, overwrites: overwrites)
+            command, flags: row.flags, size: row.size, ttl: ttl, overwrites: overwrites)
         rows[Int(index)].kinds[command.copy] = item.kind
         var body = ByteQueue()
         let place = row.places[command.copy]
@@ -251,23 +259,20 @@ final class RestoreRunner: TransferWork {
     }
 
     private func take(_ found: ArchiveBlock) {
-        let now = order.unixTime(EventLoop.monotonicNow())
         found.forEach { record, bytes in
             let key = bytes.extracting(record.key.start..<record.key.end)
             let places = copies.places(of: key)
-            let isExpired = record.expiry >= 0 && record.expiry <= now
-            guard !places.isEmpty, WireKey.isSpellable(key), !isExpired,
+            guard !places.isEmpty, WireKey.isSpellable(key),
                 record.value.count <= CopyStep.room(itemSizeMax: itemSizeMax, keyLength: key.byteCount)
             else {
                 done += 1
-                if isExpired { report.expired += 1 } else { report.count(restored: .skipped(.tooLarge), bytes: 0) }
+                report.count(restored: .skipped(.tooLarge), bytes: 0)
                 return
             }
             var row = Row(step: RestoreStep(copies: places.count), places: places)
             row.kinds = places.map { _ in .add }
             row.key = SpelledKey(unsafe key.withUnsafeBytes { unsafe Array($0) })
-            (row.flags, row.size) = (record.flags, record.value.count)
-            row.ttl = record.expiry < 0 ? -1 : record.expiry - now
+            (row.flags, row.size, row.expiry) = (record.flags, record.value.count, record.expiry)
             let value = bytes.extracting(record.value.start..<record.value.end)
             row.value = unsafe value.withUnsafeBytes { unsafe Array($0) } + [0x0d, 0x0a]
             block.append(row)

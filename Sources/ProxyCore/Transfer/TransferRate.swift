@@ -6,7 +6,7 @@ public struct TransferRate: BitwiseCopyable, Sendable {
     /// What may be sent at once after a pause, as time: the depth of a batch at full rate is rarely more.
     static let burst: UInt64 = 20_000_000
     /// The slowest is the full rate halved so many times.
-    static let slowest: UInt8 = 6
+    public static let slowest: UInt8 = 6
     /// So many calm looks in a row double the rate.
     static let patience: UInt8 = 3
 
@@ -71,11 +71,23 @@ public struct TransferRate: BitwiseCopyable, Sendable {
 
 /// Whether clients suffer more than they did before a transfer began.
 public struct ForegroundWatch: BitwiseCopyable, Sendable {
+    /// What weighs on the clients meanwhile.
+    public enum Load: BitwiseCopyable, Sendable {
+        /// Nothing, or what always does: the scrub.
+        case usual
+        case transfer
+        /// Transfers that go as slowly as they can: clients hardly notice them, and see what they would see without.
+        case slowestTransfer
+    }
+
     /// Nanoseconds that a 99th percentile may move by itself.
     static let noise: UInt64 = 200_000
+    /// From one lesson to the next, in nanoseconds: what lasts some minutes is usual.
+    static let lessonPause: UInt64 = 14_000_000_000
 
     /// The usual 99th percentile; nil before the first look.
     public private(set) var usual: UInt64?
+    private var nextLesson: UInt64 = 0
     private var lastTimeouts: UInt64?
 
     public init() {}
@@ -85,20 +97,21 @@ public struct ForegroundWatch: BitwiseCopyable, Sendable {
     /// - Parameters:
     ///   - p99: of their requests' latency; nil if there were too few to say.
     ///   - timeouts: that were ever counted.
-    ///   - learns: no transfer runs, so this is what is usual.
+    ///   - load: while they saw it.
     /// - Returns: they suffer.
-    public mutating func look(p99: UInt64?, timeouts: UInt64, learns: Bool) -> Bool {
+    public mutating func look(p99: UInt64?, timeouts: UInt64, under load: Load, now: UInt64) -> Bool {
         let hasNewTimeouts = lastTimeouts.map { timeouts > $0 } ?? false
         lastTimeouts = timeouts
         guard let p99 else { return hasNewTimeouts }
         guard let usual else {
             self.usual = p99
+            nextLesson = now.addingSaturated(Self.lessonPause)
             return hasNewTimeouts
         }
-        if learns {
+        if load != .transfer, now >= nextLesson {
             // An eighth of the way.
             self.usual = p99 > usual ? usual + (p99 - usual) / 8 : usual - (usual - p99) / 8
-            return false
+            nextLesson = now.addingSaturated(Self.lessonPause)
         }
         return hasNewTimeouts || p99 > (usual + usual / 5).addingSaturated(Self.noise)
     }

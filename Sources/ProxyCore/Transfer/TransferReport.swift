@@ -19,10 +19,12 @@ public struct TransferReport: Equatable, Sendable {
     /// Differed, and were dropped to be copied again.
     public var diverged = 0
     public var absent = 0
+    /// Copied again because a verification has found them to differ, or missing.
+    public var repaired = 0
     /// Of a backup's items: their time was over. And places of its files that cannot be read.
     public var expired = 0
     public var damaged = 0
-    /// Nanoseconds: of the first copy pass, of the later ones, of the verify passes, of everything.
+    /// Nanoseconds: of the first copy pass of each target, of the later ones, of the verify passes, of everything.
     public var copyTime: UInt64 = 0
     public var syncTime: UInt64 = 0
     public var verifyTime: UInt64 = 0
@@ -96,6 +98,7 @@ public struct TransferReport: Equatable, Sendable {
         verified += pass.verified
         diverged += pass.diverged
         absent += pass.absent
+        repaired += pass.repaired
         expired += pass.expired
         damaged += pass.damaged
     }

@@ -45,8 +45,12 @@ struct BackupTests {
         let odd = try source.client()
         #expect(try odd.roundTrip("ms AAECAw== 3 b\r\nodd\r\n").hasPrefix("HD"))
         #expect(try odd.roundTrip("set short 0 1 1\r\nx\r\n") == "STORED\r\n")
-        let saved = try run(["backup", "main", directory.path], source)
+        let saved = try run(["backup", "main", directory.path, "--json"], source)
         #expect(saved.code == 0 && saved.output.contains("items saved in"), "\(saved)")
+        #expect(!saved.output.contains("\"copy_seconds\": 0,"), "\(saved)")
+        for text in ["before_ratio\": null", "after_ratio\": 1"] {
+            #expect(saved.output.contains("\"persistence_\(text)"), "\(saved)")
+        }
 
         for shape in [CopiesSetting.Shape.threeOfThree, .standby] {
             let target = try cluster(CopiesSetting(shape: shape, version: .debian))
@@ -60,6 +64,7 @@ struct BackupTests {
             try check(client, keys.dropFirst())
             #expect(try target.disagreements(on: keys).isEmpty)
             #expect(try client.roundTrip("mg AAECAw== b v\r\n", through: "odd\r\n") == "VA 3\r\nodd\r\n")
+            #expect(try client.roundTrip("mg short\r\n") == "EN\r\n", "it has expired")
             let time = try client.roundTrip("mg \(keys[3]) t\r\n")
             let left = Int(time.dropFirst("HD t".count).prefix { $0.isNumber }) ?? 0
             #expect((2900...3000).contains(left), "\(time)")
@@ -69,6 +74,41 @@ struct BackupTests {
             #expect(again.code == 0, "\(again)")
             try check(client, keys)
             #expect(try target.disagreements(on: keys).isEmpty)
+        }
+    }
+
+    /// Items are read long before they are sent where the rate is low, or the job paused.
+    @Test func timeGoesOnWhileARestoreIsPaused() throws {
+        let source = try cluster()
+        let client = try source.client()
+        let (short, long) = ((0..<300).map { "\($0 * 7919)-short" }, (0..<40).map { "\($0)-long" })
+        let began = Glibc.time(nil)
+        for (keys, ttl) in [(short, 15), (long, 3000)] {
+            for key in keys { #expect(try client.roundTrip("set \(key) 0 \(ttl) 1\r\nx\r\n") == "STORED\r\n") }
+        }
+        #expect(try run(["backup", "main", directory.path], source).code == 0)
+
+        let target = try cluster(.init(), ["sync: {rate: 5/s}"])
+        #expect(try run(["restore", "main", directory.path, "--no-wait"], target).code == 0)
+        let isUnderWay = try Deadline(seconds: 10).waits {
+            try target.cluster.metric("drover_job_items_done{pool=\"main\"") ?? 0 > 0
+        }
+        #expect(isUnderWay)
+        #expect(try run(["pause", "1"], target).code == 0)
+        while Glibc.time(nil) < began + 17 { usleep(100_000) }
+        #expect(try run(["resume", "1", "--no-wait"], target).code == 0)
+        let reader = try target.client()
+        let isAnyBack = try Deadline(seconds: 3).waits {
+            try short.contains { try reader.roundTrip("mg \($0)\r\n") == "HD\r\n" }
+        }
+        #expect(!isAnyBack)
+        let restored = try run(["resume", "1", "--json"], target)
+        #expect(restored.code == 0 && !restored.output.contains("\"expired\": 0"), "\(restored)")
+        for key in long {
+            let answer = try reader.roundTrip("mg \(key) t\r\n")
+            let left = Int(answer.dropFirst("HD t".count).prefix { $0.isNumber }) ?? 0
+            let end = Glibc.time(nil) + left
+            #expect((began + 2998...began + 3003).contains(end), "\(key): \(answer)")
         }
     }
 

@@ -41,6 +41,8 @@ struct JobTests {
         #expect(output.contains("\"kind\": \"fill\"") && output.contains("\"state\": \"done\""), "\(output)")
         #expect(figure("copied", output) == Double(owned.count), "\(output)")
         for time in ["copy", "verify", "total"] { #expect(figure("\(time)_seconds", output) > 0, "\(output)") }
+        for ratio in ["before", "after"] { #expect(figure("availability_\(ratio)_ratio", output) == 1, "\(output)") }
+        #expect(output.contains("\"persistence_before_ratio\": null") && output.contains("\"gone\": 0"), "\(output)")
         #expect(error.contains("job 1: fill main/\(cluster.nodes[1].address): "), "\(error)")
         #expect(try cluster.disagreements(on: keys).isEmpty)
         #expect(try cluster.cluster.http("/api/status").contains("\"state\": \"syncing\"") == false)
@@ -59,11 +61,36 @@ struct JobTests {
         #expect(try cluster.disagreements(on: keys).count == 5, "it only looks")
 
         let repaired = try run(["verify", "main", "--repair", "--json"], cluster)
-        #expect(repaired.code == 0, "\(repaired)")
+        #expect(repaired.code == 0 && figure("repaired", repaired.output) == 5, "\(repaired)")
         #expect(try cluster.disagreements(on: keys).isEmpty)
         let clean = try run(["verify", "main"], cluster)
         #expect(clean.code == 0 && clean.output.contains("job 3: verify main: done in "), "\(clean)")
         #expect(!clean.output.contains("diverged"), "\(clean)")
+    }
+
+    @Test func aJobThatWasCancelledLeavesAReport() throws {
+        let cluster = try filled(["poll: 200ms", "sync: {rate: 1/s}"])
+        let node = "\(cluster.nodes[1].address)"
+        func cancel(_ job: Int, once phase: String) throws -> String {
+            let isThere = try Deadline(seconds: 30).waits { try run(["status"], cluster).output.contains(phase) }
+            #expect(isThere, "\(phase)")
+            // So that its pass has taken some time.
+            _ = Deadline(seconds: 1).waits { false }
+            return try run(["cancel", "\(job)", "--json"], cluster).output
+        }
+        #expect(try run(["verify", "main", "--no-wait"], cluster).code == 0)
+        let verified = try cancel(1, once: "job 1: verify main: verifying")
+        #expect(figure("verify_seconds", verified) >= 0.5 && figure("total_seconds", verified) >= 1, "\(verified)")
+        #expect(figure("availability_after_ratio", verified) == 1, "\(verified)")
+
+        #expect(try run(["sync", "main", node, "--no-wait"], cluster).code == 0)
+        let filled = try cancel(2, once: "job 2: fill main/\(node): cleaning")
+        #expect(filled.contains("\"outcome\": \"cancelled\""), "\(filled)")
+        #expect(figure("total_seconds", filled) >= 1 && filled.contains("\"repaired\": 0"), "\(filled)")
+        #expect(figure("availability_before_ratio", filled) == 1, "\(filled)")
+        #expect((0.5..<0.8).contains(figure("availability_after_ratio", filled)), "\(filled)")
+        let shown = try run(["status", "2"], cluster)
+        #expect(shown.code == 0 && shown.output.contains("\n  availability before "), "\(shown)")
     }
 
     @Test func aJobIsPausedResumedAndCancelled() throws {

@@ -105,6 +105,24 @@ struct HomeTests {
         }
     }
 
+    @Test(.timeLimit(.minutes(20))) func aReturnIsNotCancelled() throws {
+        let (cluster, own) = try filled(.newer)
+        begin(.kill, cluster.nodes[0])
+        try awaitStandIns(own[0], try cluster.client())
+        try end(.kill, cluster.nodes[0])
+        let isUnderWay = try Deadline(seconds: 20).waits {
+            try cluster.http("/api/status").contains("\"kind\": \"return\"")
+        }
+        #expect(isUnderWay)
+        let refused = try ChildProcess.run([DroverProcess.binary, "cancel", "1", "--admin", "\(cluster.admin)"])
+        #expect(refused.code == 1 && refused.error.contains("a return cannot be cancelled"), "\(refused)")
+        try awaitHome(1, cluster)
+        #expect(!cluster.drover.log.contains("not home yet"), "it went on: \(cluster.drover.log)")
+        let report = try cluster.http("/api/jobs/1")
+        #expect(report.contains("\"outcome\": \"home\"") && !report.contains("\"total_seconds\": 0,"), "\(report)")
+        #expect(report.contains("\"availability_after_ratio\": 1"), "\(report)")
+    }
+
     /// Writers go on while a node is away and comes home: each reads what it wrote last.
     @Test(.timeLimit(.minutes(20)), arguments: [Fault.freeze, .kill])
     func writersNoticeNothing(_ fault: Fault) throws {

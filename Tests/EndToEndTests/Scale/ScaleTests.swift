@@ -61,6 +61,33 @@ struct ScaleTests {
         #expect(refused.code == 1 && refused.error.contains("too few nodes"), "\(refused)")
     }
 
+    /// A pause holds each of its steps, and what has gone too far is not taken back by half.
+    @Test(.timeLimit(.minutes(20))) func aMoveIsPausedAndNotCancelledTooLate() throws {
+        let scale = try ScaleCluster(4, first: [0, 1, 2])
+        try fill(scale)
+        try scale.drover.reload(scale.config([0, 1, 2, 3]))
+        #expect(scale.drover.logContains("keys begin to move", within: 20))
+        func job(_ kind: String) throws -> String {
+            let status = try scale.run(["status"]).output.split(separator: "\n")
+            let line = status.last { $0.contains(": \(kind) main") } ?? ""
+            return String(line.drop { $0 != " " }.dropFirst(6).prefix { $0.isNumber })
+        }
+        let move = try job("move")
+        #expect(try scale.run(["pause", move]).code == 0)
+        #expect(scale.drover.logContains("node is filled", within: 60))
+        #expect(!scale.drover.logContains("keys are read where they have moved to", within: 10))
+        #expect(try scale.run(["resume", move, "--no-wait"]).code == 0)
+        #expect(scale.drover.logContains("keys are read where they have moved to", within: 60))
+        #expect(try scale.run(["pause", move]).code == 0)
+        let refused = try scale.run(["cancel", move])
+        #expect(refused.code == 1, "\(refused)")
+        #expect(refused.error.contains("reads have moved") || refused.error.contains("taken over"), "\(refused)")
+        let over = try scale.run(["resume", move, "--json"])
+        #expect(over.code == 0 && over.output.contains("\"outcome\": \"moved\""), "\(over)")
+        #expect(over.output.contains("\"availability_after_ratio\": 1,"), "\(over)")
+        try expectAll(scale, [:], [0, 1, 2, 3])
+    }
+
     /// A server that dies while keys move holds the reads back until it is filled again.
     @Test(.timeLimit(.minutes(20))) func aNodeThatDiesMeanwhileIsFilledFirst() throws {
         let scale = try ScaleCluster(4, first: [0, 1, 2, 3])
