@@ -117,6 +117,7 @@ extension NodeVerdict {
     /// All but when it was found out.
     fileprivate func saysTheSame(as other: NodeVerdict) -> Bool {
         access == other.access && isCovered == other.isCovered && token == other.token && keys == other.keys
-            && isMarked == other.isMarked && hasContents == other.hasContents && isUnheard == other.isUnheard
+            && isMarked == other.isMarked && hasContents == other.hasContents && lastWhole == other.lastWhole
+            && isUnheard == other.isUnheard
     }
 }

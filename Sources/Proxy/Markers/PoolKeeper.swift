@@ -301,7 +301,8 @@ final class PoolKeeper {
         var verdict = verdict(on: place(of: number), isUp: isUp)
         guard number >= placed.servers.upperBound else { return verdict }
         if verdict.access == .full { verdict.access = .syncing }
-        (verdict.provenAt, verdict.token, verdict.hasContents, verdict.isUnheard) = (0, 0, false, false)
+        (verdict.provenAt, verdict.token, verdict.lastWhole) = (0, 0, 0)
+        (verdict.hasContents, verdict.isUnheard) = (false, false)
         return verdict
     }
 
@@ -312,6 +313,7 @@ final class PoolKeeper {
             isFull ? .full : .syncing, provenAt: isFull ? markers.provenAt(place) : 0,
             isCovered: markers.isCovered(place, now: now), token: isFull ? markers.token(of: place)?.number ?? 0 : 0)
         verdict.hasContents = isFull || markers.hasContents(place)
+        verdict.lastWhole = isFull ? 0 : markers.lastWhole(place)
         verdict.isUnheard = !isFull && markers.isUnheard(place)
         return verdict
     }

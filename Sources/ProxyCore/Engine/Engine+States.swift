@@ -54,15 +54,27 @@ extension Engine {
     func isReadable(node: UInt32) -> Bool { nodes[node].isFull }
 
     /// The first copy that can be read and is not among those tried. Where none is known to be whole, any that answers:
-    /// rather one that very likely is, and rather one that was before than one that came back empty.
+    /// rather one that very likely is, then the one that was whole last; one that came back empty last of all.
     func readable(_ all: Copies, besides tried: UInt8 = 0) -> Int? {
         for index in all.indices where isReadable(node: all[index]) {
             return all.indices.first { tried & 1 << UInt8($0) == 0 && isReadable(node: all[$0]) }
         }
         func isLeft(_ index: Int) -> Bool { tried & 1 << UInt8(index) == 0 && nodes[all[index]].isReachable }
-        return all.indices.first { isLeft($0) && nodes[all[$0]].isDoubted }
-            ?? all.indices.first { isLeft($0) && nodes[all[$0]].verdict.hasContents }
-            ?? all.indices.first(where: isLeft)
+        var best: Int?
+        for index in all.indices where isLeft(index) {
+            guard let before = best, guessRank(all[index]) >= guessRank(all[before]) else {
+                best = index
+                continue
+            }
+        }
+        return best
+    }
+
+    /// Which of those that are not full is the best guess: the least, and of equals the first in the ring.
+    func guessRank(_ node: UInt32) -> UInt64 {
+        let row = nodes[node]
+        if row.isDoubted { return 0 }
+        return row.verdict.hasContents ? .max - 1 - row.verdict.lastWhole : .max
     }
 
     /// A key is asked of this node.

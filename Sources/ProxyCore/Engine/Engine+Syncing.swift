@@ -13,8 +13,8 @@ internal import MemcacheProtocol
 /// change; a miss there, never a wrong value. `Tests/SimulationTests/WritePlan.swift` has the same rules for proxies in
 /// simulated time. A doubted copy is one that only this worker does not read for now: a delete there would be a loss
 /// as soon as it is proven anew.
-/// Where no copy is full, those that are doubted decide, and where there are none, all, the first that did not come back
-/// empty before the others.
+/// Where no copy is full, those that are doubted decide, and where there are none, all, the one that was whole last before
+/// the others.
 extension Engine {
     /// All copies take writes and decide: nearly always.
     @inline(__always)
@@ -25,11 +25,15 @@ extension Engine {
 
     /// The copies that take writes, by rank, how many of them decide, and how many are asked together with those.
     func arranged(_ all: Copies) -> (copies: Copies, survivors: Int, together: Int) {
-        let live = all.arranged(4) { node in
+        var best = UInt64.max
+        for index in all.indices where nodes[all[index]].isReachable { best = min(best, guessRank(all[index])) }
+        let live = all.arranged(5) { node in
             let row = nodes[node]
             if row.isFull { return 0 }
             if row.isDoubted { return 1 }
-            return row.isReachable ? row.verdict.hasContents ? 2 : 3 : nil
+            guard row.isReachable else { return nil }
+            if !row.verdict.hasContents { return 4 }
+            return guessRank(node) == best ? 2 : 3
         }
         let full = live.indices.count { nodes[live[$0]].isFull }
         let doubted = live.indices.count { nodes[live[$0]].isDoubted }

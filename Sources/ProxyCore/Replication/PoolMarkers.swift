@@ -54,6 +54,8 @@ public struct PoolMarkers: Sendable {
         var revoked: [Token] = []
         /// It missed a write since it was last full.
         var hasMissed = false
+        /// When it was last found to be full, since its process began.
+        var lastWhole: UInt64 = 0
         /// By the last reading there was: what a process holds is not gone because it is not heard for a moment.
         var emptiness = Emptiness.all
         /// Since when some of what `reading` says is on the node no more.
@@ -122,6 +124,7 @@ public struct PoolMarkers: Sendable {
         nodes[node].revoked = earlier.nodes[origin].revoked
         nodes[node].hasMissed = earlier.nodes[origin].hasMissed
         nodes[node].emptiness = earlier.nodes[origin].emptiness
+        nodes[node].lastWhole = earlier.nodes[origin].lastWhole
     }
 
     // MARK: What other proxies say of keys that move
@@ -149,7 +152,9 @@ public struct PoolMarkers: Sendable {
             nodes[node].points.record(cas: reading.cas, token: token, now: now)
         }
         findClaims()
-        for other in nodes.indices where access(other, now: now) == .full { nodes[other].hasMissed = false }
+        for other in nodes.indices where access(other, now: now) == .full {
+            (nodes[other].hasMissed, nodes[other].lastWhole) = (false, now)
+        }
     }
 
     /// A write failed on the node, or was left out, though another copy may have taken it. From now on it is not full.
@@ -308,11 +313,14 @@ public struct PoolMarkers: Sendable {
             let (since, others) = (standings[node]?.missed ?? .unknown, standings[other]?.missed ?? .unknown)
             if since != others { return since.watermark(token: token) > others.watermark(token: token) }
         }
-        return false
+        return nodes[node].lastWhole > nodes[other].lastWhole
     }
 
     /// The node was full since its process began: of keys with no full copy, what it has is better than nothing.
     public func hasContents(_ node: Int) -> Bool { nodes[node].emptiness < .all }
+
+    /// When the node was last found to be full, if it still has what it had; else 0.
+    public func lastWhole(_ node: Int) -> UInt64 { hasContents(node) ? nodes[node].lastWhole : 0 }
 
     /// What the others say of a node, for one that was away: it has no writes of its own that the node could have missed.
     func stance(on node: Int, besides newcomer: Int) -> Standing? {

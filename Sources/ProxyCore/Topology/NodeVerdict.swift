@@ -35,6 +35,8 @@ public struct NodeVerdict: BitwiseCopyable, Equatable, Sendable {
     public var isMarked = true
     /// Syncing: it was full before, and is not one that came back empty.
     public var hasContents = true
+    /// Syncing: when it was last known to be full, in monotonic nanoseconds; 0 where it has not been.
+    public var lastWhole: UInt64 = 0
     /// Syncing: it was full when it was last heard, and is not known to have missed anything since.
     public var isUnheard = false
     public var keys = KeyPlace.own

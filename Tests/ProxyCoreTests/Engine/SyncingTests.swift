@@ -104,6 +104,21 @@ struct SyncingTests {
         world.expectRest()
     }
 
+    /// The others have missed more.
+    @Test func whereNoCopyIsFullTheOneThatWasWholeLastDecides() {
+        #expect(world.ask("set k 0 0 1\r\n5\r\n", from: client) == "STORED\r\n")
+        for (rank, node) in homes.enumerated() {
+            if rank != 1 { world.nodes[node].items = [:] }
+            var verdict = NodeVerdict(.syncing)
+            verdict.lastWhole = [7, 9, 8][rank]
+            world.judge(node: node, verdict)
+        }
+        #expect(world.ask("get k\r\n", from: client) == "VALUE k 0 1\r\n5\r\nEND\r\n")
+        #expect(world.ask("incr k 2\r\n", from: client) == "7\r\n")
+        world.run()
+        world.expectRest()
+    }
+
     /// With an answer that waits for one copy only, those that are being filled follow.
     @Test(arguments: PoolSettings.Acks.allCases) func answersWaitForAsManyCopiesAsTheyHaveTo(acks: PoolSettings.Acks) {
         let world = World(nodes: 3, change: { ($0.replicas, $0.checks, $0.acks) = (3, 0, acks) })

@@ -90,6 +90,20 @@ struct PoolMarkersTests {
         #expect(!markers([0: since(9), 2: since(5)], empty: [0]).hasContents(0))
     }
 
+    /// With nobody left who could tell which of them missed less.
+    @Test func whenItWasWholeIsRemembered() {
+        var markers = Self.whole()
+        markers.missedWrite(0)
+        let later = Self.now + Self.second / 2
+        for node in 0..<3 { markers.read(node, Self.reading(of: node), asked: later, now: later) }
+        for node in 1..<3 { markers.missedWrite(node) }
+        #expect((0..<3).allSatisfy { markers.access($0, now: later) == .syncing })
+        #expect(markers.lastWhole(0) < markers.lastWhole(1) && markers.lastWhole(1) == later)
+        #expect(markers.fillable(now: later) == 1)
+        markers.lost(1, mayBeNew: true)
+        #expect(markers.lastWhole(1) == 0)
+    }
+
     /// It may be slow for a moment, or this process.
     @Test func aNodeThatIsNotHeardForAMomentIsWhatItWas() {
         var markers = Self.whole()
