@@ -210,7 +210,7 @@ struct MissesTests {
         #expect(world.ask("", from: client) == "SERVER_ERROR node connection failed\r\n")
         world.expectRest()
         world.judge(node: victim, NodeVerdict(.none, isCovered: true))
-        #expect(world.ask("flush_all\r\n", from: client) == "SERVER_ERROR node connection failed\r\n")
+        #expect(world.ask("flush_all\r\n", from: client) == "OK\r\n")
         #expect(questions.isEmpty)
     }
 
@@ -230,3 +230,42 @@ struct MissesTests {
         world.expectRest()
     }
 }
+        world.judge(node: (victim + 1) % 3, NodeVerdict(.none, isCovered: true))
+        #expect(world.ask("flush_all\r\n", from: client) == Self.notFlushed, "some key may have both copies on these")
+        world.expectRest()
+    }
+
+    private static let notFlushed = "SERVER_ERROR node connection failed\r\n"
+
+    @Test func aFlushWhoseMissNobodyKeepsIsAnError() {
+        world.judge(node: 0, NodeVerdict(.none, isCovered: false))
+        #expect(world.ask("flush_all\r\n", from: client) == "" && questions == [0])
+        world.publish(isKept: false)
+        #expect(world.ask("", from: client) == Self.notFlushed)
+        world.expectRest()
+    }
+
+    /// By what is left of each farm where the nodes are down, and what `min_live` asks for. The standby is the last.
+    @Test(arguments: [
+        (CopiesShape.twoOfThree, 1, [0], true), (.twoOfThree, 1, [0, 2], false), (.twoOfThree, 2, [0], false),
+        (.threeOfThree, 1, [0, 1], true), (.threeOfThree, 2, [0, 1], false), (.threeOfThree, 2, [1], true),
+        (.standby, 1, [3], true), (.standby, 1, [0, 1, 2], true), (.standby, 1, [0, 3], false),
+        (.hybrid, 1, [0, 3], true), (.hybrid, 1, [0, 1], true), (.hybrid, 2, [0, 1], false), (.hybrid, 2, [0], true),
+    ] as [(CopiesShape, Int, [Int], Bool)])
+    func aFlushNeedsACopyOfEachKey(shape: CopiesShape, minLive: Int, down: [Int], isEnough: Bool) {
+        let world = World(
+            nodes: 3,
+            change: {
+                shape.apply(&$0)
+                ($0.checks, $0.minLive) = (0, minLive)
+            })
+        world.proveAll()
+        let client = world.connect()
+        for node in down { world.judge(node: node, NodeVerdict(.none, isCovered: true)) }
+        #expect(world.ask("flush_all\r\n", from: client) == (isEnough ? "OK\r\n" : Self.notFlushed))
+        #expect(world.ask("flush_all 0\r\n", from: client) == (isEnough ? "OK\r\n" : Self.notFlushed))
+        #expect(world.ask("flush_all 9\r\n", from: client) == Self.notFlushed, "who is filled before that keeps it")
+        // Where no markers are kept, nobody would empty it when it is back.
+        for node in world.nodes.indices { world.judge(node: node, isUp: !down.contains(node)) }
+        #expect(world.ask("flush_all\r\n", from: client) == Self.notFlushed)
+        world.expectRest()
