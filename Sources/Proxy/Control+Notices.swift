@@ -10,7 +10,7 @@ extension Control {
         let pool = topology.pools[index]
         guard pool.settings.hasCopies else { return }
         let before = answering[index]
-        let after = PoolReach(of: pool) { topology.nodes[$0].isUp }
+        let after = reach(of: pool)
         answering[index] = after
         func keys(_ share: Double) -> Logger.Metadata {
             ["pool": "\(pool.settings.name)", "keys": "\(Self.percent(1 - share))"]
@@ -32,10 +32,15 @@ extension Control {
     /// For the metrics: what can be read and counted on, which is less than what answers.
     func measureReach(of index: Int) {
         let pool = topology.pools[index]
-        let whole = PoolReach(of: pool) { topology.nodes[$0].verdict.access == .full }
+        let isFull = { (node: Int) in self.topology.nodes[node].verdict.access == .full }
+        let whole = PoolReach(of: pool, isUp: isFull, isFull: isFull)
         reach[index] = PoolReach(
-            available: whole.available, readable: whole.readable,
-            writable: PoolReach(of: pool) { topology.nodes[$0].isUp }.writable)
+            available: whole.available, readable: whole.readable, writable: reach(of: pool).writable)
+    }
+
+    private func reach(of pool: Pool) -> PoolReach {
+        PoolReach(
+            of: pool, isUp: { topology.nodes[$0].isUp }, isFull: { topology.nodes[$0].verdict.access == .full })
     }
 
     /// "12.5%"; anything above nothing is 0.1% at least.

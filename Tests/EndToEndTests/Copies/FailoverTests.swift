@@ -141,6 +141,30 @@ struct FailoverTests {
         let client = try fill(cluster)
         let copies = try cluster.copies(of: keys)
         cluster.nodes[0].kill()
+    /// Nobody knows yet that it hangs.
+    @Test(arguments: ["all", "quorum", "one"]) func whatOnlyOneCopyTookIsNoSuccess(acks: String) throws {
+        let cluster = try CopiesCluster(
+            CopiesSetting(acks: acks, workers: 1), pool: ["timeout: 300ms", "fail_after: 100", "min_live: 2"])
+        let client = try fill(cluster)
+        let copies = try cluster.copies(of: keys)
+        cluster.nodes[1].freeze()
+        let behind = keys.filter { copies[$0]![1] == 1 }
+        try #require(behind.count > 2)
+        // All at once, so that each is sent before the first has failed.
+        let commands = [
+            "set \(behind[0]) 0 0 1\r\nx\r\n", "append \(behind[1]) 0 0 1\r\nx\r\n", "delete \(behind[2])\r\n",
+        ]
+        try client.send(commands.joined())
+        for command in commands { #expect(try client.readLine() == CopiesNames.tooFewCopies, "\(command)") }
+        #expect(try cluster.cluster.errors("too_few_copies") == 3)
+        #expect(try cluster.cluster.metric("drover_copies_failed_total") ?? 0 > 0)
+        #expect(try client.roundTrip("mg \(behind[0]) v\r\n", through: "\r\nx\r\n") == "VA 1\r\nx\r\n")
+        cluster.nodes[1].thaw()
+        try cluster.awaitAllUp()
+        #expect(try cluster.disagreements(on: keys) == [])
+        for key in keys { #expect(try client.roundTrip("set \(key) 0 0 1\r\ny\r\n") == "STORED\r\n") }
+    }
+
         try findDown(cluster, client, keys)
         for place in [0, 1] {
             let key = keys.first { copies[$0]![place] == 0 }!
