@@ -113,6 +113,7 @@ struct FailoverTests {
             #expect(Deadline.seconds(since: start) < 0.6)
         }
         #expect(try worst.join() < 0.6)
+        #expect(try cluster.cluster.metric("drover_copies_failed_total") ?? 0 > 0)
     }
 
     /// With `acks: one` a copy that hangs behind the primary delays nobody, and with `quorum` one of three does not.
@@ -133,18 +134,13 @@ struct FailoverTests {
             #expect(!isUnknown(try client.roundTrip(command)))
             #expect(Deadline.seconds(since: start) < 1.5)
         }
-    }
         cluster.nodes[2].thaw()
         try cluster.awaitAllUp()
         #expect(try cluster.disagreements(on: keys) == [])
+    }
 
     // MARK: min_live
 
-    @Test func tooFewLiveCopiesRefuseAWrite() throws {
-        let cluster = try CopiesCluster(CopiesSetting(), pool: FaultRun.quick + ["min_live: 2"])
-        let client = try fill(cluster)
-        let copies = try cluster.copies(of: keys)
-        cluster.nodes[0].kill()
     /// Nobody knows yet that it hangs.
     @Test(arguments: ["all", "quorum", "one"]) func whatOnlyOneCopyTookIsNoSuccess(acks: String) throws {
         let cluster = try CopiesCluster(
@@ -169,6 +165,11 @@ struct FailoverTests {
         for key in keys { #expect(try client.roundTrip("set \(key) 0 0 1\r\ny\r\n") == "STORED\r\n") }
     }
 
+    @Test func tooFewLiveCopiesRefuseAWrite() throws {
+        let cluster = try CopiesCluster(CopiesSetting(), pool: FaultRun.quick + ["min_live: 2"])
+        let client = try fill(cluster)
+        let copies = try cluster.copies(of: keys)
+        cluster.nodes[0].kill()
         try findDown(cluster, client, keys)
         for place in [0, 1] {
             let key = keys.first { copies[$0]![place] == 0 }!
