@@ -10,7 +10,7 @@ extension Control {
         let pool = topology.pools[index]
         guard pool.settings.hasCopies else { return }
         let before = answering[index]
-        let after = PoolReach(of: pool) { topology.nodes[$0].isUp }
+        let after = reach(of: pool)
         answering[index] = after
         func keys(_ share: Double) -> Logger.Metadata {
             ["pool": "\(pool.settings.name)", "keys": "\(Self.percent(1 - share))"]
@@ -32,10 +32,15 @@ extension Control {
     /// For the metrics: what can be read and counted on, which is less than what answers.
     func measureReach(of index: Int) {
         let pool = topology.pools[index]
-        let whole = PoolReach(of: pool) { topology.nodes[$0].verdict.access == .full }
-        let up = PoolReach(of: pool) { topology.nodes[$0].isUp }
+        let isFull = { (node: Int) in self.topology.nodes[node].verdict.access == .full }
+        let (whole, up) = (PoolReach(of: pool, isUp: isFull, isFull: isFull), reach(of: pool))
         reach[index] = PoolReach(available: whole.available, readable: whole.readable, writable: up.writable)
         tellProof(of: index, unproven: up.readable - whole.readable)
+    }
+
+    private func reach(of pool: Pool) -> PoolReach {
+        PoolReach(
+            of: pool, isUp: { topology.nodes[$0].isUp }, isFull: { topology.nodes[$0].verdict.access == .full })
     }
 
     /// Which keys are read from copies that nothing vouches for, if more are than before.

@@ -79,6 +79,7 @@ public final class Control {
     /// Writes under way, of all workers.
     private let writes: WriteTable
     private var cutOff = 0
+    private var unrepaired = 0
     private var drainTime: UInt64 = 0
     /// Workers serve.
     private(set) var isStarted = false
@@ -158,6 +159,9 @@ public final class Control {
         }
         for thread in threads { thread.join() }
         transfers?.stop()
+        if unrepaired > 0 {
+            logger.warning("copies of some keys may differ: repairs are left", metadata: ["keys": "\(unrepaired)"])
+        }
         logger.info("stopped", metadata: ["clients cut off": "\(cutOff)"])
         return cutOff == 0
     }
@@ -217,10 +221,11 @@ public final class Control {
             missing.remove(worker)
         case .moved(let worker): change?.awaited.remove(worker)
         case .figures(let worker, let request): asking.append((worker, request))
-        case .stopped(let worker, let cutOff):
+        case .stopped(let worker, let cutOff, let unrepaired):
             stopped.insert(worker)
             missing.remove(worker)
             self.cutOff += cutOff
+            self.unrepaired += unrepaired
         }
     }
 }

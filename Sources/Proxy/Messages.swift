@@ -31,6 +31,6 @@ enum ToControl: Sendable {
     case transfer(FromTransfer)
     /// A client asks what all workers have counted.
     case figures(worker: Int, request: UInt32)
-    /// With the number of clients that had to be cut off.
-    case stopped(worker: Int, cutOff: Int)
+    /// With the number of clients that had to be cut off, and of keys that were still to be repaired.
+    case stopped(worker: Int, cutOff: Int, unrepaired: Int)
 }

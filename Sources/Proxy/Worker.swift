@@ -177,7 +177,7 @@ final class Worker {
         for id in 0..<UInt32(clients.count) where clients[Int(id)].socket.isOpen { close(client: id) }
         for id in 0..<UInt32(links.count) where links[Int(id)].socket.isOpen { links[Int(id)].socket.close() }
         sendSnapshot()
-        control.send(.stopped(worker: number, cutOff: cutOff))
+        control.send(.stopped(worker: number, cutOff: cutOff, unrepaired: engine.unrepaired))
     }
 }
 

@@ -13,7 +13,8 @@ extension Control {
         }
         // That the node may be read is written on it; this proxy finds it there at its next poll.
         let node = job.isDone && job.readiesNode ? job.place.map { pool.firstNode + $0 } : nil
-        let reach = PoolReach(of: pool) { $0 == node || topology.nodes[$0].verdict.access == .full }
+        let isFull = { (number: Int) in number == node || self.topology.nodes[number].verdict.access == .full }
+        let reach = PoolReach(of: pool, isUp: isFull, isFull: isFull)
         return PoolQuality(
             consistency: checks.ratio, availability: reach.available, backup: lastBackups[job.pool], now: loop.now)
     }

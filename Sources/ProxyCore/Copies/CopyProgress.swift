@@ -9,16 +9,23 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
     public private(set) var answers: UInt8 = 0
     /// Copies that must have answered before the client hears: see `PoolSettings.Acks`.
     private let needed: UInt8
+    /// Of those that count, as bits, so many must have it: see `PoolSettings.minLive`.
+    private let minimum: UInt8
+    private let counted: UInt8
     /// Copies that decide nothing, as bits: they are asked when all others have answered or failed, or before.
     public private(set) var late: UInt8
 
     /// The first copy is asked.
     /// - Parameters:
     ///   - needed: 1 or more; no more than answer can be waited for.
+    ///   - minimum: likewise, whatever `needed` is.
     ///   - late: those that decide nothing, behind all others.
-    public init(needed: Int, late: UInt8 = 0) {
-        self.needed = UInt8(truncatingIfNeeded: needed)
+    ///   - uncounted: those that do not count for the minimum: they may get a delete instead.
+    public init(needed: Int, minimum: Int = 1, late: UInt8 = 0, uncounted: UInt8 = 0) {
+        self.needed = UInt8(truncatingIfNeeded: max(needed, minimum))
+        self.minimum = UInt8(truncatingIfNeeded: minimum)
         self.late = late
+        counted = ~uncounted
     }
 
     public mutating func ask(_ rank: Int) { asked |= Self.bit(rank) }
@@ -52,6 +59,9 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
         let lead = deciding & (0 &- deciding)  // its lowest bit
         return answered & lead != 0 && (answers >= needed || answered == left)
     }
+
+    /// Fewer copies have answered than there must be, and when it is decided no other will.
+    public var isShort: Bool { (answered & counted).nonzeroBitCount < minimum }
 
     /// `isDecided` and `isOver` where all copies decide, all were asked, and none has failed.
     @inline(__always)

@@ -41,6 +41,9 @@ struct RepairEntry: BitwiseCopyable {
     var keyLength: UInt8 = 0
     var key = InlineArray<250, UInt8>(repeating: 0)
 
+    /// Something can be done about it: its copies are not only to be compared, and it waits for no node.
+    var isRepairable: Bool { !isCheck && suspicion == nil && !awaitsNode }
+
     init(hash: UInt64, due: UInt64, pool: UInt16, isBase64: Bool, reason: RepairReason, nextInChain: UInt32) {
         self.hash = hash
         self.due = due

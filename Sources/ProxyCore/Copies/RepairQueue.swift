@@ -305,9 +305,14 @@ public final class RepairQueue {
     /// Keys of the pool wait to be repaired, and not only to be compared, or for a node that is down.
     public func holdsRepairs(ofPool pool: UInt16) -> Bool {
         for index in 0..<heap.count where entries[heap[index]].pool == pool {
-            let entry = entries[heap[index]]
-            if !entry.isCheck, entry.suspicion == nil, !entry.awaitsNode { return true }
+            if entries[heap[index]].isRepairable { return true }
         }
+        return false
+    }
+
+    /// The same of any pool.
+    public var holdsRepairs: Bool {
+        for index in 0..<heap.count where entries[heap[index]].isRepairable { return true }
         return false
     }
 

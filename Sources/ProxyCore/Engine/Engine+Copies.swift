@@ -53,8 +53,18 @@ extension Engine {
         unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.read != .primary }
     }
 
-    /// The copy that a read goes to first; nil when none can be read.
+    /// The copy that a read goes to first; nil when none can be read. Counts a failover where the primary cannot be: who
+    /// chooses among copies has one less to choose from.
     func readRank(_ all: Copies, pool: UInt16) -> Int? {
+        let rank = chosenRank(all, pool: pool)
+        if let rank, rank != 0, !isReadable(node: all.primary) {
+            poolStats[Int(pool)].copies.failovers.count(.nodeDown)
+        }
+        return rank
+    }
+
+    @inline(__always)
+    private func chosenRank(_ all: Copies, pool: UInt16) -> Int? {
         switch unsafe pools[Int(pool)]._withUnsafeGuaranteedRef({ $0.read }) {
         case .primary, .fastest: return readable(all)
         case .nearest:

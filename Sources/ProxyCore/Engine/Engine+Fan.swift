@@ -69,7 +69,7 @@ extension Engine {
         }
         let own = piece == none ? request : newOwnRequest(for: request, head.verb)
         let count = UInt8(truncatingIfNeeded: all.count)
-        let progress = CopyProgress(needed: acks.needed(copies: all.count, live: all.count))
+        let progress = CopyProgress(needed: acks.needed(copies: all.count, live: all.count), minimum: minLive)
         return take(
             Fan(
                 client: request, piece: piece, own: own, nodes: all, survivors: count, together: count,
@@ -84,7 +84,7 @@ extension Engine {
             ($0.copies(of: hash), $0.minLive, $0.acks)
         }
         let (live, survivors, together) = arranged(all)
-        guard live.count >= minLive, !live.isEmpty else {
+        guard together >= minLive, !live.isEmpty else {
             refuse(request, piece: piece, live.isEmpty ? .nodeDown : .tooFewCopies)
             return nil
         }
@@ -95,8 +95,9 @@ extension Engine {
         if !head.goesToAllCopies, live.primary != all.primary { poolStats[Int(pool)].copies.failovers.count(.nodeDown) }
         let own = piece == none ? request : newOwnRequest(for: request, head.verb)
         let progress = CopyProgress(
-            needed: acks.needed(copies: all.count, live: live.count),
-            late: UInt8(truncatingIfNeeded: (1 << live.count) - (1 << survivors)))
+            needed: acks.needed(copies: all.count, live: live.count), minimum: minLive,
+            late: UInt8(truncatingIfNeeded: (1 << live.count) - (1 << survivors)),
+            uncounted: UInt8(truncatingIfNeeded: (1 << live.count) - (1 << together)))
         return take(
             Fan(
                 client: request, piece: piece, own: own, nodes: live, survivors: UInt8(truncatingIfNeeded: survivors),

@@ -29,13 +29,14 @@ extension Engine {
         if fans[fan].waits == 0 { end(fan) }
     }
 
-    /// The answer, unless nobody keeps that a copy has missed the write.
+    /// The answer, unless too few copies have what it promises, or nobody keeps that one has missed the write.
     private func giveSecured(_ fan: UInt32) {
-        guard fans[fan].isUnkept else { return giveAnswer(of: fan) }
         let row = fans[fan]
+        let isShort = row.isTaken && row.progress.isShort && !row.code.isError
+        guard isShort || row.isUnkept else { return giveAnswer(of: fan) }
         fans[fan].client = none
-        poolStats[Int(row.pool)].errors.count(.notSecured)
-        giveError(.notSecured, of: row)
+        poolStats[Int(row.pool)].errors.count(isShort ? .tooFewCopies : .notSecured)
+        giveError(isShort ? .tooFewCopies : .notSecured, of: row)
     }
 
     func giveAnswer(of fan: UInt32) {

@@ -104,7 +104,7 @@ extension Engine {
         let wait = missWaits[slot]
         missWaits.free(slot)
         guard wait.fan != none else {
-            if !isKept { requests[wait.request].flags.insert(.failed) }
+            if !isKept { requests[wait.request].report = .notFlushed }
             settleOne(wait.request)
             return wait.next
         }
@@ -204,7 +204,7 @@ extension Engine {
         let waiting = requests[request].client == none ? none : request
         var piece = requests[request].firstPiece
         for node in fleet where piece != none {
-            let isDone = pieces[piece].reply.count == 4  // OK
+            let isDone = isDone(piece)
             let isCovered = !nodes[node].isReachable && nodes[node].verdict.isCovered
             if !isCovered, !isDone || !nodes[node].isFull {
                 miss(node, sent: requests[request].started, request: waiting)

@@ -302,8 +302,15 @@ extension Engine {
     /// Nothing that was put off waits any longer: before a stop.
     public func hurryRepairs() { repairs.hurry(now: now) }
 
-    /// Keys are being repaired or filled back, or can be at once.
+    /// Copies are still to be made to agree: by writes that not all of them have answered, by what the other nodes are told
+    /// of such a one, or by repairs and back-fills. Not by repairs that wait for a node, which may be away for long.
     public var isRepairing: Bool {
-        runs.count + fills.count > 0 || (repairs.nextDue ?? .max) <= now &+ 100_000_000
+        fans.count + runs.count + fills.count > 0 || (0..<misses.count).contains { misses[$0].isUnderWay }
+            || repairs.holdsRepairs
+    }
+
+    /// Keys whose copies may not agree, if it stopped now.
+    public var unrepaired: Int {
+        (0..<poolStats.count).reduce(fans.count) { $0 + Int(poolStats[$1].repairs.waiting) }
     }
 }

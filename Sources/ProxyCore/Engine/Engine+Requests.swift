@@ -25,7 +25,7 @@ extension Engine {
         if head.keyCount > 1, head.verb == .gat || head.verb == .gats { return beginTouching(head, bytes, from: id) }
         if head.isWrite { return beginCopied(head, bytes, from: id) }
         if head.showsCAS, head.keyCount == 1 { return beginTagged(head, bytes, from: id) }
-        if head.quiet.isEmpty, head.keyCount == 1, head.isRead, readsElsewhere {
+        if head.keyCount == 1, head.isRead, readsElsewhere {
             return beginRead(head, bytes, from: id)
         }
         return beginAlone(head, bytes, from: id)
@@ -79,6 +79,10 @@ extension Engine {
         let request = newRequest(head, from: id)
         let all = copies(of: hash(of: head, in: bytes, pool: clients[id].pool), pool: clients[id].pool)
         let node = all[readRank(all, pool: clients[id].pool) ?? 0]
+        guard head.quiet.isEmpty else {
+            sendAloud(head, bytes, to: node, for: request)
+            return Int(head.lineLength)
+        }
         pass(bytes.extracting(0..<Int(head.lineLength)), head, to: node, for: request, keep: true)
         if !hedgings.isEmpty { watch(request, at: node, pool: clients[id].pool) }
         return Int(head.lineLength)

@@ -13,7 +13,7 @@ extension Engine {
         case .metaNoop: answer(newRequest(head, from: id), .mn)
         case .verbosity: answer(newRequest(head, from: id), .ok)
         case .version: answerVersion(newRequest(head, from: id))
-        case .flushAll: askAll(newRequest(head, from: id), .flush, head, bytes)
+        case .flushAll: askAll(newRequest(head, from: id), .flush(isDelayed: isDelayed(head, bytes)), head, bytes)
         default: beginStats(head, bytes, from: id)
         }
         return Int(head.lineLength)
@@ -51,7 +51,7 @@ extension Engine {
         }
         requests[request].flags.insert(.pieced)
         requests[request].report = report
-        if report == .flush { writes.beginFlush() }
+        if case .flush = report { writes.beginFlush() }
         requests[request].pending = 1  // this function, so that no early failure ends the request
         for node in servers(ofPool: requests[request].pool) {
             let piece = newPiece(of: request)
@@ -86,21 +86,54 @@ extension Engine {
         let report = requests[request].report
         switch report {
         case .none, .flush: break
-        case .flushed, .reset:
-            let done: ReplyText = report == .flushed ? .ok : .resetDone
-            let isDone = !requests[request].flags.contains(.failed) && answers.allSatisfy { Self.isText($0, done) }
-            if !requests[request].flags.contains(.quiet) { add(isDone ? done : .nodeFailed, to: request) }
+        case .flushed, .notFlushed:
+            guard !requests[request].flags.contains(.quiet) else { break }
+            add(report == .flushed ? .ok : .nodeFailed, to: request)
+        case .reset:
+            let isDone =
+                !requests[request].flags.contains(.failed) && answers.allSatisfy { Self.isText($0, .resetDone) }
+            add(isDone ? .resetDone : .nodeFailed, to: request)
         case .stats(let topic): add(bytes: Self.merged(answers.filter { !$0.isEmpty }, topic), to: request)
         }
     }
 
     /// Writes that were under way during a flush may have reached some copies before and others behind it.
     func endFlush(_ request: UInt32) {
-        guard requests[request].report == .flush else { return }
+        guard case .flush(let isDelayed) = requests[request].report else { return }
         writes.endFlush()
         noticeFlush(of: requests[request].pool)
-        requests[request].report = .flushed
+        requests[request].report = isFlushed(request, isDelayed: isDelayed) ? .flushed : .notFlushed
         noteMisses(ofFlush: request)
+    }
+
+    /// All nodes have done it, or so many that no key is left without: the others are filled from those. Not where there
+    /// is a delay: a node that is filled before it is over gets what the others are still to lose.
+    private func isFlushed(_ request: UInt32, isDelayed: Bool) -> Bool {
+        var (isDoneByAll, main, standby) = (true, 0, 0)
+        let pool = requests[request].pool
+        var piece = requests[request].firstPiece
+        for node in servers(ofPool: pool) where piece != none {
+            let isDone = isDone(piece)
+            if !isDone { isDoneByAll = false }
+            if !isDone || !nodes[node].isFull {
+                if isStandby(node, pool: pool) { standby += 1 } else { main += 1 }
+            }
+            piece = pieces[piece].next
+        }
+        if isDoneByAll { return true }
+        guard !isDelayed, keepsMarkers(servers(ofPool: pool).lowerBound) else { return false }
+        return unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.staysFlushed(missedBy: main, standby: standby) }
+    }
+
+    /// A node's answer to a flush is OK.
+    func isDone(_ piece: UInt32) -> Bool { pieces[piece].reply.count == 4 }
+
+    private func isDelayed(_ head: RequestHead, _ bytes: RawSpan) -> Bool {
+        head.argument.count > 1 || head.argument.count == 1 && bytes.byte(at: head.argument.start) != 0x30
+    }
+
+    private func isStandby(_ node: UInt32, pool: UInt16) -> Bool {
+        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { Int(node) >= $0.firstNode + $0.settings.nodes.count }
     }
 
     private func takeAnswers(of request: UInt32) -> [[UInt8]] {

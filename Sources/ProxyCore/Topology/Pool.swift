@@ -170,6 +170,14 @@ public final class Pool: Sendable {
         return Copies(of: members[home])
     }
 
+    /// Whether each key has `min_live` copies that a flush has come to, wherever it is, when so many nodes of each farm
+    /// missed it.
+    func staysFlushed(missedBy main: Int, standby: Int) -> Bool {
+        guard !isMoving else { return main + standby == 0 }
+        let left = max(0, settings.replicas - main) + (settings.standby.isEmpty || standby > 0 ? 0 : 1)
+        return left >= minLive
+    }
+
     @inline(__always)
     func hashed(_ key: ByteRange, in bytes: RawSpan) -> UInt64 {
         guard let hashTag else { return hash.hash(bytes, from: key.start, count: key.count) }

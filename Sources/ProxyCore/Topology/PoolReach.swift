@@ -7,7 +7,7 @@ public struct PoolReach: Sendable, Equatable {
     public let available: Double
     /// Of all keys, those with such a copy.
     public let readable: Double
-    /// Of all keys, those with as many such copies as `min_live` asks for.
+    /// Of all keys, those with as many such copies as `min_live` asks for: of whole ones, if there is any.
     public let writable: Double
 
     public static let whole = PoolReach(available: 1, readable: 1, writable: 1)
@@ -19,8 +19,9 @@ public struct PoolReach: Sendable, Equatable {
     /// - Parameters:
     ///   - pool: with all nodes up, so that each key is where it belongs.
     ///   - isUp: by the number of the node among all nodes.
-    public init(of pool: Pool, isUp: (Int) -> Bool) {
-        guard !pool.nodes.allSatisfy(isUp) else {
+    ///   - isFull: it is up, and not being filled.
+    public init(of pool: Pool, isUp: (Int) -> Bool, isFull: (Int) -> Bool) {
+        guard !pool.nodes.allSatisfy({ isUp($0) && isFull($0) }) else {
             self = .whole
             return
         }
@@ -32,7 +33,8 @@ public struct PoolReach: Sendable, Equatable {
             copies += homes.count
             live += up
             if up > 0 { readable += 1 }
-            if up >= pool.minLive { writable += 1 }
+            let full = homes.indices.count { isFull(Int(homes[$0])) }
+            if (full > 0 ? full : up) >= pool.minLive { writable += 1 }
         }
         self.init(
             available: Double(live) / Double(copies), readable: Double(readable) / Double(keys),

@@ -113,15 +113,17 @@ struct FailoverTests {
             #expect(Deadline.seconds(since: start) < 0.6)
         }
         #expect(try worst.join() < 0.6)
+        #expect(try cluster.cluster.metric("drover_copies_failed_total") ?? 0 > 0)
     }
 
-    /// With `acks: one` a copy that hangs behind the primary delays nobody.
-    @Test func acksOneDoesNotWaitForTheOtherCopy() throws {
-        let cluster = try CopiesCluster(
-            CopiesSetting(acks: "one"), pool: ["timeout: 3s", "fail_after: 100"])
+    /// With `acks: one` a copy that hangs behind the primary delays nobody, and with `quorum` one of three does not.
+    @Test(arguments: [CopiesSetting(acks: "one"), CopiesSetting(shape: .threeOfThree, acks: "quorum")])
+    func aCopyThatIsNotNeededIsNotWaitedFor(setting: CopiesSetting) throws {
+        let cluster = try CopiesCluster(setting, pool: ["timeout: 3s", "fail_after: 100"])
         let client = try fill(cluster)
         let copies = try cluster.copies(of: keys)
-        let second = keys.filter { copies[$0]![1] == 2 }
+        let second = keys.filter { copies[$0]!.dropFirst().contains(2) }
+        try #require(second.count > 5)
         cluster.nodes[2].freeze()
         for (number, key) in second.enumerated() {
             let start = Deadline.now()
@@ -132,9 +134,36 @@ struct FailoverTests {
             #expect(!isUnknown(try client.roundTrip(command)))
             #expect(Deadline.seconds(since: start) < 1.5)
         }
+        cluster.nodes[2].thaw()
+        try cluster.awaitAllUp()
+        #expect(try cluster.disagreements(on: keys) == [])
     }
 
     // MARK: min_live
+
+    /// Nobody knows yet that it hangs.
+    @Test(arguments: ["all", "quorum", "one"]) func whatOnlyOneCopyTookIsNoSuccess(acks: String) throws {
+        let cluster = try CopiesCluster(
+            CopiesSetting(acks: acks, workers: 1), pool: ["timeout: 300ms", "fail_after: 100", "min_live: 2"])
+        let client = try fill(cluster)
+        let copies = try cluster.copies(of: keys)
+        cluster.nodes[1].freeze()
+        let behind = keys.filter { copies[$0]![1] == 1 }
+        try #require(behind.count > 2)
+        // All at once, so that each is sent before the first has failed.
+        let commands = [
+            "set \(behind[0]) 0 0 1\r\nx\r\n", "append \(behind[1]) 0 0 1\r\nx\r\n", "delete \(behind[2])\r\n",
+        ]
+        try client.send(commands.joined())
+        for command in commands { #expect(try client.readLine() == CopiesNames.tooFewCopies, "\(command)") }
+        #expect(try cluster.cluster.errors("too_few_copies") == 3)
+        #expect(try cluster.cluster.metric("drover_copies_failed_total") ?? 0 > 0)
+        #expect(try client.roundTrip("mg \(behind[0]) v\r\n", through: "\r\nx\r\n") == "VA 1\r\nx\r\n")
+        cluster.nodes[1].thaw()
+        try cluster.awaitAllUp()
+        #expect(try cluster.disagreements(on: keys) == [])
+        for key in keys { #expect(try client.roundTrip("set \(key) 0 0 1\r\ny\r\n") == "STORED\r\n") }
+    }
 
     @Test func tooFewLiveCopiesRefuseAWrite() throws {
         let cluster = try CopiesCluster(CopiesSetting(), pool: FaultRun.quick + ["min_live: 2"])

@@ -7,6 +7,7 @@ struct CopiesFaultTests {
     private static let settings: [CopiesSetting] = [
         CopiesSetting(), CopiesSetting(shape: .standby, read: "spread", version: .debian),
         CopiesSetting(shape: .threeOfThree, acks: "quorum"), CopiesSetting(shape: .hybrid, version: .debian),
+        CopiesSetting(acks: "one"),
     ]
 
     // MARK: Sets

@@ -52,6 +52,33 @@ struct FlushTests {
         }
     }
 
+    /// What it held when it was away does not come back with it.
+    @Test(arguments: NodeFault.allCases, [CopiesSetting(), CopiesSetting(shape: .hybrid, version: .debian)])
+    func aFlushWithoutOneNodeHolds(fault: NodeFault, setting: CopiesSetting) throws {
+        let cluster = try CopiesCluster(setting, pool: FaultRun.quick)
+        let client = try cluster.client()
+        for key in Self.keys { #expect(try client.roundTrip("set \(key) 0 0 1\r\nx\r\n") == "STORED\r\n") }
+        fault.strike(cluster.nodes[1])
+        // Nobody knows of it yet.
+        #expect(try client.roundTrip("flush_all\r\n") == "OK\r\n")
+        for key in Self.keys { #expect(try client.roundTrip("mg \(key)\r\n") == "EN\r\n") }
+        try cluster.awaitNodes(1, "down")
+        for key in Self.keys { #expect(try client.roundTrip("set \(key) 0 0 1\r\ny\r\n") == "STORED\r\n") }
+        #expect(try client.roundTrip("flush_all\r\n") == "OK\r\n")
+        try fault.end(cluster.nodes[1])
+        try cluster.awaitAllUp()
+        for key in Self.keys { #expect(try client.roundTrip("mg \(key)\r\n") == "EN\r\n") }
+        #expect(try cluster.disagreements(on: Self.keys).isEmpty)
+    }
+
+    /// Some keys may have both copies on the two.
+    @Test func aFlushWithoutTwoNodesIsAnError() throws {
+        let cluster = try CopiesCluster(CopiesSetting(), pool: FaultRun.quick)
+        let client = try cluster.client()
+        for node in [0, 1] { cluster.nodes[node].kill() }
+        #expect(try client.roundTrip("flush_all\r\n") == "SERVER_ERROR node connection failed\r\n")
+    }
+
     /// Returns the number of commands; each was answered as memcached would.
     private static func useKeys(of number: Int, _ proxy: Cluster, until isOver: SharedBox<Bool>) throws -> Int {
         let client = try proxy.client()

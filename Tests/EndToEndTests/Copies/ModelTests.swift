@@ -7,8 +7,10 @@ struct ModelTests {
     /// DROVER_ROUNDS asks for longer runs.
     private let commands = 600 * (environment("DROVER_ROUNDS").flatMap(Int.init) ?? 1)
 
-    @Test(.timeLimit(.minutes(20)), arguments: CopiesSetting.all)
-    func copiesAgreeWhenTheClientsHaveStopped(setting: CopiesSetting) throws {
+    @Test(.timeLimit(.minutes(20)), arguments: CopiesSetting.all, [1, 2])
+    func copiesAgreeWhenTheClientsHaveStopped(setting: CopiesSetting, workers: Int) throws {
+        var setting = setting
+        setting.workers = workers
         let seed = SeededGenerator.fromEnvironment().seed
         let cluster = try CopiesCluster(setting, pool: ["timeout: 20s"])
         let commands = commands

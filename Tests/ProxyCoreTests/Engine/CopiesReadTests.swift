@@ -120,4 +120,71 @@ import Testing
         #expect(world.ask(line, from: client) == values(Self.keys))
         world.expectRest()
     }
+
+    // MARK: - Quiet reads
+
+    private static func quiet(_ keys: [String]) -> String { keys.map { "mg \($0) v q\r\n" }.joined() + "mn\r\n" }
+    private static let quiet = quiet(keys)
+    private static let answers = String(repeating: "VA 5\r\nhello\r\n", count: keys.count) + "MN\r\n"
+
+    private func quietReads(_ world: World) -> [Int] {
+        world.nodes.map { $0.seen.count { $0.hasPrefix("mg ") } }
+    }
+
+    /// All of one primary, so that it is not the keys that are spread.
+    @Test func quietReadsAreSpread() {
+        let world = world(.threeOfThree) { $0.read = .spread }
+        let client = world.connect()
+        let keys = Array((0..<400).map { "quiet\($0)" }.filter { world.copies(of: $0)[0] == 0 }.prefix(40))
+        let quiet = Self.quiet(keys)
+        store(keys, in: world, from: client)
+        #expect(world.ask(quiet, from: client) == Self.answers)
+        for (node, asked) in quietReads(world).enumerated() {
+            #expect((4...24).contains(asked), "node \(node): \(asked) of 40")
+        }
+        #expect(world.nodes.allSatisfy { $0.seen.allSatisfy { !$0.hasSuffix(" q") } }, "nodes are asked aloud")
+        world.judge(node: 1, isUp: false)
+        #expect(world.ask(quiet, from: client) == Self.answers)
+        // Who wants a CAS number gets one that the primary gave.
+        let before = quietReads(world)
+        _ = world.ask(keys.map { "mg \($0) c q\r\n" }.joined() + "mn\r\n", from: client)
+        #expect(zip(quietReads(world), before).map { $0 - $1 } == [40, 0, 0])
+        world.expectRest()
+    }
+
+    @Test func quietReadsStayNear() {
+        let world = world(.threeOfThree) { pool in
+            pool.read = .nearest
+            pool.ownZone = "here"
+            for index in 0..<3 { pool.nodes[index].zone = index == 2 ? "here" : "there" }
+        }
+        let client = world.connect()
+        store(Self.keys, in: world, from: client)
+        #expect(world.ask(Self.quiet, from: client) == Self.answers)
+        #expect(quietReads(world) == [0, 0, 40])
+        world.nodes[2].isFrozen = true
+        world.send(Self.quiet, from: client)
+        world.run()
+        world.breakLinks(to: 2)
+        world.run()
+        #expect(world.take(client) == Self.answers, "the next copies are asked")
+        world.nodes[2].isFrozen = false
+        world.run()
+        world.expectRest()
+    }
+
+    @Test func failoversOfReadsElsewhereAreCounted() {
+        for read in PoolSettings.Read.allCases {
+            let world = world(.twoOfThree) { $0.read = read }
+            let client = world.connect()
+            store(Self.keys, in: world, from: client)
+            let line = "get \(Self.keys.joined(separator: " "))\r\n"
+            #expect(world.ask(line, from: client) == values(Self.keys))
+            #expect(world.engine.poolStats[0].copies.failovers.total == 0)
+            world.judge(node: 1, isUp: false)
+            let lost = Self.keys.count { world.copies(of: $0)[0] == 1 }
+            #expect(world.ask(line + Self.quiet, from: client) == values(Self.keys) + Self.answers)
+            #expect(world.engine.poolStats[0].copies.failovers[.nodeDown] == UInt64(2 * lost), "\(read)")
+        }
+    }
 }

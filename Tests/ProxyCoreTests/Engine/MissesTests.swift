@@ -48,6 +48,34 @@ struct MissesTests {
         world.expectRest()
     }
 
+    /// Once one has failed it is on a single copy, and `min_live` promised two.
+    @Test(
+        arguments: PoolSettings.Acks.allCases,
+        [
+            ("set k 0 0 1\r\nx\r\n", nil), ("incr k 1\r\n", nil), ("delete k\r\n", nil),
+            ("append k 0 0 1\r\nx\r\n", nil), ("add k 0 0 1\r\nx\r\n", "NOT_STORED\r\n"),
+            ("incr nothing 1\r\n", "NOT_FOUND\r\n"),
+        ] as [(String, String?)])
+    func whatTooFewCopiesTookIsAnError(acks: PoolSettings.Acks, change: (command: String, reply: String?)) {
+        let world = World(nodes: 2, change: { ($0.replicas, $0.checks, $0.minLive, $0.acks) = (2, 0, 2, acks) })
+        world.proveAll()
+        let client = world.connect()
+        #expect(world.ask("set k 0 0 1\r\n5\r\n", from: client) == "STORED\r\n")
+        let key = change.command.contains("nothing") ? "nothing" : "k"
+        let other = world.copies(of: key)[1]
+        world.nodes[other].isFrozen = true
+        world.send(change.command, from: client)
+        world.run()
+        #expect(world.take(client) == change.reply ?? "", "nobody hears of what is on one copy")
+        world.breakLinks(to: other, landing: false)
+        world.run()
+        #expect(world.ask("", from: client) == (change.reply == nil ? "SERVER_ERROR too few live copies\r\n" : ""))
+        #expect(world.engine.poolStats[0].errors[.tooFewCopies] == (change.reply == nil ? 1 : 0))
+        world.nodes[other].isFrozen = false
+        world.run()
+        world.expectRest()
+    }
+
     @Test func whatNobodyKeepsIsAnError() {
         send("set k 0 0 1\r\nx\r\n", failingOn: 1)
         world.publish(isKept: false)
@@ -207,11 +235,52 @@ struct MissesTests {
         world.breakLinks(to: victim)
         #expect(world.ask("", from: client) == "" && questions == [victim])
         world.publish()
-        #expect(world.ask("", from: client) == "SERVER_ERROR node connection failed\r\n")
+        #expect(world.ask("", from: client) == "OK\r\n", "each key has a copy that had it")
         world.expectRest()
         world.judge(node: victim, NodeVerdict(.none, isCovered: true))
-        #expect(world.ask("flush_all\r\n", from: client) == "SERVER_ERROR node connection failed\r\n")
+        #expect(world.ask("flush_all\r\n", from: client) == "OK\r\n")
         #expect(questions.isEmpty)
+        world.judge(node: (victim + 1) % 3, NodeVerdict(.none, isCovered: true))
+        #expect(world.ask("flush_all\r\n", from: client) == Self.notFlushed, "some key may have both copies on these")
+        world.expectRest()
+    }
+
+    private static let notFlushed = "SERVER_ERROR node connection failed\r\n"
+
+    @Test func aFlushWhoseMissNobodyKeepsIsAnError() {
+        world.judge(node: 0, NodeVerdict(.none, isCovered: false))
+        #expect(world.ask("flush_all\r\n", from: client) == "" && questions == [0])
+        world.publish(isKept: false)
+        #expect(world.ask("", from: client) == Self.notFlushed)
+        world.expectRest()
+    }
+
+    /// By what is left of each farm where the nodes are down, and what `min_live` asks for. The standby is the last.
+    @Test(
+        arguments: [
+            (CopiesShape.twoOfThree, 1, [0], true), (.twoOfThree, 1, [0, 2], false), (.twoOfThree, 2, [0], false),
+            (.threeOfThree, 1, [0, 1], true), (.threeOfThree, 2, [0, 1], false), (.threeOfThree, 2, [1], true),
+            (.standby, 1, [3], true), (.standby, 1, [0, 1, 2], true), (.standby, 1, [0, 3], false),
+            (.hybrid, 1, [0, 3], true), (.hybrid, 1, [0, 1], true), (.hybrid, 2, [0, 1], false),
+            (.hybrid, 2, [0], true),
+        ] as [(CopiesShape, Int, [Int], Bool)])
+    func aFlushNeedsACopyOfEachKey(shape: CopiesShape, minLive: Int, down: [Int], isEnough: Bool) {
+        let world = World(
+            nodes: 3,
+            change: {
+                shape.apply(&$0)
+                ($0.checks, $0.minLive) = (0, minLive)
+            })
+        world.proveAll()
+        let client = world.connect()
+        for node in down { world.judge(node: node, NodeVerdict(.none, isCovered: true)) }
+        #expect(world.ask("flush_all\r\n", from: client) == (isEnough ? "OK\r\n" : Self.notFlushed))
+        #expect(world.ask("flush_all 0\r\n", from: client) == (isEnough ? "OK\r\n" : Self.notFlushed))
+        #expect(world.ask("flush_all 9\r\n", from: client) == Self.notFlushed, "who is filled before that keeps it")
+        // Where no markers are kept, nobody would empty it when it is back.
+        for node in world.nodes.indices { world.judge(node: node, isUp: !down.contains(node)) }
+        #expect(world.ask("flush_all\r\n", from: client) == Self.notFlushed)
+        world.expectRest()
     }
 
     /// What was copied to it between its flush and the others' is back there.

@@ -139,6 +139,21 @@ struct SyncingTests {
         world.expectRest()
     }
 
+    /// For `min_live` a copy that is being filled, where a change may be a delete, does not count.
+    @Test func aCopyThatIsBeingFilledIsNotLive() {
+        let world = World(nodes: 3, change: { ($0.replicas, $0.checks, $0.minLive) = (2, 0, 2) })
+        world.proveAll()
+        let client = world.connect()
+        #expect(world.ask("set k 0 0 1\r\n5\r\n", from: client) == "STORED\r\n")
+        world.judge(node: world.copies(of: "k")[1], NodeVerdict(.syncing))
+        let refusal = "SERVER_ERROR too few live copies\r\n"
+        #expect(world.ask("incr k 2\r\nset k 0 0 1\r\nx\r\n", from: client) == refusal + refusal)
+        #expect(world.ask("get k\r\n", from: client) == "VALUE k 0 1\r\n5\r\nEND\r\n")
+        world.proveAll()
+        #expect(world.ask("incr k 2\r\n", from: client) == "7\r\n")
+        world.expectRest()
+    }
+
     // MARK: - The end of a filling
 
     /// What comes to it after that, and has been overtaken by what it decides itself, does not stay.

@@ -14,7 +14,9 @@ struct PoolReachTests {
         return Topology([pool]).pools[0]
     }
 
-    private func reach(_ pool: Pool, down: Set<Int>) -> PoolReach { PoolReach(of: pool) { !down.contains($0) } }
+    private func reach(_ pool: Pool, down: Set<Int>, syncing: Set<Int> = []) -> PoolReach {
+        PoolReach(of: pool, isUp: { !down.contains($0) }, isFull: { !down.contains($0) && !syncing.contains($0) })
+    }
 
     @Test func allIsThere() {
         #expect(reach(pool(3, replicas: 2), down: []) == .whole)
@@ -27,6 +29,14 @@ struct PoolReachTests {
         #expect(abs(reach.available - 0.75) < 0.06, "\(reach)")
         #expect(reach.readable == 1)
         #expect(abs(reach.writable - 0.5) < 0.12, "\(reach)")
+    }
+
+    /// One that is being filled does not count for `min_live`, unless there are no others.
+    @Test func whatIsBeingFilled() {
+        let pool = pool(4, replicas: 2, minLive: 2, .jump)
+        let one = reach(pool, down: [], syncing: [1])
+        #expect(one.available == 1 && one.readable == 1 && abs(one.writable - 0.5) < 0.03, "\(one)")
+        #expect(reach(pool, down: [], syncing: [0, 1, 2, 3]) == .whole)
     }
 
     @Test func twoOfFour() {
