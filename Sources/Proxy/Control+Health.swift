@@ -40,13 +40,11 @@ extension Control {
             keepers[pool]?.judged(place, isUp: false)
             homes[pool]?.judged(place, isUp: false)
             publish()
-            tellReach(of: pool)
         case .declareUp:
             logger.notice("node is up", metadata: describe(node, [:]))
             keepers[pool]?.judged(place, isUp: true)
             homes[pool]?.judged(place, isUp: true)
             publish()
-            tellReach(of: pool)
         }
     }
 

@@ -5,12 +5,24 @@ internal import Telemetry
 
 /// What operators want to hear of a pool, beside its nodes.
 extension Control {
-    /// After a verdict, where keys have copies: which keys cannot be read or written now, and when all can again.
-    func tellReach(of index: Int) {
+    /// After a verdict, where keys have copies: for the metrics what can be read and counted on, which is less than what
+    /// answers; for the log which keys cannot be read or written now, and when all can again.
+    func measureReach(of index: Int) {
         let pool = topology.pools[index]
         guard pool.settings.hasCopies else { return }
+        let isFull = { (node: Int) in self.topology.nodes[node].verdict.access == .full }
+        let whole = PoolReach(of: pool, isUp: isFull, isFull: isFull)
+        let up = PoolReach(of: pool, isUp: { topology.nodes[$0].isUp }, isFull: isFull)
+        reach[index] = PoolReach(available: whole.available, readable: whole.readable, writable: up.writable)
+        // Before that nobody is served.
+        guard isStarted else { return }
+        tellReach(up, of: index)
+        tellProof(of: index, unproven: up.readable - whole.readable)
+    }
+
+    private func tellReach(_ after: PoolReach, of index: Int) {
+        let pool = topology.pools[index]
         let before = answering[index]
-        let after = reach(of: pool)
         answering[index] = after
         func keys(_ share: Double) -> Logger.Metadata {
             ["pool": "\(pool.settings.name)", "keys": "\(Self.percent(1 - share))"]
@@ -27,20 +39,6 @@ extension Control {
         } else if after.writable == 1, before.writable < 1, pool.settings.minLive > 1 {
             logger.notice("every key has min_live live copies again", metadata: ["pool": "\(pool.settings.name)"])
         }
-    }
-
-    /// For the metrics: what can be read and counted on, which is less than what answers.
-    func measureReach(of index: Int) {
-        let pool = topology.pools[index]
-        let isFull = { (node: Int) in self.topology.nodes[node].verdict.access == .full }
-        let (whole, up) = (PoolReach(of: pool, isUp: isFull, isFull: isFull), reach(of: pool))
-        reach[index] = PoolReach(available: whole.available, readable: whole.readable, writable: up.writable)
-        tellProof(of: index, unproven: up.readable - whole.readable)
-    }
-
-    private func reach(of pool: Pool) -> PoolReach {
-        PoolReach(
-            of: pool, isUp: { topology.nodes[$0].isUp }, isFull: { topology.nodes[$0].verdict.access == .full })
     }
 
     /// Which keys are read from copies that nothing vouches for, if more are than before.

@@ -40,10 +40,7 @@ extension Control {
         tellStates(verdicts)
         topology = topology.with { verdicts[$0] }
         for worker in workers { worker.send(.adopt(topology)) }
-        for pool in topology.pools.indices where keepers[pool] != nil {
-            measureReach(of: pool)
-            tellReach(of: pool)
-        }
+        for pool in topology.pools.indices { measureReach(of: pool) }
     }
 
     /// A worker has lost a connection to the node, and does not read from it until it is proven anew.

@@ -127,6 +127,7 @@ public final class Control {
             threads.append(LoopThread(name: "worker-\(number)") { Worker(plan).run() })
         }
         isStarted = true
+        for pool in topology.pools.indices { measureReach(of: pool) }
         if keepers.contains(where: { $0 != nil }) { nextLook = loop.now }
         snapshots = Array(repeating: WorkerSnapshot(), count: workerCount)
         for pool in settings.pools {

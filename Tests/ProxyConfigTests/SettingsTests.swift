@@ -94,6 +94,7 @@ struct SettingsTests {
         let pool = PoolSettings(
             name: "p", listen: [.unix(path: "/tmp/p")], nodes: [NodeSettings(address: .tcp(host: "a", port: 1))])
         #expect(settings == Settings(pools: [pool]))
+        #expect(settings.pools[0].sync.scrub > 0)
     }
 
     static let nodes: [(String, NodeSettings)] = [

@@ -72,7 +72,7 @@ extension Control {
     private static var learnPause: UInt64 { 15_000_000_000 }
 
     private var load: ForegroundWatch.Load {
-        let transfers = passes.values.filter { $0.job.kind != "scrub" }
+        let transfers = passes.values.filter { $0.job.kind != "scrub" && !$0.job.isPaused }
         guard !transfers.isEmpty else { return .usual }
         return transfers.allSatisfy(\.job.isSlowest) ? .slowestTransfer : .transfer
     }

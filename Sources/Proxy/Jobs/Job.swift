@@ -98,15 +98,13 @@ final class Job {
         (known, done, rate) = (0, 0, 0)
     }
 
-    func take(times plan: TransferReport) { tally.take(times: plan) }
-
     func end(_ outcome: String, isDone: Bool, now: UInt64) {
         guard ended == nil else { return }
         // Whatever it was that ended it, the operator did it.
         self.outcome = isCancelled && !isDone ? "cancelled" : outcome
         (ended, state, phase, pass) = (now, isDone ? .done : .ended, "", nil)
         tally.closed(now: now)
-        after = measure(self)
+        if before != nil { after = measure(self) }
     }
 
     // MARK: For operators

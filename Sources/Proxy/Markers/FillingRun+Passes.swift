@@ -40,7 +40,6 @@ extension FillingRun {
         switch outcome {
         case .ready:
             let report = job.report
-            job.take(times: plan.report)
             job.end("ready", isDone: true, now: keeper.now)
             control.logger.notice(
                 "node is filled",

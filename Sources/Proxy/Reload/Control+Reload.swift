@@ -192,8 +192,7 @@ extension Control {
         self.change = nil
         revokeLeavers()
         for index in topology.pools.indices where change.pools.contains(topology.pools[index].settings.name) {
-            if keepers[index] != nil { measureReach(of: index) }
-            tellReach(of: index)
+            measureReach(of: index)
         }
         change.done()
     }

@@ -5,6 +5,8 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
     public private(set) var asked: UInt8 = 1
     public private(set) var answered: UInt8 = 0
     public private(set) var failed: UInt8 = 0
+    /// Those of them that have answered an error.
+    public private(set) var refused: UInt8 = 0
     /// How many have answered.
     public private(set) var answers: UInt8 = 0
     /// Copies that must have answered before the client hears: see `PoolSettings.Acks`.
@@ -39,6 +41,9 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
         answers &+= 1
     }
 
+    /// What it has answered is that it did not do it.
+    public mutating func refuse(_ rank: Int) { refused |= Self.bit(rank) }
+
     public mutating func fail(_ rank: Int) { failed |= Self.bit(rank) }
 
     /// Asks the late ones from this rank on, whose turn it is. The others that were not asked have nothing to do.
@@ -60,8 +65,8 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
         return answered & lead != 0 && (answers >= needed || answered == left)
     }
 
-    /// Fewer copies have answered than there must be, and when it is decided no other will.
-    public var isShort: Bool { (answered & counted).nonzeroBitCount < minimum }
+    /// Fewer copies have done it than there must be. When it is decided, and not by the first copy alone, no other will.
+    public var isShort: Bool { (answered & ~refused & counted).nonzeroBitCount < minimum }
 
     /// `isDecided` and `isOver` where all copies decide, all were asked, and none has failed.
     @inline(__always)

@@ -302,17 +302,11 @@ public final class RepairQueue {
         for index in 0..<heap.count { siftUp(from: index) }
     }
 
-    /// Keys of the pool wait to be repaired, and not only to be compared, or for a node that is down.
-    public func holdsRepairs(ofPool pool: UInt16) -> Bool {
-        for index in 0..<heap.count where entries[heap[index]].pool == pool {
+    /// Keys of the pool, or of any, wait to be repaired, and not only to be compared, or for a node that is down.
+    public func holdsRepairs(ofPool pool: UInt16? = nil) -> Bool {
+        for index in 0..<heap.count where pool == nil || entries[heap[index]].pool == pool {
             if entries[heap[index]].isRepairable { return true }
         }
-        return false
-    }
-
-    /// The same of any pool.
-    public var holdsRepairs: Bool {
-        for index in 0..<heap.count where entries[heap[index]].isRepairable { return true }
         return false
     }
 

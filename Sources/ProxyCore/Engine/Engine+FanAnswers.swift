@@ -34,12 +34,16 @@ extension Engine {
         take(call, from: link)
         release(call)
         hold(bytes, code, from: rank, fan)
-        let (isDecided, isOver) = fans.update(fan) {
+        let (isDecided, isOver, isTakenByAll) = fans.update(fan) {
             $0.progress.answer(Int(rank))
-            if code.isError { $0.needsRepair = true }
-            return ($0.client != none && $0.progress.isUsuallyDecided, $0.progress.isUsuallyOver)
+            if code.isError {
+                $0.needsRepair = true
+                $0.progress.refuse(Int(rank))
+            }
+            let isDecided = $0.client != none && $0.progress.isUsuallyDecided
+            return (isDecided, $0.progress.isUsuallyOver, $0.progress.refused == 0)
         }
-        if isDecided { giveAnswer(of: fan) }
+        if isDecided { if isTakenByAll { giveAnswer(of: fan) } else { giveSecured(fan) } }
         if isOver { end(fan) }
         release(own: own)
     }
@@ -59,6 +63,7 @@ extension Engine {
         // What a copy says that decides nothing is held only until one that decides has answered.
         let code = code == .mn ? endFence(ended.rank, of: fan) : holdLast(bytes, code, of: ended, fan)
         fans[fan].progress.answer(Int(ended.rank))
+        if code.isError { fans[fan].progress.refuse(Int(ended.rank)) }
         hear(code, bytes, to: ended.verb, from: ended.rank, fan)
         settle(fan: fan, ended.request)
         release(own: ended.request)

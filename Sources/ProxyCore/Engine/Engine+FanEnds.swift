@@ -30,9 +30,11 @@ extension Engine {
     }
 
     /// The answer, unless too few copies have what it promises, or nobody keeps that one has missed the write.
-    private func giveSecured(_ fan: UInt32) {
+    func giveSecured(_ fan: UInt32) {
         let row = fans[fan]
-        let isShort = row.isTaken && row.progress.isShort && !row.code.isError
+        // What has to be read first is told to the others behind the answer.
+        let isShort =
+            (row.isUsual || row.isTaken) && row.effect != .repair && row.progress.isShort && !row.code.isError
         guard isShort || row.isUnkept else { return giveAnswer(of: fan) }
         fans[fan].client = none
         poolStats[Int(row.pool)].errors.count(isShort ? .tooFewCopies : .notSecured)

@@ -204,9 +204,8 @@ extension Engine {
         let waiting = requests[request].client == none ? none : request
         var piece = requests[request].firstPiece
         for node in fleet where piece != none {
-            let isDone = isDone(piece)
-            let isCovered = !nodes[node].isReachable && nodes[node].verdict.isCovered
-            if !isCovered, !isDone || !nodes[node].isFull {
+            // What is known of one that is down went with the flush.
+            if !isDone(piece) || !nodes[node].isFull {
                 miss(node, sent: requests[request].started, request: waiting)
             }
             piece = pieces[piece].next

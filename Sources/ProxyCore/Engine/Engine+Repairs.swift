@@ -74,17 +74,21 @@ extension Engine {
 
     private func begin(_ repair: Repair) {
         let all = copies(of: ringHash(of: repair), pool: repair.pool)
-        var (live, whole, former) = (UInt8(0), UInt8(0), UInt8(0))
+        var (live, whole, former, best) = (UInt8(0), UInt8(0), UInt8(0), UInt64.max)
         for index in all.indices {
-            if isWritable(node: all[index]) { live |= 1 << UInt8(index) }
-            if isReadable(node: all[index]) { whole |= 1 << UInt8(index) }
-            if isWritable(node: all[index]), nodes[all[index]].verdict.hasContents { former |= 1 << UInt8(index) }
+            let bit: UInt8 = 1 << UInt8(index)
+            if isWritable(node: all[index]) { live |= bit }
+            if isReadable(node: all[index]) { whole |= bit }
+            guard isWritable(node: all[index]), nodes[all[index]].verdict.hasContents else { continue }
+            let rank = guessRank(all[index])
+            former = rank < best ? bit : rank == best ? former | bit : former
+            best = min(best, rank)
         }
         // That one is being filled is known.
         if repair.isCheck { live = whole }
         if repair.suspicion != nil, hasBeenDown(all) { return dropSuspicion(repair) }
-        // What is being filled is corrected and corrects none, unless there is nothing better; the less what came back
-        // empty.
+        // What is being filled is corrected and corrects none, unless there is nothing better: then what reads are answered
+        // from.
         let sources = whole != 0 ? whole : former
         let late = sources == 0 ? 0 : live & ~sources
         let order = repair.order(live: live, late: late)
@@ -306,7 +310,7 @@ extension Engine {
     /// of such a one, or by repairs and back-fills. Not by repairs that wait for a node, which may be away for long.
     public var isRepairing: Bool {
         fans.count + runs.count + fills.count > 0 || (0..<misses.count).contains { misses[$0].isUnderWay }
-            || repairs.holdsRepairs
+            || repairs.holdsRepairs()
     }
 
     /// Keys whose copies may not agree, if it stopped now.

@@ -74,6 +74,8 @@ extension Engine {
     func guessRank(_ node: UInt32) -> UInt64 {
         let row = nodes[node]
         if row.isDoubted { return 0 }
+        // Full until now, and it has missed something just now.
+        if row.verdict.access == .full { return 1 }
         return row.verdict.hasContents ? .max - 1 - row.verdict.lastWhole : .max
     }
 

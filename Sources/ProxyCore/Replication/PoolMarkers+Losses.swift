@@ -47,7 +47,7 @@ extension PoolMarkers {
     public var hasLosses: Bool { nodes.contains { $0.lostAt != nil } }
 
     /// What a flush of all nodes has taken, or one node has lost about others, to be sent to each node in this order: who
-    /// sees a ready marker sees the others. It counts as done.
+    /// sees a ready marker sees the others. A flush counts as made good.
     public mutating func restoration(now: UInt64) -> [MarkerCommand] {
         let proven = nodes.indices.filter { claim($0) != nil && !nodes[$0].isSevered }
         let isFlush = now < flushedUntil || !proven.isEmpty && proven.allSatisfy { nodes[$0].lostAt != nil }
@@ -55,7 +55,8 @@ extension PoolMarkers {
         var ready: [MarkerCommand] = []
         for node in nodes.indices where nodes[node].lostAt != nil && !nodes[node].isSevered {
             guard isFlush || nodes[node].hasStayedReady && claim(node) != nil else { continue }
-            nodes[node].lostAt = nil
+            // Of an eviction the next reading says whether it is made good; until then it may have been a flush after all.
+            if isFlush { nodes[node].lostAt = nil }
             for peer in nodes.indices where peer != node {
                 guard let standing = nodes[node].reading?.standings[peer] else { continue }
                 // A flush leaves all as they were. Else nobody else may say otherwise of a node that counts.

@@ -7,7 +7,7 @@ extension PoolMarkers {
     public mutating func lost(_ node: Int, mayBeNew: Bool) {
         nodes[node].isKnown = true
         if mayBeNew {
-            (nodes[node].emptiness, nodes[node].lastWhole) = (.all, 0)
+            nodes[node].emptiness = .all
             forget(node)
             nodes[node].unheard = nil
         } else if nodes[node].reading != nil {

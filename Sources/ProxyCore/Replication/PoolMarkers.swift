@@ -148,6 +148,7 @@ public struct PoolMarkers: Sendable {
         nodes[node].reading = withLosses(reading, of: node, asked: asked, now: now)
         (nodes[node].asked, nodes[node].isSevered, nodes[node].unheard) = (asked, false, nil)
         nodes[node].emptiness = Emptiness(nodes[node].reading ?? reading)
+        if nodes[node].emptiness == .all { nodes[node].lastWhole = 0 }
         if let token = nodes[node].reading?.ready {
             nodes[node].points.record(cas: reading.cas, token: token, now: now)
         }

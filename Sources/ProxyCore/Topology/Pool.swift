@@ -173,7 +173,7 @@ public final class Pool: Sendable {
     /// Whether each key has `min_live` copies that a flush has come to, wherever it is, when so many nodes of each farm
     /// missed it.
     func staysFlushed(missedBy main: Int, standby: Int) -> Bool {
-        guard !isMoving else { return main + standby == 0 }
+        guard !isMoving else { return false }
         let left = max(0, settings.replicas - main) + (settings.standby.isEmpty || standby > 0 ? 0 : 1)
         return left >= minLive
     }

@@ -4,7 +4,6 @@ extension FillingPlan {
     public mutating func received(_ reply: MarkerReply, _ markers: PoolMarkers, now: UInt64) {
         guard isSent, outcome == nil else { return }
         isSent = false
-        due = now
         if reply == .failed { return end(.disturbed) }
         if change != nil { return changed(reply, markers, now: now) }
         switch state {
@@ -31,7 +30,7 @@ extension FillingPlan {
         case .prove: if case .done = reply { state = .publish } else { end(.disturbed) }
         case .publish: if case .done = reply { startPeers(.complete, now: now) } else { end(.disturbed) }
         case .forget: state = .release
-        case .release: finish(now: now)
+        case .release: finish()
         case .announce, .inspect, .learn, .check, .complete, .quiet, .flushWait, .clean, .flush, .copy, .verify, .over:
             break
         }
@@ -41,7 +40,6 @@ extension FillingPlan {
     public mutating func waited(now: UInt64) {
         guard isSent, outcome == nil, now >= waitsUntil else { return }
         isSent = false
-        due = now
         switch state {
         case .quiet: startPeers(.inspect, now: now)
         case .flushWait: state = .flush(2)
@@ -66,13 +64,11 @@ extension FillingPlan {
     public mutating func passed(changed: Int, of total: Int = 0, isWhole: Bool, now: UInt64) {
         guard isSent, outcome == nil else { return }
         isSent = false
-        defer { due = now }
         guard isWhole else { return end(.disturbed) }
         let isLittle = changed < max(Self.fewItems, total / Self.fewShare)
         switch state {
         case .clean: state = .copy(1)
         case .copy(let number):
-            report.count(.copy(number: number), time: now &- due)
             if !isLittle, number < Self.passLimit {
                 state = .copy(number + 1)
             } else if options.verify == .none {
@@ -81,7 +77,6 @@ extension FillingPlan {
                 state = .verify(number)
             }
         case .verify(let number):
-            report.count(.verify, time: now &- due)
             // What differed was dropped: it can only be a miss.
             if !isLittle, number < Self.passLimit { state = .copy(number + 1) } else { startPeers(.learn, now: now) }
         default: break
@@ -163,8 +158,7 @@ extension FillingPlan {
         return options.mayFlush && isHopeless ? .flush(1) : .clean
     }
 
-    private mutating func finish(now: UInt64) {
-        report.totalTime = now &- started
+    private mutating func finish() {
         outcome = .ready(token)
         state = .over
     }

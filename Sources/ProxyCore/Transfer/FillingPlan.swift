@@ -95,11 +95,7 @@ public struct FillingPlan: Sendable {
     var waitsUntil: UInt64 = 0
     var watermarks: [UInt64?]
     public var lease: Lease
-    /// How long its passes took; what they did is counted by whoever makes them.
-    public internal(set) var report = TransferReport()
     public let started: UInt64
-    /// When the command under way became due.
-    var due: UInt64
     public internal(set) var outcome: Outcome?
 
     /// - Parameters:
@@ -117,7 +113,7 @@ public struct FillingPlan: Sendable {
         points = peers.indices.map { markers.missed(on: $0, sent: now) }
         watermarks = Array(repeating: nil, count: peers.count)
         lease = Lease(node: target, owner: owner)
-        (started, due) = (now, now)
+        started = now
     }
 
     /// What the filling was begun for is no longer so: the connection to the node was lost, or the others' markers say

@@ -48,12 +48,6 @@ public struct TransferTally: Sendable {
         self.running?.began = nil
     }
 
-    /// The plan's own of the passes: with what was done between two attempts at one.
-    public mutating func take(times plan: TransferReport) {
-        (past.copyTime, past.syncTime, past.verifyTime) = (plan.copyTime, plan.syncTime, plan.verifyTime)
-        (report.copyTime, report.syncTime, report.verifyTime) = (plan.copyTime, plan.syncTime, plan.verifyTime)
-    }
-
     private func sum(_ pass: TransferReport) -> TransferReport {
         var sum = past.adding(pass)
         if running?.isRepair == true { sum.repaired += pass.copied }

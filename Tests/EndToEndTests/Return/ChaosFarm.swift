@@ -17,14 +17,20 @@ final class ChaosFarm: Sendable {
     static let poll: UInt64 = 200_000_000
     static let timeout: UInt64 = 300_000_000
 
-    init(_ version: MemcachedServer.Version, hasNetworks: Bool, keepsItems: Bool = false) throws {
+    /// - Parameters:
+    ///   - memory: of a node, in MiB.
+    ///   - sync: the pool's settings of that name.
+    init(
+        _ version: MemcachedServer.Version, hasNetworks: Bool, keepsItems: Bool = false, memory: Int = 64,
+        replicas: Int = 2, sync: String = "{}"
+    ) throws {
         directory = try TemporaryDirectory()
         let directory = directory
         let networks = try (0..<(hasNetworks ? 3 : 0)).map { _ in try NodeNetwork(paths: 3) }
         self.networks = networks
         let nodes = try (0..<3).map { node in
             var options = MemcachedServer.Options()
-            options.memory = 64
+            options.memory = memory
             options.keepsItems = keepsItems
             if hasNetworks { options.network = networks[node] }
             return try MemcachedServer(version, options: options)
@@ -44,7 +50,8 @@ final class ChaosFarm: Sendable {
                   main:
                     listen: ["\(address)"]
                     nodes: [\(list)]
-                    replicas: 2
+                    replicas: \(replicas)
+                    sync: \(sync)
                     timeout: 300ms
                     connect_timeout: 300ms
                     poll: 200ms
@@ -121,7 +128,7 @@ final class ChaosFarm: Sendable {
             let columns = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
             found[columns[0]] = stride(from: 1, to: columns.count, by: 4).compactMap { Int(columns[$0].dropFirst()) }
         }
-        guard found.count == keys.count, found.values.allSatisfy({ $0.count == 2 }) else {
+        guard found.count == keys.count, found.values.allSatisfy({ $0.count > 1 }) else {
             throw TestFailure("lookup: \(result.output)\(result.error)")
         }
         return found

@@ -90,6 +90,9 @@ struct HomeTests {
         }
         try awaitHome(1, cluster) { try check("while it comes home") }
         try check("at home")
+        // From 1.6.25 on one flush lets through what was used in its second.
+        let stats = try cluster.nodes[0].client().roundTrip("stats\r\n", through: "END\r\n")
+        #expect(stats.contains("STAT cmd_flush 2\r\n"))
         let written = own.filter { expected[$0] == "v2" }
         #expect(try Set(keys(on: cluster.nodes[0])) == Set(written))
         for node in cluster.nodes.dropFirst() { #expect(try Set(keys(on: node)).isDisjoint(with: own)) }

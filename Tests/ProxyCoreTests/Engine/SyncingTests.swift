@@ -116,6 +116,9 @@ struct SyncingTests {
         #expect(world.ask("get k\r\n", from: client) == "VALUE k 0 1\r\n5\r\nEND\r\n")
         #expect(world.ask("incr k 2\r\n", from: client) == "7\r\n")
         world.run()
+        // The others did not answer alike: they are corrected by it.
+        #expect(world.ask("get k\r\n", from: client) == "VALUE k 0 1\r\n7\r\nEND\r\n")
+        for node in homes { #expect(world.nodes[node].items["k"]?.data == [0x37]) }
         world.expectRest()
     }
 

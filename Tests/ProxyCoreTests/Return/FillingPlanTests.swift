@@ -140,8 +140,6 @@ struct FillingPlanTests {
             let text = nodes.items[peer]?[.standing(of: 1)]?.text
             #expect(text == Standing(token: Self.token, isRevoked: false, missed: .nothing).text)
         }
-        #expect(plan.report.copyTime >= 1000 && plan.report.syncTime >= 1000)
-        #expect(plan.report.totalTime >= markers.quietTime)
     }
 
     @Test func anEmptyNodeIsCleanedOfWhateverItHas() {
