@@ -99,7 +99,8 @@ def _twemproxy(binary, port, nodes):
   servers:
 {servers}
 """)
-    return [binary, "-c", path, "-s", str(processes.free_port()), "-a", "127.0.0.1"]
+    log = os.path.join(processes.scratch, f"nutcracker-{port}.log")
+    return [binary, "-c", path, "-o", log, "-s", str(processes.free_port()), "-a", "127.0.0.1"]
 
 
 def _memcached_proxy(binary, port, nodes):
