@@ -22,10 +22,10 @@ internal import Bytes
 /// `begin` and `end` are one compare-and-exchange each; nothing is locked or allocated.
 public final class WriteTable: Sendable {
     /// The slots, and behind them the number of flushes under way and that of the writers.
-    private let words: AtomicWords
+    private let words: AtomicWords<UInt32>
     private let slots: Int
     /// Keys that are to be repaired, by the hash's slot divided by four.
-    private let owed: AtomicWords
+    private let owed: AtomicWords<UInt32>
     /// What is left of a hash after this shift is a slot number.
     private let shift: UInt64
 
