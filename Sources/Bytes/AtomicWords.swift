@@ -1,3 +1,4 @@
+internal import Glibc
 public import Synchronization
 
 /// A fixed number of words that all threads may change, each on its own and without a lock.
@@ -13,14 +14,12 @@ public struct AtomicWords<Word: AtomicWord>: ~Copyable, @unchecked Sendable {
     public init(count: Int) {
         precondition(count > 0)
         self.count = count
-        unsafe words = .allocate(capacity: count)
-        for index in 0..<count { unsafe (words + index).initialize(to: Atomic(0)) }
+        // Zeros of the kernel's, which are words of 0: what nobody uses takes no memory.
+        guard let zeros = unsafe calloc(count, MemoryLayout<Atomic<Word>>.stride) else { fatalError("out of memory") }
+        unsafe words = zeros.bindMemory(to: Atomic<Word>.self, capacity: count)
     }
 
-    deinit {
-        unsafe words.deinitialize(count: count)
-        unsafe words.deallocate()
-    }
+    deinit { unsafe free(words) }
 
     /// The word as it was a moment ago.
     @inlinable

@@ -6,7 +6,7 @@ internal import Bytes
 /// One per process, shared by its workers. A write calls `begin` before its first byte goes to a node, and `end` when
 /// each of its copies has answered or failed. Whatever changes an item at a node is such a write: a touch, a back-fill
 /// and a repair too. A writer that joins keeps its own writes in order, at each copy as at the first: they do not
-/// overlap with each other. Between others there is no order but this:
+/// overlap with each other. Nor do those of several, as far as `WriteLocks` goes. Between others there is no order but this:
 ///
 ///     write 1   begin ──────────── end ▶ true
 ///     write 2            begin ──────────── end ▶ true

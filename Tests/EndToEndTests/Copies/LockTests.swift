@@ -21,12 +21,14 @@ struct CopiesLockTests {
         func leave(_ key: String) { box.withValue { $0[key] = nil } }
     }
 
-    /// With one worker, which keeps its writes in order at every copy. A delete and an add of two workers may reach the
-    /// other copy the other way round, and when the primary dies before that is repaired, the lock is gone.
+    /// A delete and an add of two workers must not reach the other copy the other way round: when the primary dies before
+    /// that is repaired, the lock is gone.
     @Test(
         .timeLimit(.minutes(20)),
-        arguments: [CopiesSetting(workers: 1), CopiesSetting(shape: .standby, workers: 1, version: .debian)],
-        NodeFault.allCases)
+        arguments: [
+            CopiesSetting(), CopiesSetting(shape: .standby, version: .debian), CopiesSetting(workers: 1),
+            CopiesSetting(shape: .threeOfThree, acks: "quorum"),
+        ], NodeFault.allCases)
     func noTwoAddsOfAKeyAreStored(setting: CopiesSetting, fault: NodeFault) throws {
         let keys = (0..<4).map { "\($0 * 7919)-lock" }
         let run = try FaultRun(setting, fault, keys: keys)
