@@ -18,7 +18,7 @@ extension Engine {
             if links[id].state == .closed { return bytes.byteCount }
         }
         let call = links[id].first
-        if call != none, calls[call].flags.contains(.hit) { passOn(call) }
+        if call != none, calls[call].flags.contains(.hit), mayPassOn(call, of: id) { passOn(call) }
         return offset
     }
 
@@ -105,8 +105,7 @@ extension Engine {
         if Int(head.dataLength) >= Self.largeValue { setApart(link: id) }
         deliver(bytes, of: call)
         links[id].valueLeft = UInt64(whole - bytes.byteCount)
-        passOn(call)
-        considerPausing(link: id)
+        if links[id].flags.contains(.dedicated) { passOnLarge(call, of: id) }
         return bytes.byteCount
     }
 
@@ -140,8 +139,7 @@ extension Engine {
         links[id].valueLeft = left - UInt64(count)
         if left > UInt64(count) {
             deliver(bytes.extracting(0..<count), of: call)
-            passOn(call)
-            considerPausing(link: id)
+            if links[id].flags.contains(.dedicated) { passOnLarge(call, of: id) }
         } else if calls[call].verb.isMeta {
             finish(call, .value, bytes.extracting(0..<count), of: id)
         } else {
@@ -204,6 +202,18 @@ extension Engine {
         if !stored { runOut(row.request) }
     }
 
+    /// A value that is neither whole nor large waits for its rest: its client gets it in one write for two. (What a get of
+    /// several has before it does not wait.)
+    private func mayPassOn(_ call: UInt32, of id: UInt32) -> Bool {
+        links[id].valueLeft == 0 || requests[calls[call].request].flags.contains(.pieced)
+    }
+
+    /// Some of a large value has come.
+    private func passOnLarge(_ call: UInt32, of id: UInt32) {
+        passOn(call)
+        considerPausing(link: id)
+    }
+
     /// Lets the head of a client's line run ahead: what has come of its reply may leave before the rest is here.
     private func passOn(_ call: UInt32) {
         let request = calls[call].request
@@ -218,13 +228,13 @@ extension Engine {
 
     /// The call's reply is complete with these bytes.
     func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
-        let ended = calls[call]
-        let isMiss = code == .en || code == .end && ended.values == 0
-        if isMiss || ended.lacked != 0, goesOn(call, code, isMiss: isMiss, of: id) { return }
-        let request = requests[ended.request]
-        if request.isPlain, ended.isPlain, request.client != none, clients[request.client].first == ended.request {
+        let isMiss = code == .en || code == .end && calls[call].values == 0
+        if isMiss || calls[call].lacked != 0, goesOn(call, code, isMiss: isMiss, of: id) { return }
+        let request = calls[call].request
+        let client = requests[request].client
+        if requests[request].isPlain, calls[call].isPlain, client != none, clients[client].first == request {
             finishFirst(call, code, bytes, of: id)
-        } else if request.flags.contains(.fanned) {
+        } else if requests[request].flags.contains(.fanned) {
             finishCopy(call, code, bytes, of: id)
         } else {
             finishAny(call, code, bytes, of: id)
