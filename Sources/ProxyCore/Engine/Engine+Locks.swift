@@ -93,21 +93,28 @@ extension Engine {
     /// Another worker has let go of the slot, and it is reserved for this one.
     public func granted(slot: UInt32) { work.grants.push(slot) }
 
-    /// Begins what waits for slots that are reserved for this worker.
+    /// Begins what waits for slots that are reserved for this worker. They stay so until its clients have been read on
+    /// once: what they have sent behind it, to the same keys, goes with it.
     func useGrants() {
-        while let slot = work.grants.pop() {
-            if let index = (0..<lockWaits.count).first(where: { lockWaits[$0].slot == slot }) {
-                var fan = lockWaits[index].first
-                lockWaits[index] = lockWaits[lockWaits.count - 1]
-                _ = lockWaits.pop()
-                while fan != none {
-                    let next = fans[fan].next
-                    fans[fan].next = none
-                    goOn(fan)
-                    fan = next
-                }
-            }
+        while let slot = work.settling.pop() {
             if let group = locks.settle(slot, by: number) { handOver(slot, to: group) }
+        }
+        while let slot = work.grants.pop() {
+            beginWaiting(for: slot)
+            work.settling.push(slot)
+        }
+    }
+
+    private func beginWaiting(for slot: UInt32) {
+        guard let index = (0..<lockWaits.count).first(where: { lockWaits[$0].slot == slot }) else { return }
+        var fan = lockWaits[index].first
+        lockWaits[index] = lockWaits[lockWaits.count - 1]
+        _ = lockWaits.pop()
+        while fan != none {
+            let next = fans[fan].next
+            fans[fan].next = none
+            goOn(fan)
+            fan = next
         }
     }
 

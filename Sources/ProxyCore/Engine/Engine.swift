@@ -271,9 +271,11 @@ public struct Work: ~Copyable {
     public let reports = Stack<NodeReport>()
     public let notices = Stack<PoolNotice>()
     public let misses = Stack<MissedWrite>()
-    /// Slots of `WriteLocks`: those that other workers have now, and those that this one has.
+    /// Slots of `WriteLocks`: those that other workers have now, those that this one has, and those of which it has
+    /// begun what waited.
     public let handovers = Stack<LockHandover>()
     let grants = Stack<UInt32>()
+    let settling = Stack<UInt32>()
 
     init() {}
 
@@ -281,6 +283,7 @@ public struct Work: ~Copyable {
         clients.isEmpty && links.isEmpty && opening.isEmpty && closing.isEmpty && resuming.isEmpty && pausing.isEmpty
             && unpausing.isEmpty && figures.isEmpty && reports.isEmpty
             && notices.isEmpty && misses.isEmpty && handovers.isEmpty && grants.isEmpty
+            && settling.isEmpty
     }
 }
 

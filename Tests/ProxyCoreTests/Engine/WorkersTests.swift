@@ -114,6 +114,36 @@ struct WorkersTests {
         for world in workers.worlds { world.expectRest() }
     }
 
+    /// All that waits in a worker, and what its clients have sent behind it, goes when it is its turn, and nothing later.
+    @Test func whatWaitsGoesTogether() {
+        let workers = Workers(3, .threeOfThree, acks: .all, checks: 0, seed: 9)
+        let clients = workers.worlds.map { world in (0..<2).map { _ in world.connect() } }
+        let places = workers.worlds[0].copies(of: "a")
+        for world in workers.worlds { world.mostBytes = nil }
+        func write(_ number: Int, _ client: Int, _ flags: [Int]) {
+            let text = flags.map { "set a \($0) 0 1\r\nv\r\n" }.joined()
+            workers.worlds[number].send(text, from: clients[number][client])
+            for _ in 0..<20 { workers.turn(number, frozen: Set(places)) }
+        }
+        write(0, 0, [1])
+        write(2, 0, [20, 21, 22])
+        write(1, 0, [10, 11, 12])
+        write(2, 1, [23, 24])
+        write(1, 1, [13, 14])
+        write(0, 1, [2])
+        workers.settle()
+        let order = workers.worlds[0].nodes[places[0]].seen.compactMap { line -> Int? in
+            let words = line.split(separator: " ")
+            return words.first == "set" ? Int(words[2]) : nil
+        }
+        #expect(order.map { $0 / 10 } == [0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 0], "\(order)")
+        for number in 1...2 {
+            let own = order.filter { $0 / 10 == number }
+            for half in [own.filter { $0 % 10 < 3 }, own.filter { $0 % 10 > 2 }] { #expect(half == half.sorted()) }
+        }
+        for world in workers.worlds { world.expectRest() }
+    }
+
     /// With one copy's answer a write is over for its client, and for who waits for its key.
     @Test(arguments: [PoolSettings.Acks.one, .quorum])
     func aCopyThatHangsHoldsUpOnlyWhatItWasPromisedTo(acks: PoolSettings.Acks) {
