@@ -10,8 +10,8 @@ public struct LockHandover: BitwiseCopyable, Sendable {
 /// Writes that wait for a slot, in the order in which they came.
 struct LockWait: BitwiseCopyable {
     let slot: UInt32
-    var first: UInt32
-    var last: UInt32
+    var first = none
+    var last = none
 }
 
 /// Writes of a key through several workers: one of them at a time.
@@ -53,21 +53,29 @@ extension Engine {
     /// Keeps the command of a write that has to wait.
     @inline(never)
     func wait(_ fan: UInt32, _ bytes: RawSpan, line: Int) {
-        // Without memory for it: whoever is told that the slot is his passes it on.
-        if keep(bytes, line: line, of: fan) { wait(fan) } else { abandon(fan, answering: .outOfMemory) }
+        guard keep(bytes, line: line, of: fan) else {
+            // This worker will be told all the same, and passes the slot on.
+            _ = line(for: slot(of: fan))
+            abandon(fan, answering: .outOfMemory)
+            return
+        }
+        wait(fan)
     }
 
     /// The write, of which all is kept, goes on when the slot is this worker's.
     func wait(_ fan: UInt32) {
         let client = requests[fans[fan].own].client
         if client != none { clients[client].blockers &+= 1 }
-        let slot = slot(of: fan)
-        guard let index = (0..<lockWaits.count).first(where: { lockWaits[$0].slot == slot }) else {
-            lockWaits.push(LockWait(slot: slot, first: fan, last: fan))
-            return
+        lockWaits.update(line(for: slot(of: fan))) {
+            if $0.first == none { $0.first = fan } else { fans[$0.last].next = fan }
+            $0.last = fan
         }
-        fans[lockWaits[index].last].next = fan
-        lockWaits[index].last = fan
+    }
+
+    private func line(for slot: UInt32) -> Int {
+        if let index = (0..<lockWaits.count).first(where: { lockWaits[$0].slot == slot }) { return index }
+        lockWaits.push(LockWait(slot: slot))
+        return lockWaits.count - 1
     }
 
     /// The write is over, or what it promises is: others may have its key.
