@@ -91,6 +91,29 @@ struct WorkersTests {
         for world in workers.worlds { world.expectRest() }
     }
 
+    /// His write stands behind a large value that he does not take, on the same connection.
+    @Test func aSlowReaderKeepsNobodyWaiting() {
+        let workers = Workers(2, .twoOfThree, acks: .all, checks: 0, seed: 3)
+        let (one, other) = (workers.worlds[0], workers.worlds[1])
+        for world in workers.worlds { world.mostBytes = 20_000 }
+        let writer = one.connect()
+        one.send("set big 0 0 1000000\r\n\(String(repeating: "v", count: 1_000_000))\r\n", from: writer)
+        workers.settle()
+        #expect(one.take(writer) == "STORED\r\n")
+        let node = one.copies(of: "big")[0]
+        let key = (0...).lazy.map { "k\($0)" }.first { one.copies(of: $0)[0] == node }!
+        let slow = one.connectSlow(asking: "get big\r\nset \(key) 0 0 1\r\n1\r\n")
+        for _ in 0..<400 { workers.turn() }
+        let quick = other.connect()
+        other.send("set \(key) 0 0 1\r\n2\r\n", from: quick)
+        for _ in 0..<400 { workers.turn() }
+        #expect(other.take(quick) == "STORED\r\n")
+        one.startReading(slow)
+        workers.settle()
+        #expect(one.take(slow).hasSuffix("\r\nEND\r\nSTORED\r\n"))
+        for world in workers.worlds { world.expectRest() }
+    }
+
     /// Who waits for a key is gone, or finds no copy when it is his turn: it goes on to the next.
     @Test func whoHasNoUseForAKeyPassesItOn() {
         let workers = Workers(3, .threeOfThree, acks: .all, checks: 0, seed: 5)
