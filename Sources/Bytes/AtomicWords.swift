@@ -35,7 +35,7 @@ public struct AtomicWords<Word: AtomicWord>: ~Copyable, @unchecked Sendable {
     @inlinable @inline(__always)
     public func update(_ index: Int, _ change: (Word) -> Word) -> Word {
         precondition(index >= 0 && index < count)
-        var word = unsafe Word.glance(words[index])
+        var word = unsafe Word.load(words[index])
         while true {
             let (exchanged, original) = unsafe Word.exchange(words[index], word, change(word))
             if exchanged { return word }
@@ -47,16 +47,12 @@ public struct AtomicWords<Word: AtomicWord>: ~Copyable, @unchecked Sendable {
 /// An integer that the processor can exchange as a whole. (The library has these operations for each width by itself.)
 public protocol AtomicWord: FixedWidthInteger, BitwiseCopyable, Sendable, AtomicRepresentable {
     static func load(_ word: borrowing Atomic<Self>) -> Self
-    /// `load`, in no order with anything else.
-    static func glance(_ word: borrowing Atomic<Self>) -> Self
     static func exchange(_ word: borrowing Atomic<Self>, _ old: Self, _ new: Self) -> (exchanged: Bool, original: Self)
 }
 
 extension UInt32: AtomicWord {
     @inlinable @inline(__always)
     public static func load(_ word: borrowing Atomic<Self>) -> Self { word.load(ordering: .sequentiallyConsistent) }
-    @inlinable @inline(__always)
-    public static func glance(_ word: borrowing Atomic<Self>) -> Self { word.load(ordering: .relaxed) }
     @inlinable @inline(__always)
     public static func exchange(
         _ word: borrowing Atomic<Self>, _ old: Self, _ new: Self
@@ -68,8 +64,6 @@ extension UInt32: AtomicWord {
 extension UInt64: AtomicWord {
     @inlinable @inline(__always)
     public static func load(_ word: borrowing Atomic<Self>) -> Self { word.load(ordering: .sequentiallyConsistent) }
-    @inlinable @inline(__always)
-    public static func glance(_ word: borrowing Atomic<Self>) -> Self { word.load(ordering: .relaxed) }
     @inlinable @inline(__always)
     public static func exchange(
         _ word: borrowing Atomic<Self>, _ old: Self, _ new: Self

@@ -55,7 +55,7 @@ extension Engine {
     func wait(_ fan: UInt32, _ bytes: RawSpan, line: Int) {
         guard keep(bytes, line: line, of: fan) else {
             // This worker will be told all the same, and passes the slot on.
-            _ = line(for: slot(of: fan))
+            _ = place(of: slot(of: fan))
             abandon(fan, answering: .outOfMemory)
             return
         }
@@ -66,13 +66,13 @@ extension Engine {
     func wait(_ fan: UInt32) {
         let client = requests[fans[fan].own].client
         if client != none { clients[client].blockers &+= 1 }
-        lockWaits.update(line(for: slot(of: fan))) {
+        lockWaits.update(place(of: slot(of: fan))) {
             if $0.first == none { $0.first = fan } else { fans[$0.last].next = fan }
             $0.last = fan
         }
     }
 
-    private func line(for slot: UInt32) -> Int {
+    private func place(of slot: UInt32) -> Int {
         if let index = (0..<lockWaits.count).first(where: { lockWaits[$0].slot == slot }) { return index }
         lockWaits.push(LockWait(slot: slot))
         return lockWaits.count - 1
