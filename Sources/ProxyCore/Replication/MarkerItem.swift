@@ -21,6 +21,8 @@ public enum MarkerItem: Hashable, Sendable {
     case scrub
     /// On every node, about another one whose keys are not where they belong, where keys have one copy.
     case away(of: Int)
+    /// On a node whose items are being listed: for whom. It expires unless it is renewed.
+    case dump
     /// A counter that is only touched to see the node's CAS number.
     case tick
 
@@ -41,6 +43,7 @@ public enum MarkerItem: Hashable, Sendable {
         case .moved: Array("__drover:moved".utf8)
         case .objection: Array("__drover:objection".utf8)
         case .scrub: Array("__drover:scrub".utf8)
+        case .dump: Array("__drover:dump".utf8)
         case .tick: Array("__drover:tick".utf8)
         case .away(let node): Array("__drover:away:".utf8) + Self.spelling(names[node])
         case .standing(let node): Array("__drover:standing:".utf8) + Self.spelling(names[node])
