@@ -117,6 +117,7 @@ public final class Control {
         }
         resolveNames()
         learnMarkers()
+        resumeMoves()
         for number in 0..<workerCount {
             let mailbox = Mailbox<ToWorker>()
             workers.append(mailbox)
@@ -127,6 +128,7 @@ public final class Control {
             threads.append(LoopThread(name: "worker-\(number)") { Worker(plan).run() })
         }
         isStarted = true
+        moveKeysOfAll()
         for pool in topology.pools.indices { measureReach(of: pool) }
         if keepers.contains(where: { $0 != nil }) { nextLook = loop.now }
         snapshots = Array(repeating: WorkerSnapshot(), count: workerCount)

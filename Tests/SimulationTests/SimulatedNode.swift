@@ -15,6 +15,7 @@ extension MarkerItem {
         case .moved: 1006
         case .objection: 1007
         case .dump: 1008
+        case .former: 1009
         case .away(let node): 1030 + node
         case .standing(let node): 1010 + node
         }

@@ -34,7 +34,7 @@ public struct MarkerCommand: Equatable, Sendable {
         self.action = action
     }
 
-    /// The command with its CR LF, value included: at most 400 bytes.
+    /// The command with its CR LF, value included: at most 400 bytes, but for `former`.
     public func bytes(names: [String]) -> [UInt8] {
         let key = item.key(names: names)
         switch action {
