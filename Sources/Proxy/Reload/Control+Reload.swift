@@ -29,6 +29,24 @@ extension Control {
         }
     }
 
+    /// Where keys are that are on their way: what another proxy has gone over to cannot be taken back, and where it comes
+    /// back from that, it says so on the nodes.
+    private func running(besides wanted: Settings) -> Settings {
+        var running = settings
+        for (index, pool) in settings.pools.enumerated() where pool.moving?.hasMoved == false {
+            guard let markers = keepers[index]?.markers, let next = wanted.pools.first(where: { $0.name == pool.name }),
+                next != pool.settled
+            else { continue }
+            if markers.hasMoved(to: pool.placesToken) {
+                running.pools[index] = pool.handedOver ?? pool
+            } else if let former = markers.former(to: next.placesToken) {
+                running.pools[index] =
+                    (try? pool.settled.resuming(from: former, hasMoved: false).get().standing) ?? pool
+            }
+        }
+        return running
+    }
+
     private func refuse(_ reasons: [String]) -> JobAnswer {
         for reason in reasons {
             logger.error("config not taken over; the proxy goes on as before", metadata: ["reason": "\(reason)"])
@@ -37,7 +55,7 @@ extension Control {
     }
 
     private func take(_ wanted: ConfigSource) -> JobAnswer {
-        let next = SettingsChange(from: settings, to: wanted.settings)
+        let next = SettingsChange(from: running(besides: wanted.settings), to: wanted.settings)
         guard next.refusals.isEmpty else { return refuse(next.refusals.map { "\(wanted.file): \($0)" }) }
         guard !next.changed.isEmpty else {
             configText = wanted.text

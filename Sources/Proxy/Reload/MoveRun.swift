@@ -50,7 +50,8 @@ final class MoveRun {
 
     /// Why it cannot be taken back now.
     private var objection: String? {
-        guard plan.isReversible else {
+        let hasMoved = control.keepers[index]?.markers.hasMoved(to: moving.placesToken) == true
+        guard plan.isReversible, !hasMoved else {
             return "reads have moved, and the old places get nothing more; another config moves the keys again"
         }
         return control.change == nil && control.isStarted ? nil : Control.changeReason
