@@ -119,6 +119,7 @@ public final class Control {
         }
         resolveNames()
         learnMarkers()
+        resumeMoves()
         workers = (0..<workerCount).map { _ in Mailbox() }
         for number in 0..<workerCount {
             let plan = Worker.Plan(
@@ -128,6 +129,7 @@ public final class Control {
             threads.append(LoopThread(name: "worker-\(number)") { Worker(plan).run() })
         }
         isStarted = true
+        moveKeysOfAll()
         for pool in topology.pools.indices { measureReach(of: pool) }
         if keepers.contains(where: { $0 != nil }) { nextLook = loop.now }
         snapshots = Array(repeating: WorkerSnapshot(), count: workerCount)

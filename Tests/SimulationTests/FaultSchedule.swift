@@ -24,9 +24,10 @@ extension Simulation {
 
     private func duration(_ limit: Int) -> UInt64 { UInt64(20 + generator.random(below: limit)) * Self.millisecond }
 
-    private func fault() {
+    /// - Parameter flushes: some of them are.
+    func fault(flushes: Bool = true) {
         let node = generator.random(below: nodes.count)
-        switch generator.random(below: 15) {
+        switch generator.random(below: flushes ? 15 : 12) {
         case 0, 1: restart(node)
         case 2, 3, 4: freeze(node, for: duration(4000))
         case 5, 6, 7: partition(node, for: duration(generator.once(in: 2) ? 12_000 : 4000))
@@ -53,10 +54,13 @@ extension Simulation {
         guard nodes[node].isAlive else { return }
         note("kill node \(node)")
         begin(on: node)
-        for key in histories.indices where copies(of: key).contains(node) {
-            let other = copies(of: key).first { $0 != node }!
-            let value = nodes[other].item(key, second: second)?.value
-            if !nodes[other].isAlive || value != histories[key].settled?.value { histories[key].mayBeLost = true }
+        for key in histories.indices where everyCopy(of: key).contains(node) {
+            let isKept = readCopies(of: key).filter { $0.contains(node) }.allSatisfy { copies in
+                let other = copies.first { $0 != node }!
+                return nodes[other].isAlive
+                    && nodes[other].item(key, second: second)?.value == histories[key].settled?.value
+            }
+            if !isKept { histories[key].mayBeLost = true }
         }
         kill(node)
         at(now + duration(3000)) { [unowned self] in
@@ -100,7 +104,7 @@ extension Simulation {
         note("proxy \(index) dies")
         // What it had sent to a node that stands still is carried out some time: keys of such writes are in doubt.
         for key in histories.indices where histories[key].writes.last?.state == .pending {
-            if copies(of: key).contains(where: { activeFaults[$0] > 0 }) { histories[key].isExempt = true }
+            if everyCopy(of: key).contains(where: { activeFaults[$0] > 0 }) { histories[key].isExempt = true }
         }
         proxies[index].isAlive = false
         for node in nodes.indices { for connection in proxies[index].connections(to: node) { close(connection) } }
@@ -108,7 +112,9 @@ extension Simulation {
             note("proxy \(index) starts")
             // What a flush has taken and is not back yet, it knows nothing of.
             for node in nodes.indices where nodes[node].ready(second) == nil { becameUnsound(node) }
-            proxies[index] = SimulatedProxy(world: self, index: index)
+            let list = listAtStart(of: index)
+            proxies[index] = SimulatedProxy(world: self, index: index, list: list)
+            if list != told[index] { tell(index) }
         }
     }
 
@@ -138,7 +144,7 @@ extension Simulation {
 
     private func evictItem(_ node: Int) {
         let key = generator.random(below: histories.count)
-        guard copies(of: key).contains(node) else { return }
+        guard everyCopy(of: key).contains(node) else { return }
         nodes[node].evict(key)
         histories[key].mayBeLost = true
     }

@@ -2,18 +2,13 @@ import DroverTesting
 
 @testable import ProxyCore
 
-/// A filling, with the passes that a shell would make for it.
+/// A filling, as a shell would run it.
 final class FillingRun {
     var plan: FillingPlan
     unowned let proxy: SimulatedProxy
     private var world: Simulation { proxy.world }
-    /// Of the pass under way.
-    private var keys: [(name: ItemName, item: SimulatedItem)] = []
-    private var running = 0
-    private var changed = 0
-    private var isWhole = true
+    private var pass: SimulatedPass?
     private var isOver = false
-    private static let depth = 3
 
     init(of target: Int, by proxy: SimulatedProxy) {
         self.proxy = proxy
@@ -41,6 +36,7 @@ final class FillingRun {
     private func end() {
         guard !isOver, let outcome = plan.outcome else { return }
         isOver = true
+        pass?.cancel()
         world.note("proxy \(proxy.index), node \(plan.target): \(outcome)")
         if case .ready = outcome { world.fillings += 1 }
         if case .ended(let reason) = outcome { world.endings["\(reason)", default: 0] += 1 }
@@ -63,7 +59,7 @@ final class FillingRun {
             }
             keepLease(until: time)
         case .flush:
-            request(.flush, plan.target) { [weak self] reply in
+            proxy.request(.flush, plan.target) { [weak self] reply in
                 self?.plan.flushed(reply == nil ? .failed : .done(cas: 0))
                 self?.proceed()
             }
@@ -95,154 +91,25 @@ final class FillingRun {
         }
     }
 
-    private func request(_ request: NodeRequest, _ node: Int, _ handler: @escaping (NodeReply?) -> Void) {
-        guard let connection = proxy.markerLinks[node] else { return handler(nil) }
-        world.send(request, on: connection, handler)
-    }
-
-    // MARK: Passes
-
-    private func run(_ pass: FillingPlan.Pass) {
-        keys = []
-        (running, changed, isWhole) = (0, 0, true)
-        if case .clean = pass, world.broken == .noCleaning { return finish() }
-        var sources: [Int] = []
-        if case .clean = pass {
-        } else {
-            sources = plan.peers.indices.filter { if case .full = plan.peers[$0] { true } else { false } }
-        }
-        if pass == .verify || sources.isEmpty { sources.append(plan.target) }
-        dump(sources, pass)
-    }
-
-    /// One after the other, then the steps.
-    private func dump(_ sources: [Int], _ pass: FillingPlan.Pass) {
-        guard let node = sources.first else {
-            while running < Self.depth, step(pass) {}
-            return
-        }
-        request(.dump, node) { [weak self] reply in
-            guard let self else { return }
-            guard case .dump(let found) = reply else {
-                isWhole = false
-                return finish()
+    private func run(_ kind: FillingPlan.Pass) {
+        if case .clean = kind, world.broken == .noCleaning { return passed(changed: 0, isWhole: true) }
+        let (proxy, target) = (proxy, plan.target)
+        let full = plan.peers.map { if case .full = $0 { true } else { false } }
+        pass = SimulatedPass(
+            kind, on: target, by: proxy, isFull: full,
+            source: { [unowned proxy] name in
+                let (copies, targets) = (proxy.copies(of: name), proxy.targets(of: name))
+                let isMissing = proxy.world.broken == .fillingHalf
+                guard copies.contains(target) || !isMissing && targets.contains(target) else { return nil }
+                return copies.first { $0 != target && full[$0] }
             }
-            for entry in found where world.copies(of: entry.name).contains(plan.target) {
-                if !keys.contains(where: { $0.name == entry.name }) { keys.append(entry) }
-            }
-            dump(Array(sources.dropFirst()), pass)
-        }
+        ) { [weak self] in self?.passed(changed: $0, isWhole: $1) }
+        pass?.begin()
     }
 
-    /// Starts the next item; false if there is none.
-    private func step(_ pass: FillingPlan.Pass) -> Bool {
-        guard !isOver else { return false }
-        while isWhole, let (name, item) = keys.popLast() {
-            let copies = world.copies(of: name).filter { $0 != plan.target }
-            let source = copies.first { if case .full = plan.peers[$0] { true } else { false } }
-            guard let source else { continue }
-            running += 1
-            switch pass {
-            case .clean(let watermarks):
-                let step = CleanStep(
-                    target: Simulation.stored(item, second: world.second), watermark: watermarks[source] ?? 0)
-                clean(step, name, source, pass)
-            case .copy: copy(CopyStep(room: 100), name, source, SimulatedItem(), pass)
-            case .verify: verify(VerifyStep(), name, source, (0, 0), pass)
-            }
-            return true
-        }
-        if running == 0 { finish() }
-        return false
-    }
-
-    private func stepped(_ pass: FillingPlan.Pass, changed isChanged: Bool, failed: Bool) {
-        running -= 1
-        if isChanged { changed += 1 }
-        if failed { isWhole = false }
-        _ = step(pass)
-    }
-
-    private func finish() {
+    private func passed(changed: Int, isWhole: Bool) {
         guard !isOver else { return }
         plan.passed(changed: changed, isWhole: isWhole, now: world.now)
         proceed()
-    }
-
-    private func send(
-        _ command: ItemCommand, _ name: ItemName, _ source: Int, value: SimulatedItem,
-        _ handler: @escaping (ItemReply, SimulatedItem) -> Void
-    ) {
-        let node = command.side == .source ? source : plan.target
-        let request: NodeRequest
-        switch command.kind {
-        case .look, .fetch: request = .get(name, bumps: false)
-        // No filling puts.
-        case .add, .put:
-            var item = value
-            item.flags = command.item.flags
-            item.expiry = command.item.ttl < 0 ? nil : world.second + command.item.ttl
-            request = .set(name, item, .ifMissing)
-        case .takeBack, .giveBack: request = .delete(name, cas: command.cas)
-        }
-        // The limits of rate and depth, and other work, put a command off.
-        let pause =
-            world.generator.once(in: 2) ? UInt64(world.generator.random(below: 120)) * Simulation.millisecond : 0
-        world.at(world.now + pause, of: proxy) { [weak self] in
-            self?.request(request, node) { [weak self] reply in
-                guard let self else { return }
-                switch reply {
-                case .item(let item): handler(.item(Simulation.stored(item, second: world.second)), item)
-                case .missing: handler(.missing, SimulatedItem())
-                case .done(let cas, _): handler(.done(cas: cas), SimulatedItem())
-                case .refused: handler(.refused, SimulatedItem())
-                default: handler(.failed, SimulatedItem())
-                }
-            }
-        }
-    }
-
-    private func copy(
-        _ step: CopyStep, _ name: ItemName, _ source: Int, _ value: SimulatedItem, _ pass: FillingPlan.Pass
-    ) {
-        var step = step
-        guard let command = step.nextCommand() else {
-            return stepped(pass, changed: step.outcome == .copied, failed: step.outcome == .failed)
-        }
-        if command.kind == .look, world.broken == .noSecondLook {
-            step.received(.item(Simulation.stored(value, second: world.second)))
-            return copy(step, name, source, value, pass)
-        }
-        send(command, name, source, value: value) { [weak self] reply, found in
-            step.received(reply)
-            self?.copy(step, name, source, command.kind == .fetch ? found : value, pass)
-        }
-    }
-
-    private func clean(_ step: CleanStep, _ name: ItemName, _ source: Int, _ pass: FillingPlan.Pass) {
-        var step = step
-        guard let command = step.nextCommand() else {
-            return stepped(pass, changed: false, failed: step.outcome == .failed)
-        }
-        send(command, name, source, value: SimulatedItem()) { [weak self] reply, _ in
-            step.received(reply)
-            self?.clean(step, name, source, pass)
-        }
-    }
-
-    private func verify(
-        _ step: VerifyStep, _ name: ItemName, _ source: Int, _ values: (Int, Int), _ pass: FillingPlan.Pass
-    ) {
-        var step = step
-        guard let command = step.nextCommand() else {
-            let isChanged = step.outcome == .diverged || step.outcome == .absent
-            return stepped(pass, changed: isChanged, failed: step.outcome == .failed)
-        }
-        send(command, name, source, value: SimulatedItem()) { [weak self] reply, found in
-            var values = values
-            if command.side == .source { values.0 = found.value } else { values.1 = found.value }
-            if step.received(reply) { step.compared(isEqual: values.0 == values.1) }
-            self?.verify(step, name, source, values, pass)
-        }
     }
 }

@@ -61,7 +61,7 @@ extension Simulation {
 
     /// Keys of a node that was not whole when a delayed flush began.
     private func exemptUnsound() {
-        for key in histories.indices where copies(of: key).contains(where: { unsound.contains($0) }) {
+        for key in histories.indices where everyCopy(of: key).contains(where: { unsound.contains($0) }) {
             histories[key].isExempt = true
         }
     }
@@ -70,7 +70,7 @@ extension Simulation {
         guard nodes[node].isAlive else { return }
         note("node \(node) is emptied")
         nodes[node].empty()
-        for key in histories.indices where copies(of: key).contains(node) { histories[key].mayBeLost = true }
+        for key in histories.indices where everyCopy(of: key).contains(node) { histories[key].mayBeLost = true }
         becameUnsound(node)
     }
 }

@@ -77,7 +77,7 @@ extension Simulation {
         let node = connection.node
         guard nodes[node].isAlive, nodes[node].starts == connection.start else { return }
         let reply = nodes[node].run(request, second: second) { [unowned self] in generator.once(in: 2) }
-        executed(request, reply, at: node)
+        executed(request, reply, at: node, by: connection.owner)
         connection.lastToProxy = max(connection.lastToProxy, now + delay())
         at(connection.lastToProxy) { [unowned self] in answer(reply, number, connection) }
     }

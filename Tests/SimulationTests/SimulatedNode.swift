@@ -14,6 +14,8 @@ extension MarkerItem {
         case .moving: 1005
         case .moved: 1006
         case .objection: 1007
+        case .dump: 1008
+        case .former: 1009
         case .away(let node): 1030 + node
         case .standing(let node): 1010 + node
         }
@@ -179,8 +181,16 @@ struct SimulatedNode {
         return MarkerReading(
             ready: ready(second),
             filling: text(.filling, second).flatMap { unsafe Filling(text: $0.span.bytes) },
-            standings: (0..<count).map { standing(of: $0, second) }, cas: lastCAS)
+            standings: (0..<count).map { standing(of: $0, second) }, cas: lastCAS, of: self, second)
     }
+
+    /// Of keys that move.
+    fileprivate func place(_ marker: MarkerItem, _ second: Int64) -> Token? {
+        text(marker, second).flatMap { unsafe MarkerText.token(in: $0.span.bytes) }
+    }
+
+    func former(_ second: Int64) -> [UInt8]? { text(.former, second) }
+    fileprivate func hasObjection(_ second: Int64) -> Bool { text(.objection, second) != nil }
 
     func ready(_ second: Int64) -> Token? {
         text(.ready, second).flatMap { unsafe MarkerText.token(in: $0.span.bytes) }
@@ -196,5 +206,15 @@ struct SimulatedNode {
         var node = self
         node.items.merge(flushedMarkers) { kept, _ in kept }
         return node
+    }
+}
+
+extension MarkerReading {
+    fileprivate init(
+        ready: Token?, filling: Filling?, standings: [Standing?], cas: UInt64, of node: SimulatedNode, _ second: Int64
+    ) {
+        self.init(ready: ready, filling: filling, standings: standings, cas: cas)
+        (moving, moved) = (node.place(.moving, second), node.place(.moved, second))
+        (former, hasObjection) = (node.former(second), node.hasObjection(second))
     }
 }

@@ -52,7 +52,8 @@ extension SimulatedProxy {
     func access(_ copies: [Int]) -> [PoolMarkers.Access] { copies.map(access) }
 
     /// What the markers say was of the process at the other end of the connection, if they were read after it was made.
-    private func access(_ node: Int) -> PoolMarkers.Access {
+    func access(_ node: Int) -> PoolMarkers.Access {
+        guard start == .serving else { return .none }
         let isOld = world.now >= markers.goodUntil
         // As workers have it: no node is used by what one of them has forgotten.
         if isOld, world.broken != .oldReadings { return .none }
@@ -63,18 +64,27 @@ extension SimulatedProxy {
 
     /// - Parameter number: the value that it stores.
     func write(_ operation: Operation, _ key: Int, number: Int, _ finished: @escaping (Verdict) -> Void) {
-        let copies = world.copies(of: key)
+        let (copies, targets) = (copies(of: key), targets(of: key))
         let kind: WritePlan.Kind =
             switch operation {
             case .set: .set
             case .delete: .delete
             case .modify, .touch: .readModifyWrite
             }
-        var access = access(copies)
+        // What is being copied there is nothing to rely on, whatever its node is.
+        var access = access(copies) + access(targets).map { $0 == .full ? .syncing : $0 }
         if world.broken == .survivorsLast { access = access.map { $0 == .syncing ? .full : $0 } }
+        // A miss at the places to come, and the others are left.
+        if kind == .readModifyWrite, !targets.isEmpty { world.histories[key].mayBeLost = true }
         let write = RunningWrite(
-            plan: WritePlan(kind, access: access), key: key, number: number, operation: operation, copies: copies,
-            started: world.now, finished: finished)
+            plan: WritePlan(kind, access: access), key: key, number: number, operation: operation,
+            copies: copies + targets, started: world.now,
+            finished: { [unowned self] verdict in
+                underWay -= 1
+                finished(verdict)
+                goOver()
+            })
+        underWay += 1
         proceed(write)
     }
 
@@ -128,6 +138,7 @@ extension SimulatedProxy {
         for (copy, node) in write.copies.enumerated() {
             let bit = UInt8(1) << UInt8(copy)
             let isLeftOut = write.plan.missed & bit != 0 && !markers.isCovered(node, now: world.now)
+            if world.broken == .forgettingTargets, targets(of: write.key).contains(node) { continue }
             if write.plan.failed & bit != 0 || isLeftOut { revoked.append(node) }
         }
         write.unpublished = revoked.count
@@ -151,19 +162,32 @@ extension SimulatedProxy {
         }
     }
 
-    /// Reads from one full copy; from any that answers if there is none.
+    /// Reads from one full copy; from any that answers if there is none. While keys move, a miss is asked of the next.
     func read(_ key: Int, _ finished: @escaping (SimulatedItem?) -> Void) {
-        let copies = world.copies(of: key)
-        let reachable = copies.filter { access($0) != .none }
+        let reachable = copies(of: key).filter { access($0) != .none }
         let full = reachable.filter { access($0) == .full }
         let readable = full.isEmpty || world.broken == .readingSyncing ? reachable : full
-        guard !readable.isEmpty, let connection = dataLinks[world.generator.pick(readable)] else { return }
-        world.send(.get(key, bumps: true), on: connection) { reply in
+        guard !readable.isEmpty else { return }
+        let first = world.generator.pick(readable)
+        underWay += 1
+        ask(key, [first] + (ways.writes == nil ? [] : readable.filter { $0 != first }), finished)
+    }
+
+    private func ask(_ key: Int, _ nodes: [Int], _ finished: @escaping (SimulatedItem?) -> Void) {
+        guard let node = nodes.first, let connection = dataLinks[node] else { return endRead() }
+        world.send(.get(key, bumps: true), on: connection) { [unowned self] reply in
             switch reply {
             case .item(let item): finished(item)
+            case .missing where nodes.count > 1: return ask(key, Array(nodes.dropFirst()), finished)
             case .missing: finished(nil)
             default: break
             }
+            endRead()
         }
+    }
+
+    private func endRead() {
+        underWay -= 1
+        goOver()
     }
 }

@@ -22,12 +22,21 @@ final class SimulatedProxy {
     /// With one rule broken: nodes that this proxy has revoked once.
     var revokedOnce: Set<Int> = []
     private var isLooking = false
+    /// Where it finds keys, and what moves them.
+    var ways: KeyWays
+    var move: SimulatedMove?
+    var start = StartPhase.learning
+    /// Requests of clients under way; other ways that it goes over to when there are none, and what is then to be done.
+    var underWay = 0
+    var nextWays: (ways: KeyWays, done: () -> Void)?
 
-    init(world: Simulation, index: Int) {
+    /// - Parameter list: by which it is configured.
+    init(world: Simulation, index: Int, list: Int = 0) {
         self.world = world
         self.index = index
         world.nextNumber += 1
         number = world.nextNumber
+        ways = KeyWays(reads: list)
         owner = Token(using: &world.generator)
         markers = PoolMarkers(nodes: world.nodes.count, poll: Simulation.poll, timeout: Simulation.timeout)
         dataLinks = world.nodes.map { _ in nil }
@@ -56,6 +65,7 @@ final class SimulatedProxy {
         if filling?.plan.target == node { filling?.disturb() }
         filling?.review()
         adoption?.disturbed()
+        move?.work()
         world.at(world.now + 300 * Simulation.millisecond, of: self) { [unowned self] in connect(node) }
     }
 
@@ -92,6 +102,9 @@ final class SimulatedProxy {
             }
             restore()
             filling?.review()
+            announce(on: node, reading)
+            learnWays()
+            move?.work()
             startWork()
         }
     }
@@ -106,6 +119,11 @@ final class SimulatedProxy {
             isLooking = false
             for node in world.nodes.indices { ask(node) }
         }
+    }
+
+    func request(_ request: NodeRequest, _ node: Int, _ handler: @escaping (NodeReply?) -> Void) {
+        guard let connection = markerLinks[node] else { return handler(nil) }
+        world.send(request, on: connection, handler)
     }
 
     /// Sends a command on a marker.
@@ -192,7 +210,7 @@ final class SimulatedProxy {
 
     private func startWork() {
         let now = world.now
-        guard filling == nil, adoption == nil, now >= nextTry else { return }
+        guard filling == nil, adoption == nil, nextWays == nil, now >= nextTry else { return }
         nextTry = now + UInt64(200 + world.generator.random(below: 800)) * Simulation.millisecond
         let adoptable = markers.adoptable(now: now)
         if !adoptable.isEmpty {

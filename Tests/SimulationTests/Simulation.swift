@@ -21,6 +21,30 @@ enum BrokenRule: String, CaseIterable {
     case oldReadings
     /// One node that has lost its markers alone gets them back.
     case takingLossesForFlushes
+    // While keys move:
+    /// Reads move at once; or without a comparison.
+    case movingUncopied, movingUnverified
+    /// Nobody waits for proxies that have not been told, or have not been heard yet.
+    case ignoringObjections, noMoveQuiet
+    /// Writes of the old places end while others read there.
+    case leavingEarly
+    /// A target that misses a write is not revoked.
+    case forgettingTargets
+    /// A server that is filled while keys move gets those only that are read there.
+    case fillingHalf
+    /// What is dropped is not looked at.
+    case droppingUnchecked
+    /// Who is started while keys move goes by its config; or takes the old places for right that others have left.
+    case startingBlind, leavingSilently
+
+    var isOfMoves: Bool {
+        switch self {
+        case .movingUncopied, .movingUnverified, .ignoringObjections, .noMoveQuiet, .leavingEarly,
+            .forgettingTargets, .fillingHalf, .droppingUnchecked, .startingBlind, .leavingSilently:
+            true
+        default: false
+        }
+    }
 }
 
 /// Nodes, proxies and clients in one thread and in simulated time, with a fault every few seconds; all of it drawn from
@@ -60,15 +84,21 @@ final class Simulation {
     var log: [String] = []
     var isLogging = false
 
-    init(seed: UInt64, broken: BrokenRule? = nil) {
+    /// By proxy: the list of nodes in its config, by number.
+    var told: [Int] = []
+    var moves = 0
+
+    /// - Parameter moving: its schedule is for keys that move.
+    init(seed: UInt64, broken: BrokenRule? = nil, moving: Bool = false) {
         self.seed = seed
         self.broken = broken
         generator = SeededGenerator(seed: seed)
-        let count = generator.pick([2, 3, 3])
+        let count = moving ? 3 : generator.pick([2, 3, 3])
         activeFaults = Array(repeating: 0, count: count)
         fillingSince = Array(repeating: 0, count: count)
         nodes = (0..<count).map { SimulatedNode(index: $0, count: count) }
-        let proxyCount = generator.pick([1, 2, 2, 3])
+        let proxyCount = generator.pick(moving ? [2, 2, 3] : [1, 2, 2, 3])
+        told = Array(repeating: 0, count: proxyCount)
         links = (0..<proxyCount).map { _ in (0..<count).map { _ in SimulatedLink() } }
         histories = (0..<12).map { _ in KeyHistory() }
         proxies = (0..<proxyCount).map { SimulatedProxy(world: self, index: $0) }
@@ -77,8 +107,6 @@ final class Simulation {
     var second: Int64 { 1_000_000 + Int64(now / 1_000_000_000) }
     /// After which a proxy that still reaches a node knows that another has revoked it.
     var bound: UInt64 { Self.poll + 2 * Self.timeout + 100 * Self.millisecond }
-
-    func copies(of key: Int) -> [Int] { [key % nodes.count, (key + 1) % nodes.count] }
 
     /// What a look tells of an item.
     static func stored(_ item: SimulatedItem, second: Int64) -> StoredItem {
@@ -143,7 +171,7 @@ final class Simulation {
         guard !isFlushing else { return writeLater(key) }
         // Mostly through the same proxy; where another has written last, only after the bound: before, it may act on
         // an old value.
-        var choices = proxies.filter { $0.isAlive && $0.stopped == nil }
+        var choices = proxies.filter { $0.isAlive && $0.stopped == nil && $0.nextWays == nil && $0.start == .serving }
         if let last = histories[key].writes.last, last.ended == .max || last.ended + bound > now {
             choices.removeAll { $0.number != last.proxy }
         } else if let last = histories[key].writes.last, !generator.once(in: 4) {
@@ -172,7 +200,7 @@ final class Simulation {
             KeyHistory.Write(
                 number: number, operation: operation, proxy: proxy.number, started: now, value: outcome.value,
                 expiry: outcome.expiry), now: now)
-        note("proxy \(proxy.index) key \(key) \(operation) as \(number) \(proxy.access(copies(of: key)))")
+        note("proxy \(proxy.index) key \(key) \(operation) as \(number) \(proxy.access(proxy.copies(of: key)))")
         var isOver = false
         proxy.write(operation, key, number: number) { [unowned self] verdict in
             isOver = true
@@ -203,7 +231,7 @@ final class Simulation {
     func ended(_ key: Int, _ number: Int, _ verdict: SimulatedProxy.Verdict) {
         if case .acknowledged = verdict { acknowledged += 1 }
         note("key \(key) write \(number) \(verdict)")
-        let isSound = copies(of: key).allSatisfy { !unsound.contains($0) }
+        let isSound = everyCopy(of: key).allSatisfy { !unsound.contains($0) }
         if let wrong = histories[key].end(number: number, verdict, now: now, isSound: isSound, bound: bound) {
             complain("\(wrong); key \(key), read by write \(number)")
         }
@@ -212,7 +240,7 @@ final class Simulation {
     private func readLater() {
         at(now + UInt64(generator.random(below: 80)) * Self.millisecond) { [unowned self] in
             defer { readLater() }
-            let choices = proxies.filter(\.isAlive)
+            let choices = proxies.filter { $0.isAlive && $0.nextWays == nil }
             guard isWriting, !choices.isEmpty else { return }
             // One that is stopped answers when it goes on.
             let proxy = generator.pick(choices)
@@ -239,9 +267,7 @@ final class Simulation {
     /// A fault touches the node, or it is revoked: keys with no sound copy left are exempt.
     func becameUnsound(_ node: Int) {
         unsound.insert(node)
-        for key in histories.indices where copies(of: key).allSatisfy({ unsound.contains($0) }) {
-            histories[key].isExempt = true
-        }
+        for key in histories.indices where isGroundless(key) { histories[key].isExempt = true }
     }
 
     /// By what stands on the nodes, or stood there before a flush of all.
@@ -271,7 +297,7 @@ final class Simulation {
     }
 
     /// A node has carried out a request.
-    func executed(_ request: NodeRequest, _ reply: NodeReply, at node: Int) {
+    func executed(_ request: NodeRequest, _ reply: NodeReply, at node: Int, by proxy: SimulatedProxy) {
         let name: ItemName
         switch request {
         case .set(let found, _, _): name = found
@@ -283,13 +309,13 @@ final class Simulation {
         review()
         if name == MarkerItem.ready.name, case .set = request {
             note("node \(node) ready, proven \(isProven(node))")
-            if isProven(node) { checkFilled(node) }
+            if isProven(node) { checkFilled(node, by: proxy) }
         }
     }
 
     /// A node has just become readable.
-    private func checkFilled(_ node: Int) {
-        for key in histories.indices where copies(of: key).contains(node) && !histories[key].isExempt {
+    private func checkFilled(_ node: Int, by proxy: SimulatedProxy) {
+        for key in histories.indices where proxy.copies(of: key).contains(node) && !histories[key].isExempt {
             let item = nodes[node].item(key, second: second)
             if let item,
                 let wrong = histories[key].check(
@@ -297,7 +323,7 @@ final class Simulation {
             {
                 complain("\(wrong); key \(key) on node \(node), just filled")
             }
-            let other = copies(of: key).first { $0 != node }!
+            let other = proxy.copies(of: key).first { $0 != node }!
             guard histories[key].settled != nil, !unsound.contains(other),
                 let source = nodes[other].item(key, second: second), (source.expiry ?? .max) > second + 1
             else { continue }
@@ -323,8 +349,9 @@ final class Simulation {
                 complain("L1: node \(node) does not come back for proxy \(proxy.index); endings \(endings)")
             }
         }
+        checkMoved()
         for key in histories.indices where !histories[key].isExempt {
-            let items = copies(of: key).map { nodes[$0].item(key, second: second) }
+            let items = copies(of: key, in: told[0]).map { nodes[$0].item(key, second: second) }
             for item in items {
                 guard let item else { continue }
                 if let wrong = histories[key].check(

@@ -36,6 +36,8 @@ final class Job {
     /// Why it cannot be cancelled now; nil where it can.
     var objection: () -> String? = { nil }
     private var isCancelled = false
+    /// Its pass waits until another dump of a node has ended.
+    private var isWaiting = false
 
     /// - Parameters:
     ///   - now: monotonic nanoseconds.
@@ -80,6 +82,7 @@ final class Job {
 
     func take(_ progress: PassProgress, now: UInt64) {
         (known, done, halvings) = (progress.known, progress.done, progress.halvings)
+        isWaiting = progress.stage == .waiting
         tally.progressed(progress.report)
         guard now > lastTime else { return }
         let lately = Double(max(0, done - lastDone)) * 1e9 / Double(now - lastTime)
@@ -88,7 +91,7 @@ final class Job {
     }
 
     func passEnded(_ end: PassEnd, now: UInt64) {
-        pass = nil
+        (pass, isWaiting) = (nil, false)
         tally.ended(end.report, changed: end.changed, isWhole: end.isWhole, now: now)
     }
 
@@ -111,7 +114,8 @@ final class Job {
 
     func view(pool name: String, now: UInt64) -> JobView {
         var view = JobView(id: id, kind: kind, pool: name, node: node, started: started)
-        (view.state, view.phase, view.outcome) = (state, phase, outcome)
+        (view.state, view.outcome) = (state, outcome)
+        view.phase = isWaiting && !isOver ? "\(phase), waiting for another dump to end" : phase
         view.seconds = Double((ended ?? now) - began) / 1e9
         (view.done, view.known, view.rate, view.halvings) = (done, known, isOver ? 0 : rate, halvings)
         var report = report

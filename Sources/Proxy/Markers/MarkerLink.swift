@@ -4,8 +4,8 @@ internal import ProxyCore
 internal import Reactor
 internal import Sockets
 
-/// The control thread's connection to one node: commands on markers, answered in order. What is asked on it was answered
-/// by one process; a lost connection may come back to another.
+/// A connection to one node for commands on markers, answered in order; the control thread has one to each. What is
+/// asked on it was answered by one process; a lost connection may come back to another.
 final class MarkerLink {
     private struct Question {
         let verb: Verb
@@ -47,6 +47,7 @@ final class MarkerLink {
     private let loop: EventLoop
     private let timeout: UInt64
     private let connectTimeout: UInt64
+    private let token: UInt64
     /// Told after every question has been.
     private let lost: (Loss) -> Void
 
@@ -60,10 +61,13 @@ final class MarkerLink {
     private var outbox: [UInt8] = []
     private var questions: [Question] = []
 
+    /// - Parameter token: of its watches; nil on the control thread.
     init(
-        node: Int, on loop: EventLoop, timeout: UInt64, connectTimeout: UInt64, lost: @escaping (Loss) -> Void
+        node: Int, on loop: EventLoop, timeout: UInt64, connectTimeout: UInt64, token: UInt64? = nil,
+        lost: @escaping (Loss) -> Void
     ) {
         self.node = node
+        self.token = token ?? Self.token | UInt64(node)
         self.loop = loop
         self.timeout = timeout
         self.connectTimeout = connectTimeout
@@ -83,14 +87,14 @@ final class MarkerLink {
             opened()
         case .underWay(let made):
             socket = made
-            writeWatch = loop.watchWritable(made.descriptor, token: Self.token | UInt64(node))
+            writeWatch = loop.watchWritable(made.descriptor, token: token)
         case .failed, nil: fail(.connectFailed)
         }
     }
 
     private func opened() {
         state = .open
-        readWatch = loop.watchReadable(socket.descriptor, token: Self.token | UInt64(node))
+        readWatch = loop.watchReadable(socket.descriptor, token: token)
         ask(Array("version\r\n".utf8), .version) { _ in }
     }
 
@@ -137,7 +141,7 @@ final class MarkerLink {
     }
 
     private func awaitWritable() {
-        writeWatch = loop.watchWritable(socket.descriptor, token: Self.token | UInt64(node))
+        writeWatch = loop.watchWritable(socket.descriptor, token: token)
     }
 
     /// When `expire` has to be called; `.max` for never.

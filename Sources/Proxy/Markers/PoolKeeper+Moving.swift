@@ -30,10 +30,56 @@ extension PoolKeeper {
         let own = settings.placesToken
         if let other = reading.moving, other != own { return store(.objection, other, on: place) }
         guard let keys = settings.moving else {
-            if reading.moving != nil { tellLatecomer() }
+            guard control.isStarted else { return }
+            if reading.moving != nil { tellLatecomer() } else if isLeft(reading) { forget(on: place) {} }
             return
         }
+        if let former, reading.former != former {
+            links[place].send(MarkerCommand(node: place, item: .former, .store(former, .always)), names: names) { _ in }
+        }
         store(keys.hasMoved ? .moved : .moving, own, on: place)
+    }
+
+    /// It says from where keys come to where they are by these settings.
+    private func isLeft(_ reading: MarkerReading) -> Bool {
+        reading.former.map { FormerPlaces.leads($0, to: settings.placesToken) } ?? false
+    }
+
+    private func forget(on place: Int, _ done: @escaping () -> Void) {
+        links[place].send(MarkerCommand(node: place, item: .former, .delete), names: names) { _ in done() }
+    }
+
+    /// Before the first write passes the old places by, nobody is to take them for right any more who is started later.
+    func forgetFormer(_ done: @escaping () -> Void) {
+        var awaited = links.count
+        for place in links.indices {
+            forget(on: place) {
+                awaited -= 1
+                if awaited == 0 { done() }
+            }
+        }
+    }
+
+    /// At the start: the settings by which the pool's keys are found, where others have left them on their way, or move
+    /// them still; nil where they are those that it has.
+    var resumed: PoolSettings? {
+        let places = settings.placesToken
+        let hasMoved = markers.hasMoved(to: places)
+        if let keys = settings.moving { return hasMoved && !keys.hasMoved ? settings.handedOver : nil }
+        guard let former = markers.former(to: places) else { return nil }
+        switch settings.resuming(from: former, hasMoved: hasMoved) {
+        case .success(let settings): return settings
+        case .failure(let refusal):
+            control.logger.error(
+                "keys were on their way here, and cannot go on",
+                metadata: ["pool": "\(settings.name)", "reason": "\(refusal.reason)"])
+            return nil
+        }
+    }
+
+    /// All that answer have been read since then, and again.
+    func hasReadTwice(since time: UInt64) -> Bool {
+        names.indices.allSatisfy { !markers.isReachable($0, now: now) || markers.provenAt($0) > time + interval }
     }
 
     /// Keys still move to where this proxy has written them since its start.

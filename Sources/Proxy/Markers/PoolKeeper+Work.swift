@@ -81,7 +81,7 @@ extension PoolKeeper {
                 metadata: ["pool": "\(settings.name)"])
         }
         adoption = nil
-        for place in names.indices { doubt(place) }
+        doubtAll()
     }
 
     /// The node was lost, or has missed a write: what is going on may have lost its ground.
@@ -104,6 +104,6 @@ extension PoolKeeper {
         workDue = pause(200...1500)
         workPause = workDue
         isChanged = true
-        for place in names.indices { doubt(place) }
+        doubtAll()
     }
 }

@@ -33,7 +33,7 @@ final class PoolKeeper {
     let names: [String]
     let settings: PoolSettings
     /// Twice as often as it must be: a thread that the machine holds up for half a poll does not make a reading too old.
-    private let interval: UInt64
+    let interval: UInt64
     private var polling: [Polling]
     private(set) var links: [MarkerLink] = []
     var markers: PoolMarkers
@@ -92,6 +92,8 @@ final class PoolKeeper {
 
     /// It has said that it came while keys move.
     var isLatecomer = false
+    /// For those who are started while keys move: until reads have moved.
+    private(set) lazy var former = FormerPlaces(of: settings)?.text
 
     /// Another keeper is there.
     func retire() {
@@ -172,6 +174,7 @@ final class PoolKeeper {
         read(.ready, on: place) { poll.reading.ready = unsafe MarkerText.token(in: $0.span.bytes) }
         read(.moving, on: place) { poll.reading.moving = unsafe MarkerText.token(in: $0.span.bytes) }
         read(.moved, on: place) { poll.reading.moved = unsafe MarkerText.token(in: $0.span.bytes) }
+        read(.former, on: place) { poll.reading.former = $0 }
         read(.objection, on: place) { _ in poll.reading.hasObjection = true }
         read(.filling, on: place) { poll.reading.filling = unsafe Filling(text: $0.span.bytes) }
         for other in names.indices where other != place {
@@ -213,6 +216,8 @@ final class PoolKeeper {
         polling[place].due = now
     }
 
+    func doubtAll() { for place in names.indices { doubt(place) } }
+
     private func lost(_ place: Int, _ loss: MarkerLink.Loss) {
         if loss != .unwanted {
             control.logger.debug(
@@ -244,7 +249,7 @@ final class PoolKeeper {
     /// A client has flushed all nodes.
     func flushed() {
         markers.flushed(now: now)
-        for place in names.indices { doubt(place) }
+        doubtAll()
     }
 
     /// Puts back what a flush has taken.

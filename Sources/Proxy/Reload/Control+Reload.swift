@@ -29,6 +29,24 @@ extension Control {
         }
     }
 
+    /// Where keys are that are on their way: what another proxy has gone over to cannot be taken back, and where it comes
+    /// back from that, it says so on the nodes.
+    private func running(besides wanted: Settings) -> Settings {
+        var running = settings
+        for (index, pool) in settings.pools.enumerated() where pool.moving?.hasMoved == false {
+            guard let markers = keepers[index]?.markers, let next = wanted.pools.first(where: { $0.name == pool.name }),
+                next != pool.settled
+            else { continue }
+            if markers.hasMoved(to: pool.placesToken) {
+                running.pools[index] = pool.handedOver ?? pool
+            } else if let former = markers.former(to: next.placesToken) {
+                running.pools[index] =
+                    (try? pool.settled.resuming(from: former, hasMoved: false).get().standing) ?? pool
+            }
+        }
+        return running
+    }
+
     private func refuse(_ reasons: [String]) -> JobAnswer {
         for reason in reasons {
             logger.error("config not taken over; the proxy goes on as before", metadata: ["reason": "\(reason)"])
@@ -37,7 +55,7 @@ extension Control {
     }
 
     private func take(_ wanted: ConfigSource) -> JobAnswer {
-        let next = SettingsChange(from: settings, to: wanted.settings)
+        let next = SettingsChange(from: running(besides: wanted.settings), to: wanted.settings)
         guard next.refusals.isEmpty else { return refuse(next.refusals.map { "\(wanted.file): \($0)" }) }
         guard !next.changed.isEmpty else {
             configText = wanted.text
@@ -61,6 +79,24 @@ extension Control {
 extension Control {
     private func run(ofPool name: String) -> MoveRun? { moves.values.first { settings.pools[$0.index].name == name } }
 
+    /// Before anybody is served: keys may be on their way still to where the config puts them.
+    func resumeMoves() {
+        // Once more where reads have moved just now.
+        for _ in 0..<2 {
+            let pools = settings.pools.indices.map { keepers[$0]?.resumed ?? settings.pools[$0] }
+            guard pools != settings.pools, begin(pools, {}) else { return }
+            while change != nil { turn(until: changeTime) }
+            // That this proxy reads them where they were has to be known before it is seen that nobody reads them elsewhere.
+            let (time, deadline) = (loop.now, loop.now + 2 * (pools.map { $0.poll + $0.timeout }.max() ?? 0))
+            while loop.now < deadline, keepers.contains(where: { $0?.hasReadTwice(since: time) == false }) {
+                turn(until: deadline)
+            }
+            publish()
+        }
+    }
+
+    func moveKeysOfAll() { for pool in settings.pools { moveKeys(ofPool: pool.name) } }
+
     /// All workers write to both places, where the pool's keys have to go elsewhere.
     private func moveKeys(ofPool name: String) {
         guard let index = settings.pools.firstIndex(where: { $0.name == name }), settings.pools[index].moving != nil
@@ -74,6 +110,8 @@ extension Control {
         let pool = settings.pools[job.pool]
         logger.notice("keys begin to move", metadata: ["pool": "\(pool.name)", "job": "\(job.id)"])
         moves[job.pool] = MoveRun(job.pool, job, pool, self)
+        // It is said at once where they are read.
+        keepers[job.pool]?.doubtAll()
     }
 
     /// Who has left the pool misses what is written from now on: it must not be taken for full when it comes back.

@@ -50,7 +50,8 @@ final class MoveRun {
 
     /// Why it cannot be taken back now.
     private var objection: String? {
-        guard plan.isReversible else {
+        let hasMoved = control.keepers[index]?.markers.hasMoved(to: moving.placesToken) == true
+        guard plan.isReversible, !hasMoved else {
             return "reads have moved, and the old places get nothing more; another config moves the keys again"
         }
         return control.change == nil && control.isStarted ? nil : Control.changeReason
@@ -88,7 +89,7 @@ final class MoveRun {
         case .await(.others): job.phase = "waiting until every proxy has moved"
         case .pass(let pass, let target): begin(pass, target)
         case .moveReads: change(to: moving.handedOver, "moving reads") { "keys are read where they have moved to" }
-        case .leave: change(to: moving.settled, "leaving the old places") { "keys have moved" }
+        case .leave: leave(keeper)
         case .drop(let target): drop(target)
         case .over: end("moved", isDone: true)
         }
@@ -138,6 +139,17 @@ final class MoveRun {
         guard !isBegun else { return }
         isBusy = false
         pausedUntil = control.loop.now + Self.retryPause
+    }
+
+    private func leave(_ keeper: PoolKeeper) {
+        isBusy = true
+        keeper.forgetFormer { [weak self] in
+            guard let self, !isOver else { return }
+            isBusy = false
+            // Else it is tried again.
+            guard control.change == nil else { return }
+            change(to: moving.settled, "leaving the old places") { "keys have moved" }
+        }
     }
 
     private func begin(_ pass: FillingPlan.Pass, _ target: Int) {

@@ -83,18 +83,18 @@ final class BackupRunner: TransferWork {
         guard end == nil, now >= nextProgress else { return nil }
         nextProgress = now.addingSaturated(500_000_000)
         return PassProgress(
-            id: id, stage: isPaused ? .paused : stage == .working ? .working : .listing, known: known, done: done,
-            halvings: Int(rate.halvings), report: report)
+            id: id, stage: isPaused ? .paused : stage == .working ? .working : dump?.progress ?? .listing, known: known,
+            done: done, halvings: Int(rate.halvings), report: report)
     }
 
     // MARK: Turns
 
     func ready(_ token: UInt64, _ what: Readiness, on loop: EventLoop) {
-        if token == 0 {
-            dump?.ready(on: loop) { item, key in take(item, key) }
+        if token < KeyDump.tokens {
+            dump?.ready(token, what, on: loop) { item, key in take(item, key) }
             return
         }
-        guard let link = links.readable(token, what, on: loop) else { return }
+        guard let link = links.readable(token - KeyDump.tokens, what, on: loop) else { return }
         link.readReplies(
             on: loop, kind: { rows[Int($0)].kind },
             value: { index, bytes in
@@ -146,7 +146,7 @@ final class BackupRunner: TransferWork {
             if dump?.isOver == true { try list(mayDump: true, on: loop) }
             return
         }
-        links.open(order, depth: depth, queues: queues, token: serial, on: loop)
+        links.open(order, depth: depth, queues: queues, token: serial + KeyDump.tokens, on: loop)
         stage = .working
         try begin(part: 0)
     }

@@ -6,20 +6,26 @@ internal import Sockets
 
 /// Asks one node what a transfer has to know of it, and then for the list of its items, on a connection of its own.
 ///
-///     connect ▶ stats ▶ stats settings ▶ (lru_crawler metadump ▶ items… ▶ END)
+///     connect ▶ stats ▶ stats settings ▶ (lease ▶ lru_crawler metadump ▶ items… ▶ END ▶ lease given back)
 ///
 /// A dump is read as fast as it comes: while a reader stands still, memcached's threads do. One that stands still for
-/// half a second is given up.
+/// half a second is given up. While another dump of the node runs, whoever asked for it, this one waits.
 final class KeyDump {
-    private enum State { case connecting, stats, settings, waiting, asked, enabling, dumping, over }
+    private enum State { case connecting, stats, settings, leasing, waiting, asked, enabling, dumping, releasing, over }
+
+    /// Its watches have the token that it is given, and the next.
+    static let tokens: UInt64 = 2
 
     /// Nanoseconds without a line after which a dump that has begun is given up.
     static let patience: UInt64 = 500_000_000
     /// To the first line. Before 1.6.28 a node does not say that another dump runs, it waits; and each further try
     /// would stop one more of its threads.
     static let longWait: UInt64 = 10_000_000_000
-    /// How long a busy node is asked again.
+    /// How long a busy node is asked again: somebody dumps it who takes no lease.
     static let busyLimit: UInt64 = 60_000_000_000
+    /// From one try to take the lease to the next. It is tried for ever: who holds it renews it only while its dump gets
+    /// on.
+    static let leasePause: UInt64 = 250_000_000
     private static let capacity = 256 * 1024
     /// Lines that make no sense; each may be an item that is not copied.
     private static let garbageLimit = 1000
@@ -27,6 +33,8 @@ final class KeyDump {
     let node: Int
     private let timeout: UInt64
     private let connectTimeout: UInt64
+    private let address: SocketAddress?
+    private var lease: DumpLease?
     /// Nil: only what is to be known of the node.
     private let servesReads: Bool?
     private let token: UInt64
@@ -47,15 +55,20 @@ final class KeyDump {
     private(set) var problem: PassProblem?
 
     var isOver: Bool { state == .over }
+    var progress: PassProgress.Stage {
+        state == .waiting || state == .leasing && lease?.isRefused == true ? .waiting : .listing
+    }
     /// When `turn` has to be called next.
-    var wakeup: UInt64 { isOver ? .max : deadline }
+    var wakeup: UInt64 { isOver ? .max : min(deadline, lease?.nextTime ?? .max) }
 
-    /// - Parameter servesReads: clients read from the node; nil asks for no dump.
+    /// - Parameters:
+    ///   - servesReads: clients read from the node; nil asks for no dump.
+    ///   - token: the first of its `tokens`.
     init(
         of node: Int, at address: SocketAddress?, servesReads: Bool?, settings: PoolSettings, token: UInt64,
         on loop: EventLoop
     ) {
-        self.node = node
+        (self.node, self.address) = (node, address)
         self.servesReads = servesReads
         self.token = token
         timeout = settings.timeout
@@ -75,6 +88,8 @@ final class KeyDump {
         guard state != .over else { return }
         state = .over
         self.problem = problem
+        lease?.close()
+        lease = nil
         loop.remove(watch)
         watch = .none
         socket.reset()
@@ -83,19 +98,37 @@ final class KeyDump {
 
     /// The time has come that `wakeup` named.
     func turn(on loop: EventLoop) {
+        if let lease { turn(lease, on: loop) }
         guard !isOver, loop.now >= deadline else { return }
         switch state {
         case .connecting: end(.unreachable(node), on: loop)
         case .stats, .settings, .enabling: end(.silent(node), on: loop)
         case .waiting: ask(on: loop)
         case .asked, .dumping: end(.dumpStalled(node), on: loop)
-        case .over: break
+        case .leasing, .releasing, .over: break
         }
     }
 
-    /// - Parameter take: gets each item, with its key.
-    func ready(on loop: EventLoop, _ take: (DumpedItem, RawSpan) -> Void) {
+    private func turn(_ lease: DumpLease, on loop: EventLoop) {
+        lease.turn(now: loop.now)
+        switch (state, lease.state) {
+        case (.releasing, .free), (.releasing, .lost): end(nil, on: loop)
+        case (.leasing, .held): ask(on: loop)
+        case (_, .taken): end(.busy(node), on: loop)
+        case (_, .lost): end(.lost(node), on: loop)
+        default: break
+        }
+    }
+
+    /// - Parameters:
+    ///   - offset: of the watch's among its `tokens`.
+    ///   - take: gets each item, with its key.
+    func ready(_ offset: UInt64, _ what: Readiness, on loop: EventLoop, _ take: (DumpedItem, RawSpan) -> Void) {
         guard !isOver else { return }
+        if offset == 1 {
+            lease?.ready(what)
+            return
+        }
         if state == .connecting {
             loop.remove(watch)
             watch = .none
@@ -120,6 +153,16 @@ final class KeyDump {
         socket.sendOnce(text)
         state = next
         deadline = loop.now.addingSaturated(time)
+    }
+
+    private func takeLease(on loop: EventLoop) {
+        guard servesReads != nil else { return end(nil, on: loop) }
+        let lease = DumpLease(
+            of: node, at: address, timeout: max(timeout, Self.patience), connectTimeout: connectTimeout,
+            pause: Self.leasePause, token: token + 1, on: loop)
+        self.lease = lease
+        (state, deadline) = (.leasing, .max)
+        turn(lease, on: loop)
     }
 
     private func ask(on loop: EventLoop) {
@@ -170,7 +213,7 @@ final class KeyDump {
 
     private func settingsEnded(on loop: EventLoop) {
         if !facts.keepsCAS { return end(.withoutCAS(node), on: loop) }
-        ask(on: loop)
+        takeLease(on: loop)
     }
 
     private func readLine(_ bytes: RawSpan, on loop: EventLoop, _ take: (DumpedItem, RawSpan) -> Void) -> Int? {
@@ -194,7 +237,9 @@ final class KeyDump {
     private func answered(_ line: DumpLine, on loop: EventLoop) {
         switch (state, line) {
         case (.asked, .ok): deadline = loop.now.addingSaturated(Self.longWait)
-        case (.asked, .end), (.dumping, .end): end(nil, on: loop)
+        case (.asked, .end), (.dumping, .end):
+            (state, deadline) = (.releasing, .max)
+            lease?.release()
         case (.asked, .busy): wait(on: loop)
         case (.asked, .disabled):
             if hasEnabled { return end(.crawlerDisabled(node), on: loop) }

@@ -10,13 +10,13 @@ struct NodeLinks {
 
     /// - Parameters:
     ///   - depth: commands that may be under way on one of them.
-    ///   - token: before that of the first node's watch.
+    ///   - token: of the first node's watch; the others' are the next.
     mutating func open(_ order: ArchiveOrder, depth: Int, queues: ByteQueues, token: UInt64, on loop: EventLoop) {
         let settings = order.pool.settings
         for node in order.nodes.indices where order.nodes[node].isFull {
             links[node] = ItemLink(
                 to: node, at: order.nodes[node].address, timeout: settings.timeout,
-                connectTimeout: settings.connectTimeout, depth: depth, queues: queues, token: token + 1 + UInt64(node),
+                connectTimeout: settings.connectTimeout, depth: depth, queues: queues, token: token + UInt64(node),
                 on: loop)
         }
     }
@@ -30,7 +30,7 @@ struct NodeLinks {
     ///
     /// - Parameter token: the watch's, less what `open` was given.
     func readable(_ token: UInt64, _ what: Readiness, on loop: EventLoop) -> ItemLink? {
-        guard token > 0, token <= UInt64(links.count), let link = links[Int(token) - 1] else { return nil }
+        guard token < UInt64(links.count), let link = links[Int(token)] else { return nil }
         if what.contains(.writable) { link.becomeWritable(on: loop) }
         return what.contains(.readable) ? link : nil
     }

@@ -76,7 +76,8 @@ struct PassProgress: Sendable {
     var halvings: Int
     var report: TransferReport
 
-    enum Stage: Sendable, Equatable { case listing, working, paused }
+    /// Waiting: another dump of a node has to end first.
+    enum Stage: Sendable, Equatable { case waiting, listing, working, paused }
 }
 
 struct PassEnd: Sendable {

@@ -85,12 +85,12 @@ final class PassRunner: TransferWork {
 
     /// - Parameter token: the lower bits of the watch's.
     func ready(_ token: UInt64, _ what: Readiness, on loop: EventLoop) {
-        if token == 0 {
+        if token < KeyDump.tokens {
             let now = loop.now
-            dump?.ready(on: loop) { item, key in take(item, key, now: now) }
+            dump?.ready(token, what, on: loop) { item, key in take(item, key, now: now) }
             return
         }
-        let lane = Int((token - 2) / 2)
+        let lane = Int((token - KeyDump.tokens) / 2)
         guard lane < lanes.count else { return }
         lanes[lane].ready(token % 2 == 0 ? lanes[lane].source : lanes[lane].target, what, on: loop)
     }
@@ -109,9 +109,8 @@ final class PassRunner: TransferWork {
         var all = report
         for lane in lanes { all.add(lane.report) }
         return PassProgress(
-            id: order.id, stage: isPaused ? .paused : stage == .listing ? .listing : .working, known: known,
-            done: lanes.reduce(0) { $0 + $1.done }, halvings: Int(pace.halvings),
-            report: all)
+            id: order.id, stage: isPaused ? .paused : stage == .working ? .working : dump?.progress ?? .listing,
+            known: known, done: lanes.reduce(0) { $0 + $1.done }, halvings: Int(pace.halvings), report: all)
     }
 
     /// Ends it as it is.
@@ -209,7 +208,7 @@ final class PassRunner: TransferWork {
                 PassLane(
                     from: source, order, spills: work, facts: facts, clock: clock,
                     lanes: all.count, queues: queues,
-                    token: serial + 2 + 2 * UInt64(lanes.count), on: loop))
+                    token: serial + KeyDump.tokens + 2 * UInt64(lanes.count), on: loop))
         }
         for lane in lanes { lane.rate.keepPace(with: pace) }
         (spills, strays) = ([:], [:])

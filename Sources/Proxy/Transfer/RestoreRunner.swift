@@ -98,11 +98,11 @@ final class RestoreRunner: TransferWork {
     // MARK: Turns
 
     func ready(_ token: UInt64, _ what: Readiness, on loop: EventLoop) {
-        if token == 0 {
-            dump?.ready(on: loop) { _, _ in }
+        if token < KeyDump.tokens {
+            dump?.ready(token, what, on: loop) { _, _ in }
             return
         }
-        guard let link = links.readable(token, what, on: loop) else { return }
+        guard let link = links.readable(token - KeyDump.tokens, what, on: loop) else { return }
         let node = link.node
         link.readReplies(
             on: loop,
@@ -155,7 +155,7 @@ final class RestoreRunner: TransferWork {
             if dump?.isOver == true { ask(mayDump: true, on: loop) }
             return
         }
-        links.open(order, depth: 65 * depth, queues: queues, token: serial, on: loop)
+        links.open(order, depth: 65 * depth, queues: queues, token: serial + KeyDump.tokens, on: loop)
         stage = .working
     }
 

@@ -28,13 +28,13 @@ public struct MarkerCommand: Equatable, Sendable {
 
     /// - Parameter life: in seconds; nil is as usual.
     public init(node: Int, item: MarkerItem, _ action: Action, life: UInt64? = nil) {
-        self.life = life ?? (item == .lease ? Lease.life : 0)
+        self.life = life ?? (item == .lease || item == .dump ? Lease.life : 0)
         self.node = node
         self.item = item
         self.action = action
     }
 
-    /// The command with its CR LF, value included: at most 400 bytes.
+    /// The command with its CR LF, value included: at most 400 bytes, but for `former`.
     public func bytes(names: [String]) -> [UInt8] {
         let key = item.key(names: names)
         switch action {

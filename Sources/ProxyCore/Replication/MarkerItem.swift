@@ -11,9 +11,11 @@ public enum MarkerItem: Hashable, Sendable {
     /// On every node, about another one, by its place in the pool: which of its tokens counts, and whether it does.
     case standing(of: Int)
     /// On every node of a pool whose keys move: some proxy reads each where it was, and writes it there and where it is to
-    /// be, which is what it says. It expires unless it is renewed, as the next two.
+    /// be, which is what it says. It expires unless it is renewed, as the others of these.
     case moving
-    /// The same, and the proxy reads each where it is to be.
+    /// On the same nodes: where the keys are read, for who is started now. It stays when the last proxy has died.
+    case former
+    /// As `moving`, and the proxy reads each where it is to be.
     case moved
     /// Some proxy writes keys elsewhere than the former says.
     case objection
@@ -21,6 +23,8 @@ public enum MarkerItem: Hashable, Sendable {
     case scrub
     /// On every node, about another one whose keys are not where they belong, where keys have one copy.
     case away(of: Int)
+    /// On a node whose items are being listed: for whom. It expires unless it is renewed.
+    case dump
     /// A counter that is only touched to see the node's CAS number.
     case tick
 
@@ -38,9 +42,11 @@ public enum MarkerItem: Hashable, Sendable {
         case .filling: Array("__drover:filling".utf8)
         case .lease: Array("__drover:lease".utf8)
         case .moving: Array("__drover:moving".utf8)
+        case .former: Array("__drover:former".utf8)
         case .moved: Array("__drover:moved".utf8)
         case .objection: Array("__drover:objection".utf8)
         case .scrub: Array("__drover:scrub".utf8)
+        case .dump: Array("__drover:dump".utf8)
         case .tick: Array("__drover:tick".utf8)
         case .away(let node): Array("__drover:away:".utf8) + Self.spelling(names[node])
         case .standing(let node): Array("__drover:standing:".utf8) + Self.spelling(names[node])

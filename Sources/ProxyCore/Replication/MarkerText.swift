@@ -2,9 +2,9 @@ internal import Bytes
 
 /// What stands in a marker: fields of fixed length, so that there is one way to write a thing, and nothing to measure.
 ///
-///     ready, lease   1 0123456789abcdef                                       token
-///     filling        1 0123456789abcdef +                                     is what was there before known (+ or -)
-///     standing       1 0123456789abcdef - > 00000000000004d2 fedcba9876543210 token, counts (+ or -), what it missed
+///     ready, lease, …  1 0123456789abcdef                                     token
+///     filling          1 0123456789abcdef +                                   is what was there before known (+ or -)
+///     standing         1 0123456789abcdef - > 00000000000004d2 fedcba9876543210 token, counts (+ or -), what it missed
 ///
 /// The 1 is the version. What reads differently was not written by a proxy and is taken as if it were not there.
 public enum MarkerText {

@@ -9,6 +9,8 @@ public struct MarkerReading: Equatable, Sendable {
     /// Where keys go, by proxies that read them where they were, and by others that read them there.
     public var moving: Token?
     public var moved: Token?
+    /// Where they are read by the former; see `FormerPlaces`.
+    public var former: [UInt8]?
     /// Some proxy writes elsewhere.
     public var hasObjection = false
 
@@ -128,6 +130,18 @@ public struct PoolMarkers: Sendable {
     }
 
     // MARK: What other proxies say of keys that move
+
+    /// Where keys are that are on their way to `places`, by all nodes that are proven, or else that answer: it is taken
+    /// from all before the first write goes to `places` only, and what one has kept that was away then is old.
+    public func former(to places: Token) -> FormerPlaces? {
+        let answering = nodes.indices.filter { nodes[$0].reading != nil }
+        let proven = answering.filter { claim($0) != nil }
+        let texts = (proven.isEmpty ? answering : proven).map { nodes[$0].reading?.former }
+        guard let first = texts.first, let first, texts.allSatisfy({ FormerPlaces.next(in: $0) == places }) else {
+            return nil
+        }
+        return FormerPlaces(text: first)
+    }
 
     /// Some proxy that answers for a node writes keys elsewhere.
     public var isOpposed: Bool { nodes.contains { $0.reading?.hasObjection == true } }
@@ -281,7 +295,8 @@ public struct PoolMarkers: Sendable {
             guard isReachable(node, now: now), !nodes[node].isSevered, let reading = nodes[node].reading else {
                 return []
             }
-            guard reading.ready == nil, reading.filling == nil else { return [] }
+            // Or keys are on their way there from others.
+            guard reading.ready == nil, reading.filling == nil, reading.former == nil else { return [] }
         }
         let whole = nodes.indices.filter { node in
             !nodes[node].hasMissed && !nodes.contains { $0.reading?.standings[node]?.isRevoked == true }

@@ -41,7 +41,7 @@ public struct CopySources: Sendable {
         var (isMember, source) = (false, Source.unproven)
         for index in copies.indices {
             let place = Int(copies[index]) - pool.firstNode
-            if place == target {
+            if isTarget(place) {
                 if source == .unproven, isFull[place] { return .none }
                 isMember = true
             } else if source == .unproven, isFull[place] {
@@ -49,6 +49,12 @@ public struct CopySources: Sendable {
             }
         }
         return isMember ? source : .none
+    }
+
+    /// While keys move a server that is filled gets those, too, that come to it: other proxies may read them there
+    /// already, by the same marker.
+    private func isTarget(_ place: Int) -> Bool {
+        place == target || pool.server(of: pool.firstNode + place) == pool.firstNode + target
     }
 }
 

@@ -1,4 +1,5 @@
-/// Who fills a node: one proxy at a time. This only saves work; that two cannot spoil each other's is for the tokens.
+/// Who fills a node, or has it list its items: one proxy at a time. This only saves work; that two cannot spoil each
+/// other's is for the tokens.
 ///
 /// The item expires after `life` and is renewed every `renewal`, by compare-and-set, on the connection that took it:
 /// after a restart memcached counts CAS numbers anew, and a lease could be renewed on another process.
@@ -10,6 +11,7 @@ public struct Lease: Sendable {
 
     public let node: Int
     public let owner: Token
+    private let item: MarkerItem
     private var cas: UInt64 = 0
     private var due: UInt64 = .max
     private var isSent = false
@@ -17,19 +19,20 @@ public struct Lease: Sendable {
     /// It was refused, or lost: whoever works under it stops.
     public private(set) var isLost = false
 
-    public init(node: Int, owner: Token) {
+    public init(node: Int, owner: Token, item: MarkerItem = .lease) {
         self.node = node
         self.owner = owner
+        self.item = item
     }
 
     /// Takes it, if nobody has it.
     public func taking() -> MarkerCommand {
-        MarkerCommand(node: node, item: .lease, .store(MarkerText.token(owner), .ifMissing))
+        MarkerCommand(node: node, item: item, .store(MarkerText.token(owner), .ifMissing))
     }
 
     /// After a flush, which it may have survived.
     func takingAgain() -> MarkerCommand {
-        MarkerCommand(node: node, item: .lease, .store(MarkerText.token(owner), .always))
+        MarkerCommand(node: node, item: item, .store(MarkerText.token(owner), .always))
     }
 
     public mutating func taken(_ reply: MarkerReply, now: UInt64) {
@@ -46,7 +49,7 @@ public struct Lease: Sendable {
     public mutating func renewing(now: UInt64) -> MarkerCommand? {
         guard isHeld, !isLost, !isSent, now >= due else { return nil }
         isSent = true
-        return MarkerCommand(node: node, item: .lease, .store(MarkerText.token(owner), .ifSame(cas)))
+        return MarkerCommand(node: node, item: item, .store(MarkerText.token(owner), .ifSame(cas)))
     }
 
     public mutating func renewed(_ reply: MarkerReply, now: UInt64) {
@@ -57,5 +60,5 @@ public struct Lease: Sendable {
     /// When `renewing` has to be asked next.
     public var renewalTime: UInt64 { isHeld && !isLost && !isSent ? due : .max }
 
-    public func releasing() -> MarkerCommand { MarkerCommand(node: node, item: .lease, .deleteSame(cas)) }
+    public func releasing() -> MarkerCommand { MarkerCommand(node: node, item: item, .deleteSame(cas)) }
 }

@@ -7,33 +7,37 @@ final class ScaleCluster: Sendable {
 
     let servers: [MemcachedServer]
     let cluster: Cluster
-    private let read: String
+    private let pool: [String]
 
     /// - Parameters:
     ///   - count: servers, whether they are in the pool or not.
     ///   - first: those that are.
-    init(_ count: Int, first: [Int], read: String = "primary", version: MemcachedServer.Version = .newer) throws {
+    ///   - sync: the pool's settings of that name.
+    init(
+        _ count: Int, first: [Int], read: String = "primary", version: MemcachedServer.Version = .newer,
+        sync: String = "{}"
+    ) throws {
         servers = try (0..<count).map { _ in try MemcachedServer(version) }
-        self.read = read
-        cluster = try Self.cluster(servers, first, read)
+        pool = Self.pool + ["read: \(read)", "sync: \(sync)"]
+        cluster = try Self.cluster(servers, first, pool)
     }
 
     /// Another proxy of the same servers.
     init(beside other: ScaleCluster, first: [Int]) throws {
-        (servers, read) = (other.servers, other.read)
-        cluster = try Self.cluster(servers, first, read)
+        (servers, pool) = (other.servers, other.pool)
+        cluster = try Self.cluster(servers, first, pool)
     }
 
-    private static func cluster(_ servers: [MemcachedServer], _ first: [Int], _ read: String) throws -> Cluster {
+    private static func cluster(_ servers: [MemcachedServer], _ first: [Int], _ pool: [String]) throws -> Cluster {
         let lines = first.map { "\(servers[$0].address):1 n\($0)" }
-        return try Cluster(nodes: first.map { servers[$0] }, pool: pool + ["read: \(read)"], nodeLines: lines)
+        return try Cluster(nodes: first.map { servers[$0] }, pool: pool, nodeLines: lines)
     }
 
     var drover: DroverProcess { cluster.drover }
 
     /// The config with these servers in the pool.
     func config(_ members: [Int]) -> String {
-        cluster.config(nodes: members.map { "\(servers[$0].address):1 n\($0)" }, pool: Self.pool + ["read: \(read)"])
+        cluster.config(nodes: members.map { "\(servers[$0].address):1 n\($0)" }, pool: pool)
     }
 
     func run(_ arguments: [String]) throws -> (code: Int32, output: String, error: String) {

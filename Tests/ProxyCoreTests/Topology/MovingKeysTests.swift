@@ -109,6 +109,28 @@ struct MovingKeysTests {
         #expect(throws: PoolSettings.Refusal.self) { try moved.moving(from: pool(["a", "b"])).get() }
     }
 
+    /// Another proxy may read them there already, and goes by the same marker.
+    @Test func aServerThatIsFilledGetsWhatComesToItToo() throws {
+        let (before, after) = (pool(["a", "b", "c"]), pool(["b", "c", "d"]))
+        let moving = try after.moving(from: before).get()
+        let rows = Topology([moving]).pools[0]
+        let (old, new) = (KeyLookup(before), KeyLookup(after))
+        var gained = 0
+        for number in 0..<400 {
+            let key = Array("key \(number * 7919)".utf8)
+            let (held, owned) = (owners(old, before, key), owners(new, after, key))
+            for place in moving.servers.indices {
+                let name = moving.servers[place].label
+                let sources = CopySources(
+                    of: rows, target: place, isFull: rows.nodes.indices.map { $0 != place && $0 < rows.servers.count })
+                let source = unsafe sources.source(of: key.span.bytes)
+                #expect((source != .none) == (held.contains(name) || owned.contains(name)), "\(name): \(held) \(owned)")
+                if !held.contains(name), owned.contains(name) { gained += 1 }
+            }
+        }
+        #expect(gained > 0)
+    }
+
     @Test func theWayBackNamesWhatIsLeftBehind() throws {
         let (before, after) = (pool(["a", "b", "c", "d"]), pool(["b", "c", "d"]))
         let moving = try after.moving(from: before).get()

@@ -1,7 +1,5 @@
 import DroverTesting
 import ProxyCore
-import Reactor
-import Sockets
 import Testing
 
 @testable import Proxy
@@ -14,21 +12,9 @@ struct DumpFaultTests {
         _ pass: FillingPlan.Pass = .copy(number: 1), source: ScriptedNode, target: ScriptedNode? = nil,
         timeout: UInt64 = 5_000_000_000
     ) throws -> PassEnd {
-        let told = Ear()
-        let mailbox = told.mailbox
-        let thread = TransferThread { mailbox.send($0) }
-        defer { thread.stop() }
-        let target = target ?? ScriptedNode(ScriptedNode.facts { $0.hasPrefix("lru") ? "END\r\n" : "HD c9\r\n" })
-        let nodes = [target, source]
-        var settings = PoolSettings(
-            name: "main", listen: [], nodes: nodes.map { NodeSettings(address: .unix(path: $0.address.host)) })
-        settings.replicas = 2
-        (settings.timeout, settings.connectTimeout) = (timeout, 5_000_000_000)
-        let order = PassOrder(
-            id: 1, pass: pass, pool: Topology([settings]).pools[0], target: 0,
-            nodes: nodes.enumerated().map { PassOrder.Node(address: $1.address, isFull: $0 == 1) })
-        thread.start(order)
-        return try TransferFarm.end(of: 1, told, seconds: 60)
+        let pass = ScriptedPass(pass, source: source, target: target, timeout: timeout)
+        defer { pass.thread.stop() }
+        return try pass.end()
     }
 
     private func source(_ dump: @escaping @Sendable (Int) -> String?) -> ScriptedNode {

@@ -37,10 +37,19 @@ final class ScriptedNode: Sendable {
     /// All that it was sent.
     var heard: [String] { lines.value }
 
-    /// Answers `stats` and `stats settings`, and leaves the rest to another script.
-    static func facts(version: String = "1.6.38", _ more: @escaping Script) -> Script {
+    /// Says yes to whoever wants to dump it.
+    static let granted: Script = { $0 == "ms" ? "HD c5\r\n" : "HD\r\n" }
+
+    /// Answers `stats` and `stats settings`, has nobody else dump it, and leaves the rest to another script.
+    static func facts(version: String = "1.6.38", lease: @escaping Script = granted, _ more: @escaping Script) -> Script
+    {
         { line in
             switch line {
+            // The value is a line, and has the answer.
+            case _ where line.hasPrefix("ms __drover:dump"): ""
+            case _ where line.hasPrefix("1 "): lease("ms")
+            case _ where line.hasPrefix("md __drover:dump"): lease(line)
+            case "version": "VERSION \(version)\r\n"
             case "stats": "STAT time \(time(nil))\r\nSTAT version \(version)\r\nEND\r\n"
             case "stats settings": "STAT item_size_max 1048576\r\nSTAT cas_enabled yes\r\nEND\r\n"
             default: more(line)
