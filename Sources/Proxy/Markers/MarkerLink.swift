@@ -37,7 +37,7 @@ final class MarkerLink {
         var isEnd: Bool { self == .connectFailed || self == .connectionLost }
     }
 
-    /// Tokens of these have this bit and the node's number.
+    /// Tokens of most of these have this bit and the node's number.
     static let token: UInt64 = 1 << 41
     /// Bytes of a reply that is waited for: a marker's item and its header are far shorter.
     private static let replyLimit = 64 << 10
@@ -47,6 +47,7 @@ final class MarkerLink {
     private let loop: EventLoop
     private let timeout: UInt64
     private let connectTimeout: UInt64
+    private let token: UInt64
     /// Told after every question has been.
     private let lost: (Loss) -> Void
 
@@ -61,8 +62,10 @@ final class MarkerLink {
     private var questions: [Question] = []
 
     init(
-        node: Int, on loop: EventLoop, timeout: UInt64, connectTimeout: UInt64, lost: @escaping (Loss) -> Void
+        node: Int, on loop: EventLoop, timeout: UInt64, connectTimeout: UInt64, token: UInt64 = MarkerLink.token,
+        lost: @escaping (Loss) -> Void
     ) {
+        self.token = token | UInt64(node)
         self.node = node
         self.loop = loop
         self.timeout = timeout
@@ -83,14 +86,14 @@ final class MarkerLink {
             opened()
         case .underWay(let made):
             socket = made
-            writeWatch = loop.watchWritable(made.descriptor, token: Self.token | UInt64(node))
+            writeWatch = loop.watchWritable(made.descriptor, token: token)
         case .failed, nil: fail(.connectFailed)
         }
     }
 
     private func opened() {
         state = .open
-        readWatch = loop.watchReadable(socket.descriptor, token: Self.token | UInt64(node))
+        readWatch = loop.watchReadable(socket.descriptor, token: token)
         ask(Array("version\r\n".utf8), .version) { _ in }
     }
 
@@ -137,7 +140,7 @@ final class MarkerLink {
     }
 
     private func awaitWritable() {
-        writeWatch = loop.watchWritable(socket.descriptor, token: Self.token | UInt64(node))
+        writeWatch = loop.watchWritable(socket.descriptor, token: token)
     }
 
     /// When `expire` has to be called; `.max` for never.

@@ -299,6 +299,8 @@ struct NodeRow: BitwiseCopyable {
     @inline(__always)
     var isFull: Bool { access == .full }
     var isReachable: Bool { access != .none }
+    /// It may stand for other copies, if it has to.
+    var mayLead: Bool { access != .none && !verdict.follows }
     /// Full, but for this worker's doubts, or that it was not heard for a moment: very likely it is what it was.
     var isDoubted: Bool { access == .syncing && (verdict.access == .full || verdict.isUnheard) && !hasMissed }
 }

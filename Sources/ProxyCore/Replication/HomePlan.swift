@@ -111,6 +111,8 @@ public struct HomePlan: Sendable {
     public private(set) var places: [Place]
     /// Who may hold keys of others.
     private(set) var unswept: [Int] = []
+    /// All may, after their keys have moved; somebody else drops them. What goes down meanwhile is held.
+    private(set) var awaitsSweep = false
     private(set) var stage: Stage?
     /// Which one is brought home, or was last.
     public private(set) var node = 0
@@ -185,8 +187,20 @@ public struct HomePlan: Sendable {
                 // What stood in is lost with it.
                 if stage?.isProven == true { complete(now: now) } else { restart(now: now) }
             }
-            places[place] = unswept.isEmpty && homes > 1 ? .away : .held
+            places[place] = unswept.isEmpty && !awaitsSweep && homes > 1 ? .away : .held
         }
+    }
+
+    public mutating func awaitSweep() { awaitsSweep = true }
+
+    public mutating func swept() {
+        awaitsSweep = false
+        if unswept.isEmpty, stage == nil { releaseHeld() }
+    }
+
+    /// What is away from here on is emptied when it is back.
+    private mutating func releaseHeld() {
+        for place in places.indices where places[place] == .held && homes > 0 { places[place] = .away }
     }
 
     public mutating func answers(_ place: Int, now: UInt64) {
@@ -264,6 +278,11 @@ public struct HomePlan: Sendable {
 
     /// Something is under way.
     public var isBusy: Bool { stage != nil }
+
+    /// All keys are where they belong, but for those of nodes that are down.
+    public var isSettled: Bool {
+        stage == nil && unswept.isEmpty && !places.contains { $0 == .back || $0 == .held } && !awaitsSweep
+    }
 
     private var hasSweeping: Bool { unswept.contains { places[$0] == .home } }
 
@@ -360,9 +379,8 @@ public struct HomePlan: Sendable {
         begin(.drop)
     }
 
-    /// What is away from here on is emptied when it is back.
     private mutating func finish() {
-        for place in places.indices where places[place] == .held && homes > 0 { places[place] = .away }
+        if !awaitsSweep { releaseHeld() }
         unswept.removeAll { places[$0] == .away }
         round += 1
         begin(nil)

@@ -15,8 +15,10 @@ public enum MarkerItem: Hashable, Sendable {
     case moving
     /// The same, and the proxy reads each where it is to be.
     case moved
-    /// Some proxy writes keys elsewhere than the former says.
+    /// Some proxy writes keys elsewhere than the former says; or one has missed a write where keys are to be.
     case objection
+    /// Some proxy is about to read keys where they are to be, unless somebody objects: where keys have one copy.
+    case offer
     /// On a node that one proxy compares with the others: it expires when the next may.
     case scrub
     /// On every node, about another one whose keys are not where they belong, where keys have one copy.
@@ -40,6 +42,7 @@ public enum MarkerItem: Hashable, Sendable {
         case .moving: Array("__drover:moving".utf8)
         case .moved: Array("__drover:moved".utf8)
         case .objection: Array("__drover:objection".utf8)
+        case .offer: Array("__drover:offer".utf8)
         case .scrub: Array("__drover:scrub".utf8)
         case .tick: Array("__drover:tick".utf8)
         case .away(let node): Array("__drover:away:".utf8) + Self.spelling(names[node])

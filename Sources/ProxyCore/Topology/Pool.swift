@@ -73,14 +73,16 @@ public final class Pool: Sendable {
         casTags = tags + (settings.moving?.serverOfTarget.map { tags[$0] } ?? [])
         let isHoming = settings.bringsHome && keys.contains { $0 == .joining || $0 == .leading }
         copyCount = isHoming ? 2 : settings.copies
-        // While keys are brought home both places count, and the one that decides is read.
-        acks = isHoming ? .all : settings.acks
-        minLive = isHoming ? 1 : settings.minLive
-        read = isHoming ? .primary : settings.read
-        onMiss = isHoming ? .miss : settings.asksNext ? .next : settings.onMiss
+        // While a key's only copy is brought elsewhere both places count, and the one that decides is read.
+        let isSingle = isHoming || settings.moving?.isSingle == true
+        acks = isSingle ? .all : settings.acks
+        minLive = isSingle ? 1 : settings.minLive
+        read = isSingle ? .primary : settings.read
+        onMiss = isSingle ? .miss : settings.asksNext ? .next : settings.onMiss
         isMoving = settings.moving != nil
         hedge = settings.hedge
-        checkInterval = settings.hasCopies && settings.checks > 0 ? 1_000_000_000 / UInt64(settings.checks) : 0
+        let hasChecks = settings.hasCopies && !isSingle && settings.checks > 0
+        checkInterval = hasChecks ? 1_000_000_000 / UInt64(settings.checks) : 0
         quietTime = PoolMarkers.quietTime(poll: settings.poll, timeout: settings.timeout)
         // A pool that is down altogether keeps its ring: its nodes answer for themselves.
         let isShort = keys.contains(.own) && keys.contains { $0 != .own }
