@@ -14,6 +14,7 @@ extension MarkerItem {
         case .moving: 1005
         case .moved: 1006
         case .objection: 1007
+        case .offer: 1008
         case .away(let node): 1030 + node
         case .standing(let node): 1010 + node
         }

@@ -78,7 +78,9 @@ extension Control {
     /// Goes over to the settings, if that is what its keys need, when they can move.
     ///
     /// - Parameter pools: of the change that is about to begin; those that have to wait are put back.
-    func postponeMoves(in pools: inout [PoolSettings]) {
+    /// - Returns: what those wait for, by their names.
+    func postponeMoves(in pools: inout [PoolSettings]) -> [String: String] {
+        var waiting: [String: String] = [:]
         for index in pools.indices where pools[index].moving?.isSingle == true && settings.pools[index].moving == nil {
             let wanted = pools[index].settled
             switch readiness(ofPool: index, toMoveTo: wanted) {
@@ -92,8 +94,10 @@ extension Control {
                 show(job)
                 logger.notice("keys are to move later", metadata: ["pool": "\(wanted.name)", "reason": "\(reason)"])
                 postpone(job, ofPool: index, to: wanted)
+                waiting[wanted.name] = reason
             }
         }
+        return waiting
     }
 
     func postpone(_ job: Job, ofPool index: Int, to wanted: PoolSettings) {

@@ -51,17 +51,18 @@ extension Control {
             dropPostponed(index, "the config has changed once more")
             next.unmoved[name].map { tellUnmoved(name, $0) }
         }
-        postponeMoves(in: &pools)
+        let waiting = postponeMoves(in: &pools)
         let isBegun = begin(pools) { [unowned self] in
             for name in next.changed {
-                logger.notice("config is taken over", metadata: ["pool": "\(name)"])
+                if waiting[name] == nil { logger.notice("config is taken over", metadata: ["pool": "\(name)"]) }
                 moveKeys(ofPool: name)
             }
         }
         guard isBegun else { return refuse(["\(wanted.file): more than \(Topology.nodeLimit) nodes"]) }
         for name in next.changed { run(ofPool: name)?.end("the config has changed once more") }
         configText = wanted.text
-        return .done("taken over: \(next.changed.map { "pool \($0)" }.joined(separator: ", "))")
+        let taken = next.changed.map { name in "pool \(name)" + (waiting[name].map { ", \($0)" } ?? "") }
+        return .done("taken over: \(taken.joined(separator: ", "))")
     }
 }
 

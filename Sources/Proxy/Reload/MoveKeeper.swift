@@ -120,12 +120,16 @@ final class MoveKeeper {
     private func poll(_ place: Int) {
         (polling[place].isUnderWay, polling[place].due) = (true, now + interval)
         var reading = MoveReading()
-        read(.moving, on: place) { reading.moving = $0 }
-        read(.moved, on: place) { reading.moved = $0 }
-        links[place].send(MarkerCommand(node: place, item: .objection, .read), names: names) { [unowned self] reply in
-            if case .value = reply { reading.hasObjection = true }
+        if settings.moving != nil {
+            read(.moved, on: place) { reading.moved = $0 }
+            links[place].send(MarkerCommand(node: place, item: .objection, .read), names: names) {
+                if case .value = $0 { reading.hasObjection = true }
+            }
+        }
+        links[place].send(MarkerCommand(node: place, item: .moving, .read), names: names) { [unowned self] reply in
             polling[place].isUnderWay = false
-            guard reply != .failed else { return }
+            if reply == .failed { return }
+            if case .value(let text, _) = reply { reading.moving = unsafe MarkerText.token(in: text.span.bytes) }
             readings.read(place, reading)
             answer(reading, on: place)
         }
@@ -191,6 +195,11 @@ final class MoveKeeper {
             objecting = []
             for done in waiting { done(isKept) }
         }
+    }
+
+    /// One has stood lately, and others may still find it.
+    var hasObjected: Bool {
+        objectedAt.map { now < $0.addingSaturated((settings.moveItemLife + 1) * 1_000_000_000) } ?? false
     }
 
     /// An objection of this proxy stands: nobody moves reads.

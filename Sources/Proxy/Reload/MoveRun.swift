@@ -193,7 +193,7 @@ final class MoveRun {
     }
 
     private func waitForAgreement() {
-        if isSingle, control.movers[index]?.misses ?? 0 > 0 {
+        if isSingle, control.movers[index]?.hasObjected == true {
             return job.phase = "waiting, as a write was missed where its key is to be"
         }
         let phase = "waiting for proxies with another config"

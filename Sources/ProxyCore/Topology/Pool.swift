@@ -30,6 +30,9 @@ public final class Pool: Sendable {
     private let keys: [KeyPlace]?
     /// Of its nodes; empty where a key always has one copy.
     let casTags: [CASTag]
+    /// CAS numbers name their nodes although keys have one copy: since keys have moved, so that a number from before that
+    /// never matches on another node by accident.
+    let tagsAlways: Bool
     let acks: PoolSettings.Acks
     let minLive: Int
     let read: PoolSettings.Read
@@ -54,8 +57,12 @@ public final class Pool: Sendable {
 
     /// - Parameters:
     ///   - keys: of each node.
+    ///   - tagsAlways: its keys have moved, or move.
     ///   - earlier: of the same settings and first node.
-    init(_ settings: PoolSettings, firstNode: Int, keys: [KeyPlace], origins: [Int?] = [], earlier: Pool? = nil) {
+    init(
+        _ settings: PoolSettings, firstNode: Int, keys: [KeyPlace], origins: [Int?] = [], tagsAlways: Bool = false,
+        earlier: Pool? = nil
+    ) {
         self.settings = settings
         self.origins = origins
         self.firstNode = firstNode
@@ -68,7 +75,8 @@ public final class Pool: Sendable {
         // With copies, load and chance say which is read, not where they are.
         isLeastLoaded = settings.distribution == .leastLoaded && !settings.hasCopies
         protocolLimits = settings.limits.protocolLimits
-        let hasTags = settings.hasCopies || settings.bringsHome
+        self.tagsAlways = tagsAlways && !settings.hasCopies
+        let hasTags = settings.hasCopies || settings.bringsHome || tagsAlways
         let tags = hasTags ? CASTag.tags(ofNodes: settings.servers.map(\.label)) : []
         casTags = tags + (settings.moving?.serverOfTarget.map { tags[$0] } ?? [])
         let isHoming = settings.bringsHome && keys.contains { $0 == .joining || $0 == .leading }

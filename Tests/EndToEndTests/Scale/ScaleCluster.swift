@@ -1,46 +1,55 @@
 import DroverTesting
 import Testing
 
-/// Nodes named n0, n1, … of which some are in a pool with two copies of each key, and clients that check every answer.
+/// Nodes named n0, n1, … of which some are in a pool, and clients that check every answer.
 final class ScaleCluster: Sendable {
-    static let pool = ["replicas: 2", "poll: 500ms", "timeout: 1s", "checks: off"]
+    private static let twoCopies = ["replicas: 2", "poll: 500ms", "timeout: 1s", "checks: off"]
 
     let servers: [MemcachedServer]
     let cluster: Cluster
-    private let read: String
+    private let pool: [String]
 
+    /// With two copies of each key.
+    ///
     /// - Parameters:
     ///   - count: servers, whether they are in the pool or not.
     ///   - first: those that are.
-    init(_ count: Int, first: [Int], read: String = "primary", version: MemcachedServer.Version = .newer) throws {
+    convenience init(
+        _ count: Int, first: [Int], read: String = "primary", version: MemcachedServer.Version = .newer
+    ) throws {
+        try self.init(count, first: first, version: version, pool: Self.twoCopies + ["read: \(read)"])
+    }
+
+    /// - Parameter pool: keys of the pool.
+    init(_ count: Int, first: [Int], version: MemcachedServer.Version, pool: [String]) throws {
         servers = try (0..<count).map { _ in try MemcachedServer(version) }
-        self.read = read
-        cluster = try Self.cluster(servers, first, read)
+        self.pool = pool
+        cluster = try Self.cluster(servers, first, pool)
     }
 
     /// Another proxy of the same servers.
     init(beside other: ScaleCluster, first: [Int]) throws {
-        (servers, read) = (other.servers, other.read)
-        cluster = try Self.cluster(servers, first, read)
+        (servers, pool) = (other.servers, other.pool)
+        cluster = try Self.cluster(servers, first, pool)
     }
 
-    private static func cluster(_ servers: [MemcachedServer], _ first: [Int], _ read: String) throws -> Cluster {
+    private static func cluster(_ servers: [MemcachedServer], _ first: [Int], _ pool: [String]) throws -> Cluster {
         let lines = first.map { "\(servers[$0].address):1 n\($0)" }
-        return try Cluster(nodes: first.map { servers[$0] }, pool: pool + ["read: \(read)"], nodeLines: lines)
+        return try Cluster(nodes: first.map { servers[$0] }, pool: pool, nodeLines: lines)
     }
 
     var drover: DroverProcess { cluster.drover }
 
     /// The config with these servers in the pool.
     func config(_ members: [Int]) -> String {
-        cluster.config(nodes: members.map { "\(servers[$0].address):1 n\($0)" }, pool: Self.pool + ["read: \(read)"])
+        cluster.config(nodes: members.map { "\(servers[$0].address):1 n\($0)" }, pool: pool)
     }
 
     func run(_ arguments: [String]) throws -> (code: Int32, output: String, error: String) {
         try ChildProcess.run([DroverProcess.binary] + arguments + ["--admin", "\(cluster.admin)"])
     }
 
-    private func moved() -> Int { drover.log.split(separator: "\n").count { $0.contains("result=moved") } }
+    func moved() -> Int { drover.log.split(separator: "\n").count { $0.contains("result=moved") } }
 
     /// Reloads, and waits until the keys have moved.
     func change(to members: [Int], within seconds: Double = 120) throws {
@@ -49,7 +58,7 @@ final class ScaleCluster: Sendable {
         try awaitMove(after: before, within: seconds)
     }
 
-    private func awaitMove(after before: Int, within seconds: Double) throws {
+    func awaitMove(after before: Int, within seconds: Double) throws {
         guard Deadline(seconds: seconds).waits(until: { moved() > before }) else {
             throw TestFailure("the keys have not moved: \(drover.log)")
         }
@@ -64,7 +73,7 @@ final class ScaleCluster: Sendable {
         var owners: [String: Set<String>] = [:]
         for line in result.output.split(separator: "\n") {
             let columns = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-            owners[columns[0]] = [columns[1], columns[5]]
+            owners[columns[0]] = Set([1, 5].filter { $0 < columns.count }.map { columns[$0] })
         }
         #expect(owners.count == keys.count, "\(result.error)")
         var wrong: [String] = []
