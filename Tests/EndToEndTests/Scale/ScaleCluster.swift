@@ -51,6 +51,24 @@ final class ScaleCluster: Sendable {
 
     func moved() -> Int { drover.log.split(separator: "\n").count { $0.contains("result=moved") } }
 
+    /// The number of the pool's last job of that kind.
+    func job(_ kind: String) throws -> String {
+        let line = try run(["status"]).output.split(separator: "\n").last { $0.contains(": \(kind) main") } ?? ""
+        return String(line.drop { $0 != " " }.dropFirst(6).prefix { $0.isNumber })
+    }
+
+    func items(on place: Int) throws -> Int {
+        let stats = try servers[place].client().roundTrip("stats\r\n", through: "END\r\n")
+        let line = stats.split(separator: "\r\n").first { $0.hasPrefix("STAT curr_items ") }
+        return line.flatMap { Int($0.dropFirst(16)) } ?? 0
+    }
+
+    /// Those of the keys that the server has.
+    func keys(_ keys: [String], on place: Int) throws -> [String] {
+        let client = try servers[place].client()
+        return try keys.filter { try client.roundTrip("mg \($0)\r\n") == "HD\r\n" }
+    }
+
     /// Reloads, and waits until the keys have moved.
     func change(to members: [Int], within seconds: Double = 120) throws {
         let before = moved()
