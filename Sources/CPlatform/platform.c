@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 int drover_accept(int listener, struct sockaddr *address, socklen_t *length) {
@@ -19,6 +21,16 @@ void drover_name_thread(const char *name) {
 
 int drover_eventfd(void) {
     return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+}
+
+int drover_timerfd(void) {
+    return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+}
+
+void drover_set_timer(int timer, uint64_t nanoseconds) {
+    const uint64_t second = 1000000000;
+    struct itimerspec when = {.it_value = {.tv_sec = (time_t)(nanoseconds / second), .tv_nsec = (long)(nanoseconds % second)}};
+    timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 static const unsigned nobody = 65534;

@@ -74,7 +74,7 @@ final class LoadWorker {
         self.choice = choice
         self.orders = orders
         self.news = news
-        loop = EventLoop(preciseTimer: plan.rate != nil)
+        loop = EventLoop()
         draws = mixed(plan.seed &+ UInt64(number))
         // The window holds the replies of a full pipeline, so that one read takes them, within reason.
         let reply = (plan.valueSizes.upperBound + keys.keyLength + 64) * plan.keysPerGet * plan.depth

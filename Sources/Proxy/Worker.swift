@@ -26,7 +26,7 @@ final class Worker {
     }
 
     /// Bytes that one read may bring: as much as a busy node sends in a turn.
-    static let scratchSize = 128 * 1024
+    static let scratchSize = 256 * 1024
 
     let loop = EventLoop()
     let engine: Engine

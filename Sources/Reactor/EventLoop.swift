@@ -21,29 +21,26 @@ public final class EventLoop {
     let base: OpaquePointer
     @usableFromInline let ready: ReadyList
     private let watches: WatchStore
-    private let alarm: Watch
-    private var alarmAt: UInt64 = .max
+    private var alarm = Alarm()
 
     /// Monotonic nanoseconds, read once a turn, after the wait.
     public private(set) var now: UInt64
 
-    /// - Parameter preciseTimer: deadlines are met to the microsecond, for one more system call a turn; otherwise to
-    ///   the millisecond.
-    public init(preciseTimer: Bool = false) {
+    public init() {
         // libevent's promise for EVENT_BASE_FLAG_NOLOCK: "Do not allocate a lock for the event base, even if we have
         // locking set up. Setting this option will make it unsafe and nonfunctional to call functions on the base
         // concurrently from multiple threads." Only the thread that turns this loop touches it; see Mailbox.
         guard let config = unsafe event_config_new() else { fatalError("event_config_new: out of memory") }
-        let precise = preciseTimer ? EVENT_BASE_FLAG_PRECISE_TIMER.rawValue : 0
-        unsafe event_config_set_flag(
-            config, Int32(EVENT_BASE_FLAG_NOLOCK.rawValue | EVENT_BASE_FLAG_IGNORE_ENV.rawValue | precise))
+        // The time is read here, once a turn; libevent needs none of its own.
+        let flags = [EVENT_BASE_FLAG_NOLOCK, EVENT_BASE_FLAG_IGNORE_ENV, EVENT_BASE_FLAG_NO_CACHE_TIME]
+        for flag in flags { _ = unsafe event_config_set_flag(config, Int32(flag.rawValue)) }
         guard let base = unsafe event_base_new_with_config(config) else { fatalError("event_base_new: no backend") }
         unsafe event_config_free(config)
         unsafe self.base = base
         ready = ReadyList()
         watches = WatchStore()
-        alarm = unsafe watches.add(base: base, ready: ready, descriptor: -1, what: 0, token: .max)
         now = EventLoop.monotonicNow()
+        _ = watchReadable(alarm.descriptor, token: .max)
     }
 
     deinit {
@@ -66,7 +63,7 @@ public final class EventLoop {
     /// Waits until something is ready or `deadline` (monotonic nanoseconds; nil waits on) has come. Afterwards
     /// `readyCount` entries are there to be read until the next turn.
     public func turn(until deadline: UInt64? = nil) {
-        setAlarm(deadline ?? .max)
+        alarm.set(deadline ?? .max)
         ready.clear()
         _ = unsafe event_base_loop(base, EVLOOP_ONCE)
         now = EventLoop.monotonicNow()
@@ -76,8 +73,7 @@ public final class EventLoop {
             _ = unsafe event_base_loop(base, EVLOOP_NONBLOCK | EVLOOP_ONCE)
             now = EventLoop.monotonicNow()
         }
-        // libevent counts in its own clock's milliseconds and may be early: then the alarm has to be set again.
-        if alarmAt != .max, !watches.isArmed(alarm) { alarmAt = .max }
+        alarm.look(at: now)
     }
 
     /// As `turn`, but never waits.
@@ -97,45 +93,30 @@ public final class EventLoop {
         return (entry.token, Readiness(rawValue: entry.what))
     }
 
-    /// libevent's timer heap is touched only when the deadline moved to an earlier time or the old one has passed.
-    private func setAlarm(_ deadline: UInt64) {
-        if deadline == alarmAt { return }
-        if deadline > alarmAt, alarmAt > now { return }
-        alarmAt = deadline
-        guard deadline != .max else {
-            watches.disarm(alarm)
-            return
-        }
-        watches.arm(alarm, after: deadline > now ? deadline - now : 0)
-    }
-
     // MARK: - Watching
 
     /// Reports `token` in every turn in which the file is readable, until it is removed.
     public func watchReadable(_ descriptor: Int32, token: UInt64) -> Watch {
         unsafe watches.add(
-            base: base, ready: ready, descriptor: descriptor, what: Int16(EV_READ | EV_PERSIST), token: token,
-            armed: true)
+            base: base, ready: ready, descriptor: descriptor, what: Int16(EV_READ | EV_PERSIST), token: token)
     }
 
     /// Reports `token` in every turn in which the file takes bytes, until it is removed.
     public func watchWritable(_ descriptor: Int32, token: UInt64) -> Watch {
         unsafe watches.add(
-            base: base, ready: ready, descriptor: descriptor, what: Int16(EV_WRITE | EV_PERSIST), token: token,
-            armed: true)
+            base: base, ready: ready, descriptor: descriptor, what: Int16(EV_WRITE | EV_PERSIST), token: token)
     }
 
     /// Reports `token` whenever the process gets the signal. At most one loop of a process may do this.
     public func watchSignal(_ signal: Int32, token: UInt64) -> Watch {
         unsafe watches.add(
-            base: base, ready: ready, descriptor: signal, what: Int16(EV_SIGNAL | EV_PERSIST), token: token,
-            armed: true)
+            base: base, ready: ready, descriptor: signal, what: Int16(EV_SIGNAL | EV_PERSIST), token: token)
     }
 
     /// Stops reporting until `resume`; the watch stays.
     public func pause(_ watch: Watch) { watches.disarm(watch) }
 
-    public func resume(_ watch: Watch) { watches.arm(watch, after: nil) }
+    public func resume(_ watch: Watch) { watches.arm(watch) }
 
     /// Ends the watch, before its file is closed.
     public func remove(_ watch: Watch) { watches.remove(watch) }

@@ -44,8 +44,7 @@ struct WatchStore: ~Copyable {
     /// The entry pointer doubles as libevent's callback argument: it is stable, and the event is deleted before the
     /// entry is used again or freed.
     func add(
-        base: OpaquePointer, ready: borrowing ReadyList, descriptor: Int32, what: Int16, token: UInt64,
-        armed: Bool = false
+        base: OpaquePointer, ready: borrowing ReadyList, descriptor: Int32, what: Int16, token: UInt64
     ) -> Watch {
         if unsafe free.pointee == .max { grow() }
         let index = unsafe free.pointee
@@ -66,25 +65,12 @@ struct WatchStore: ~Copyable {
             }, entry)
         precondition(failed == 0, "event_assign refused its arguments")
         let watch = Watch(index: index)
-        if armed { arm(watch, after: nil) }
+        arm(watch)
         return watch
     }
 
-    /// - Parameter nanoseconds: when the event fires by itself; nil is never.
-    func arm(_ watch: Watch, after nanoseconds: UInt64?) {
-        let entry = unsafe entry(watch.index)
-        guard let nanoseconds else {
-            _ = unsafe event_add(&entry.pointee.event, nil)
-            return
-        }
-        // Rounded up: an alarm that fires early would be armed a second time.
-        let microseconds = (nanoseconds + 999) / 1000
-        var interval = timeval(tv_sec: Int(microseconds / 1_000_000), tv_usec: Int(microseconds % 1_000_000))
-        _ = unsafe event_add(&entry.pointee.event, &interval)
-    }
-
-    func isArmed(_ watch: Watch) -> Bool {
-        unsafe event_pending(&entry(watch.index).pointee.event, Int16(EV_TIMEOUT), nil) != 0
+    func arm(_ watch: Watch) {
+        _ = unsafe event_add(&entry(watch.index).pointee.event, nil)
     }
 
     func disarm(_ watch: Watch) {

@@ -45,6 +45,12 @@ void drover_name_thread(const char *name);
 /// eventfd(2), non-blocking and closed on exec; -1 and errno on error.
 int drover_eventfd(void);
 
+/// timerfd_create(2) on the monotonic clock, non-blocking and closed on exec; -1 and errno on error.
+int drover_timerfd(void);
+
+/// timerfd_settime(2): the file is readable from that time on, in monotonic nanoseconds; never with 0.
+void drover_set_timer(int timer, uint64_t nanoseconds);
+
 /// Starts a program that gets SIGTERM when the calling thread ends, as nobody where this is root; its process id, or -1
 /// and errno.
 /// `arguments` ends in a null pointer; the first is the program, looked for on PATH.

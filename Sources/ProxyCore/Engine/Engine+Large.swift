@@ -66,16 +66,27 @@ extension Engine {
         if clients[client].flags.contains(.waiting) { considerResuming(client) }
     }
 
-    /// Stops reading the link if all that it carries is a value whose client does not keep up.
+    /// Stops reading the link if its client does not keep up, and nobody else waits for what comes behind the value.
     func considerPausing(link id: UInt32) {
-        guard links[id].flags.contains(.dedicated), links[id].count == 1, !links[id].flags.contains(.paused),
-            backlog(of: links[id].first) > Self.outputHighWater
+        guard links[id].flags.contains(.dedicated), !links[id].flags.contains(.paused),
+            backlog(of: links[id].first) > Self.outputHighWater, servesOneClient(links[id])
         else { return }
         links[id].flags.insert(.paused)
         pausedLinks.push(id)
         work.pausing.push(id)
         // The client may be waiting for what the same call's answer has left out.
         if calls[links[id].first].missed != none { askForMissedSoFar(links[id].first) }
+    }
+
+    /// What comes behind the link's first call is for the same client.
+    private func servesOneClient(_ link: Link) -> Bool {
+        let client = requests[calls[link.first].request].client
+        var call = calls[link.first].next
+        while call != none {
+            guard requests[calls[call].request].client == client else { return false }
+            call = calls[call].next
+        }
+        return true
     }
 
     /// Bytes of the call's reply that wait to be sent, in whatever queue they are.

@@ -18,7 +18,7 @@ extension Engine {
             if links[id].state == .closed { return bytes.byteCount }
         }
         let call = links[id].first
-        if call != none, calls[call].flags.contains(.hit) { passOn(call) }
+        if call != none, calls[call].flags.contains(.hit), mayPassOn(call, of: id) { passOn(call) }
         return offset
     }
 
@@ -105,8 +105,7 @@ extension Engine {
         if Int(head.dataLength) >= Self.largeValue { setApart(link: id) }
         deliver(bytes, of: call)
         links[id].valueLeft = UInt64(whole - bytes.byteCount)
-        passOn(call)
-        considerPausing(link: id)
+        if links[id].flags.contains(.dedicated) { passOnLarge(call, of: id) }
         return bytes.byteCount
     }
 
@@ -140,8 +139,7 @@ extension Engine {
         links[id].valueLeft = left - UInt64(count)
         if left > UInt64(count) {
             deliver(bytes.extracting(0..<count), of: call)
-            passOn(call)
-            considerPausing(link: id)
+            if links[id].flags.contains(.dedicated) { passOnLarge(call, of: id) }
         } else if calls[call].verb.isMeta {
             finish(call, .value, bytes.extracting(0..<count), of: id)
         } else {
@@ -204,6 +202,18 @@ extension Engine {
         if !stored { runOut(row.request) }
     }
 
+    /// A value that is neither whole nor large waits for its rest: its client gets it in one write for two. (What a get of
+    /// several has before it does not wait.)
+    private func mayPassOn(_ call: UInt32, of id: UInt32) -> Bool {
+        links[id].valueLeft == 0 || requests[calls[call].request].flags.contains(.pieced)
+    }
+
+    /// Some of a large value has come.
+    private func passOnLarge(_ call: UInt32, of id: UInt32) {
+        passOn(call)
+        considerPausing(link: id)
+    }
+
     /// Lets the head of a client's line run ahead: what has come of its reply may leave before the rest is here.
     private func passOn(_ call: UInt32) {
         let request = calls[call].request
@@ -218,13 +228,13 @@ extension Engine {
 
     /// The call's reply is complete with these bytes.
     func finish(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
-        let ended = calls[call]
-        let isMiss = code == .en || code == .end && ended.values == 0
-        if isMiss || ended.lacked != 0, goesOn(call, code, isMiss: isMiss, of: id) { return }
-        let request = requests[ended.request]
-        if request.isPlain, ended.isPlain, request.client != none, clients[request.client].first == ended.request {
+        let isMiss = code == .en || code == .end && calls[call].values == 0
+        if isMiss || calls[call].lacked != 0, goesOn(call, code, isMiss: isMiss, of: id) { return }
+        let request = calls[call].request
+        let client = requests[request].client
+        if requests[request].isPlain, calls[call].isPlain, client != none, clients[client].first == request {
             finishFirst(call, code, bytes, of: id)
-        } else if request.flags.contains(.fanned) {
+        } else if requests[request].flags.contains(.fanned) {
             finishCopy(call, code, bytes, of: id)
         } else {
             finishAny(call, code, bytes, of: id)
@@ -232,34 +242,40 @@ extension Engine {
     }
 
     /// As nearly always: the whole reply to what the client asked first of all that it waits for.
+    ///
+    /// Each field is read where it is used: rows held in variables would not find room in registers.
     @inline(__always)
     private func finishFirst(_ call: UInt32, _ code: ReplyCode, _ bytes: RawSpan, of id: UInt32) {
-        let ended = calls[call]
-        let request = requests[ended.request]
-        guard queues.append(bytes, to: &clients[request.client].output, through: &arena) else {
-            runOut(ended.request)
+        let request = calls[call].request
+        let client = requests[request].client
+        guard queues.append(bytes, to: &clients[client].output, through: &arena) else {
+            runOut(request)
             finishAny(call, code, bytes, of: id)
             return
         }
-        let latency = count(ended, code, pool: Int(request.pool))
+        let latency = countNode(call, code)
+        poolStats.update(Int(requests[request].pool)) {
+            count(calls[call], code, in: &$0)
+            let isSame = requests[request].started == calls[call].sent
+            $0.latency.record(
+                isSame ? latency : LatencyHistogram.Latency(nanoseconds: now &- requests[request].started))
+        }
         take(call, from: id)
-        if ended.commandChunk != none { queues.release(ended.commandChunk) }
+        if calls[call].commandChunk != none { queues.release(calls[call].commandChunk) }
         calls.free(call)
-        let isSame = request.started == ended.sent
-        poolStats[Int(request.pool)].latency.record(
-            isSame ? latency : LatencyHistogram.Latency(nanoseconds: now &- request.started))
-        requests.free(ended.request)
-        let isWaiting = clients.update(request.client) {
-            $0.first = request.next
-            if request.next == none { $0.last = none }
+        let next = requests[request].next
+        requests.free(request)
+        let isWaiting = clients.update(client) {
+            $0.first = next
+            if next == none { $0.last = none }
             $0.depth &-= 1
             return $0.flags.contains(.waiting)
         }
-        if request.next != none {
-            advance(request.client)
+        if next != none {
+            advance(client)
         } else {
-            markDirty(client: request.client)
-            if isWaiting { considerResuming(request.client) }
+            markDirty(client: client)
+            if isWaiting { considerResuming(client) }
         }
     }
 
@@ -279,7 +295,8 @@ extension Engine {
         }
         let request = requests[ended.request]
         if ended.flags.contains(.asksOnMiss), code == .end { ended.keys &-= askForMissed(call) }
-        count(ended, code, pool: Int(request.pool))
+        countNode(ended, code)
+        poolStats.update(Int(request.pool)) { count(ended, code, in: &$0) }
         if !request.flags.contains(.pieced) {
             let isHidden = isFenced || request.flags.contains(.quiet) && ReplyCode.quietHides(ended.verb, code)
             if !isHidden { deliver(bytes, of: call) }
@@ -303,42 +320,55 @@ extension Engine {
         }
     }
 
-    /// Counts the call, which has been answered. Returns how long that took.
-    @inline(__always) @discardableResult
-    private func count(_ call: Call, _ code: ReplyCode, pool: Int) -> LatencyHistogram.Latency {
-        let latency = countNode(call, code)
+    /// Counts the call, which has been answered.
+    @inline(__always)
+    private func count(_ call: Call, _ code: ReplyCode, in pool: inout PoolStats) {
         let verb = call.verb.rawValue
         switch code {
         case .end where call.verb == .stats: break
         case .end:
-            poolStats[pool].hits.add(UInt64(call.values), to: verb)
-            poolStats[pool].misses.add(UInt64(call.keys &- min(call.values, call.keys)), to: verb)
-        default: countPool(call.verb, code, pool: pool)
+            pool.hits.add(UInt64(call.values), to: verb)
+            pool.misses.add(UInt64(call.keys &- min(call.values, call.keys)), to: verb)
+        default: count(call.verb, code, in: &pool)
         }
-        return latency
-    }
-
-    @inline(__always) @discardableResult
-    func countNode(_ call: Call, _ code: ReplyCode) -> LatencyHistogram.Latency {
-        let node = Int(call.node)
-        let latency = LatencyHistogram.Latency(nanoseconds: now &- call.sent)
-        nodeStats.update(node) {
-            $0.latency.record(latency)
-            $0.inFlight &-= 1
-        }
-        if nodes[call.node].isSuspect { clear(node: call.node) }
-        if code.isError { nodeStats[node].errors.count(.serverError) }
-        return latency
     }
 
     @inline(__always)
     func countPool(_ verb: Verb, _ code: ReplyCode, pool: Int) {
+        poolStats.update(pool) { count(verb, code, in: &$0) }
+    }
+
+    @inline(__always)
+    private func count(_ verb: Verb, _ code: ReplyCode, in pool: inout PoolStats) {
         switch code {
-        case .value, .hd, .stored, .deleted, .touched, .number: poolStats[pool].hits.count(verb.rawValue)
-        case .en, .end, .nf, .notFound, .ns, .notStored, .ex, .exists: poolStats[pool].misses.count(verb.rawValue)
-        case .error, .clientError, .serverError: poolStats[pool].errors.count(.serverError)
+        case .value, .hd, .stored, .deleted, .touched, .number: pool.hits.count(verb.rawValue)
+        case .en, .end, .nf, .notFound, .ns, .notStored, .ex, .exists: pool.misses.count(verb.rawValue)
+        case .error, .clientError, .serverError: pool.errors.count(.serverError)
         default: break
         }
+    }
+
+    /// Counts the call at its node. Returns how long the answer took.
+    @inline(__always) @discardableResult
+    private func countNode(_ call: UInt32, _ code: ReplyCode) -> LatencyHistogram.Latency {
+        countNode(calls[call].node, sent: calls[call].sent, code)
+    }
+
+    @inline(__always) @discardableResult
+    func countNode(_ call: Call, _ code: ReplyCode) -> LatencyHistogram.Latency {
+        countNode(call.node, sent: call.sent, code)
+    }
+
+    @inline(__always)
+    private func countNode(_ node: UInt32, sent: UInt64, _ code: ReplyCode) -> LatencyHistogram.Latency {
+        let latency = LatencyHistogram.Latency(nanoseconds: now &- sent)
+        nodeStats.update(Int(node)) {
+            $0.latency.record(latency)
+            $0.inFlight &-= 1
+        }
+        if nodes[node].isSuspect { clear(node: node) }
+        if code.isError { nodeStats[Int(node)].errors.count(.serverError) }
+        return latency
     }
 
     /// It answers again.

@@ -59,6 +59,22 @@ import Testing
         world.expectRest()
     }
 
+    /// It grew by all of the values but the first.
+    @Test func aPipelineOfLargeValuesThatNobodyReadsIsNotHeld() {
+        let (world, client) = worldWithLargeItem()
+        world.mostBytes = 50_000
+        let slow = world.connectSlow(asking: "get big\r\nget big\r\nget a\r\n")
+        world.run()
+        #expect(world.links.values.contains { $0.isPaused })
+        #expect(world.engine.queues.memoryInUse < 512 * 1024)
+        #expect(world.ask("get a\r\n", from: client) == "VALUE a 0 1\r\nx\r\nEND\r\n")
+        world.startReading(slow)
+        world.run()
+        let big = "VALUE big 0 \(Self.size)\r\n\(Self.value)\r\nEND\r\n"
+        #expect(world.take(slow) == big + big + "VALUE a 0 1\r\nx\r\nEND\r\n")
+        world.expectRest()
+    }
+
     @Test func aClientThatGoesAwayFreesThePausedConnection() {
         let (world, client) = worldWithLargeItem()
         world.mostBytes = 50_000
