@@ -127,7 +127,8 @@ extension NodeVerdict {
     /// All but when it was found out.
     fileprivate func saysTheSame(as other: NodeVerdict) -> Bool {
         access == other.access && isCovered == other.isCovered && token == other.token && keys == other.keys
-            && isMarked == other.isMarked && follows == other.follows && hasContents == other.hasContents && lastWhole == other.lastWhole
+            && isMarked == other.isMarked && follows == other.follows
+            && hasContents == other.hasContents && lastWhole == other.lastWhole
             && isUnheard == other.isUnheard
     }
 }

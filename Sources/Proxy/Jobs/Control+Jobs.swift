@@ -102,7 +102,7 @@ extension Control {
     private func drain(_ index: Int, _ pool: PoolSettings, _ name: String) -> JobAnswer {
         guard let place = pool.servers.firstIndex(where: { $0.label == name }) else { return unknown(name, pool) }
         guard pool.hasHomes else {
-            return .refused("with distribution: \(pool.distribution) keys have no node of their own: there is nothing to move")
+            return .refused("with distribution: \(pool.distribution) keys have no node of their own")
         }
         let wanted = pool.without(name)
         var next = settings

@@ -41,7 +41,8 @@ extension PoolKeeper {
     }
 
     private func store(_ item: MarkerItem, _ places: Token, on place: Int) {
-        let command = MarkerCommand(node: place, item: item, .store(MarkerText.token(places), .always), life: settings.moveItemLife)
+        let command = MarkerCommand(
+            node: place, item: item, .store(MarkerText.token(places), .always), life: settings.moveItemLife)
         links[place].send(command, names: names) { _ in }
     }
 }

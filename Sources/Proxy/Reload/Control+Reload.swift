@@ -44,7 +44,9 @@ extension Control {
             logger.notice("config is read again: nothing in it has changed")
             return .done("nothing has changed")
         }
-        if mustObject(to: next.pools) { return .done("the config is read again when the other proxies have heard of it") }
+        guard !mustObject(to: next.pools) else {
+            return .done("the config is read again when the other proxies have heard of it")
+        }
         var pools = next.pools
         for name in next.changed {
             guard let index = settings.pools.firstIndex(where: { $0.name == name }) else { continue }

@@ -153,7 +153,8 @@ final class MoveKeeper {
     ) {
         let text = MarkerText.token(places)
         links[place].send(
-            MarkerCommand(node: place, item: item, .store(text, .always), life: settings.moveItemLife), names: names, done
+            MarkerCommand(node: place, item: item, .store(text, .always), life: settings.moveItemLife), names: names,
+            done
         )
     }
 

@@ -57,7 +57,9 @@ public struct SettingsChange: Sendable, Equatable {
         if pool.listen != next.listen { fixed.append("listen") }
         if pool.limits.clients != next.limits.clients { fixed.append("limits.clients") }
         if pool.limits.memory != next.limits.memory { fixed.append("limits.memory") }
-        if pool.settled.hasCopies != next.hasCopies { fixed.append("from one copy of each key to several, or back, it") }
+        if pool.settled.hasCopies != next.hasCopies {
+            fixed.append("from one copy of each key to several, or back, it")
+        }
         return fixed
     }
 }

@@ -145,7 +145,9 @@ struct SingleScaleTests {
     }
 
     /// What has only been on a node that dies and is to leave is lost with it: nobody waits for it.
-    @Test(.timeLimit(.minutes(10)), arguments: ["rehash", "miss"]) func whoLeavesDeadHoldsNobodyUp(whenDown: String) throws {
+    @Test(.timeLimit(.minutes(10)), arguments: ["rehash", "miss"]) func whoLeavesDeadHoldsNobodyUp(whenDown: String)
+        throws
+    {
         let scale = try scale(4, first: [0, 1, 2, 3], whenDown: whenDown, rate: 100)
         let client = try scale.cluster.client()
         let dead = try Set(scale.keys(keys, on: 2))
