@@ -109,7 +109,7 @@ extension Control {
         let answer: (Bool) -> Void = { [unowned self] isKept in
             workers[worker].send(.published(node: node, round: round, isKept: isKept))
         }
-        if let mover = mover(of: Int(node)), mover.settings.moving != nil { return mover.missedWrite(answer) }
+        if let mover = mover(of: Int(node)), mover.settings.moving != nil { return mover.missedWrite(Int(node), answer) }
         guard let keeper = keeper(of: Int(node)) else {
             guard let home = homes[topology.nodes[Int(node)].pool] else { return answer(true) }
             return answer(current(Int(node)).map { home.missedWrite($0) } ?? true)
@@ -127,8 +127,7 @@ extension NodeVerdict {
     /// All but when it was found out.
     fileprivate func saysTheSame(as other: NodeVerdict) -> Bool {
         access == other.access && isCovered == other.isCovered && token == other.token && keys == other.keys
-            && isMarked == other.isMarked && follows == other.follows
-            && hasContents == other.hasContents && lastWhole == other.lastWhole
-            && isUnheard == other.isUnheard
+            && isMarked == other.isMarked && follows == other.follows && hasContents == other.hasContents
+            && lastWhole == other.lastWhole && isUnheard == other.isUnheard
     }
 }

@@ -31,6 +31,7 @@ final class MoveKeeper {
     /// Its nodes among all nodes.
     let numbers: Range<Int>
     let settings: PoolSettings
+    private let placed: Pool
     private let names: [String]
     private let interval: UInt64
     private var polling: [Polling]
@@ -51,6 +52,7 @@ final class MoveKeeper {
         self.pool = pool
         let topology = control.topology.pools[pool]
         (first, settings, numbers) = (topology.firstNode, topology.settings, topology.nodes)
+        placed = topology
         names = settings.servers.map(\.ringName)
         interval = max(settings.poll / 2, 1)
         polling = Array(repeating: Polling(), count: names.count)
@@ -176,20 +178,25 @@ final class MoveKeeper {
         var isContested = false
     }
 
-    /// - Parameter done: told whether some node keeps it, and no proxy has moved or offers to.
-    func object(_ done: @escaping (Bool) -> Void) {
+    /// - Parameters:
+    ///   - silent: a server that is not waited for.
+    ///   - done: told whether some node keeps it, and no proxy has moved or offers to.
+    func object(besides silent: Int? = nil, _ done: @escaping (Bool) -> Void) {
         objecting.append(done)
         guard objecting.count == 1 else { return }
         let began = now
         let places = settings.placesToken
-        ask({ [unowned self] place, round, answered in
-            store(.objection, places, on: place) { if case .done = $0 { round.stored += 1 } }
-            read(.offer, on: place) { if $0 == places { round.isContested = true } }
-            read(.moved, on: place) {
-                if $0 == places { round.isContested = true }
-                answered()
+        ask(
+            besides: silent,
+            { [unowned self] place, round, answered in
+                store(.objection, places, on: place) { if case .done = $0 { round.stored += 1 } }
+                read(.offer, on: place) { if $0 == places { round.isContested = true } }
+                read(.moved, on: place) {
+                    if $0 == places { round.isContested = true }
+                    answered()
+                }
             }
-        }) { [unowned self] round in
+        ) { [unowned self] round in
             let isKept = round.stored > 0 && !round.isContested
             objectedAt = isKept ? began : nil
             let waiting = objecting
@@ -221,9 +228,12 @@ final class MoveKeeper {
     }
 
     /// Asks every node that is connected.
-    private func ask(_ question: (Int, Round, @escaping () -> Void) -> Void, _ done: @escaping (Round) -> Void) {
+    private func ask(
+        besides silent: Int? = nil, _ question: (Int, Round, @escaping () -> Void) -> Void,
+        _ done: @escaping (Round) -> Void
+    ) {
         let round = Round()
-        let open = links.indices.filter { links[$0].state == .open }
+        let open = links.indices.filter { links[$0].state == .open && $0 != silent }
         guard !open.isEmpty else { return done(round) }
         round.left = open.count
         for place in open {
@@ -251,10 +261,12 @@ final class MoveKeeper {
 
     /// A write was missed, or may have been done by one node alone.
     ///
-    /// - Parameter answer: told whether it may be acknowledged.
-    func missedWrite(_ answer: @escaping (Bool) -> Void) {
+    /// - Parameters:
+    ///   - number: the node's that missed it, among all nodes.
+    ///   - answer: told whether it may be acknowledged.
+    func missedWrite(_ number: Int, _ answer: @escaping (Bool) -> Void) {
         guard let moving = settings.moving, !moving.hasMoved else { return answer(true) }
         misses &+= 1
-        if isObjecting { answer(true) } else { object(answer) }
+        if isObjecting { answer(true) } else { object(besides: placed.server(of: number) - first, answer) }
     }
 }

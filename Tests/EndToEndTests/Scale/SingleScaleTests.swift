@@ -101,17 +101,18 @@ struct SingleScaleTests {
     }
 
     /// Where keys are to be, a node dies and comes back empty: nobody notices, and it is filled anew.
-    @Test(.timeLimit(.minutes(10)), arguments: [MemcachedServer.Version.debian, .newer])
-    func aTargetThatDiesIsFilledAnew(_ version: MemcachedServer.Version) throws {
+    @Test(
+        .timeLimit(.minutes(10)), arguments: [(MemcachedServer.Version.debian, true), (.newer, true), (.newer, false)])
+    func aTargetThatDiesOrHangsIsFilledAnew(_ version: MemcachedServer.Version, dies: Bool) throws {
         let scale = try scale(4, first: [0, 1, 2], version: version)
         let clients = clients(scale)
         let before = scale.moved()
         try scale.drover.reload(scale.config([0, 1, 2, 3]))
         #expect(scale.drover.logContains("keys begin to move", within: 20))
         #expect(try Deadline(seconds: 30).waits { try scale.items(on: 3) > 50 })
-        scale.servers[3].kill()
+        if dies { scale.servers[3].kill() } else { scale.servers[3].freeze() }
         #expect(scale.drover.logContains("node is down", within: 20), "\(scale.drover.log)")
-        try scale.servers[3].restart()
+        if dies { try scale.servers[3].restart() } else { scale.servers[3].thaw() }
         try scale.awaitMove(after: before, within: 120)
         try expectAll(scale, finish(clients), [0, 1, 2, 3])
         #expect(!scale.drover.log.contains("keys stay where they were"))
