@@ -82,8 +82,9 @@ public final class Control {
     var stopped: Set<Int> = []
     /// Requests for figures, to be answered when the mail is read.
     var asking: [(worker: Int, request: UInt32)] = []
-    /// Writes under way, of all workers.
+    /// Writes under way, of all workers; and which of them may write a key.
     private let writes: WriteTable
+    private let locks: WriteLocks
     private var cutOff = 0
     private var unrepaired = 0
     private var drainTime: UInt64 = 0
@@ -99,6 +100,7 @@ public final class Control {
         topology = Topology(settings.pools)
         // Whatever the pools are now: their settings may change.
         writes = WriteTable()
+        locks = WriteLocks(workers: workerCount)
         addresses = topology.nodes.map { SocketAddress(endpoint: $0.settings.address) }
         resolvableAt = Array(repeating: 0, count: topology.nodes.count)
         owesProof = resolvableAt
@@ -124,13 +126,12 @@ public final class Control {
         }
         resolveNames()
         learnMarkers()
+        workers = (0..<workerCount).map { _ in Mailbox() }
         for number in 0..<workerCount {
-            let mailbox = Mailbox<ToWorker>()
-            workers.append(mailbox)
             let plan = Worker.Plan(
                 number: number, topology: topology, addresses: addresses, limits: limits(of: number),
-                seed: UInt64.random(in: 1 ... .max), writes: writes, listeners: listeners[number], mailbox: mailbox,
-                control: self.mailbox)
+                seed: UInt64.random(in: 1 ... .max), writes: writes, locks: locks, peers: workers,
+                listeners: listeners[number], mailbox: workers[number], control: self.mailbox)
             threads.append(LoopThread(name: "worker-\(number)") { Worker(plan).run() })
         }
         isStarted = true

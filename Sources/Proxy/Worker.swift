@@ -20,6 +20,8 @@ final class Worker {
         var seed: UInt64
         /// Of all workers.
         var writes: WriteTable
+        var locks: WriteLocks
+        var peers: [Mailbox<ToWorker>]
         var listeners: [PoolListener]
         var mailbox: Mailbox<ToWorker>
         var control: Mailbox<ToControl>
@@ -33,6 +35,8 @@ final class Worker {
     let number: Int
     let mailbox: Mailbox<ToWorker>
     let control: Mailbox<ToControl>
+    /// Of all workers, by number.
+    let peers: [Mailbox<ToWorker>]
     var addresses: [SocketAddress?]
     var listeners: [ListenerRow] = []
 
@@ -54,10 +58,13 @@ final class Worker {
 
     init(_ plan: Plan) {
         number = plan.number
-        engine = Engine(plan.topology, limits: plan.limits, seed: plan.seed, writes: plan.writes)
+        engine = Engine(
+            plan.topology, limits: plan.limits, seed: plan.seed, writes: plan.writes, locks: plan.locks,
+            number: plan.number)
         leftoverLimit = plan.limits.memory / 2
         mailbox = plan.mailbox
         control = plan.control
+        peers = plan.peers
         addresses = plan.addresses
         _ = loop.watchReadable(mailbox.descriptor, token: WatchToken(.mailbox, 0, 0).bits)
         for (index, listener) in plan.listeners.enumerated() { addListener(listener, index) }
@@ -119,6 +126,7 @@ final class Worker {
             while let report = engine.work.reports.pop() { control.send(.report(report)) }
             while let notice = engine.work.notices.pop() { control.send(.notice(notice)) }
             while let miss = engine.work.misses.pop() { control.send(.missed(worker: number, miss)) }
+            while let grant = engine.work.handovers.pop() { peers[grant.worker].send(.granted(slot: grant.slot)) }
             if engine.work.isEmpty, !relieve() { break }
         }
         engine.endTurn()
@@ -146,6 +154,7 @@ final class Worker {
         case .snapshot: sendSnapshot()
         case .published(let node, let round, let isKept):
             engine.published(node: node, round: round, isKept: isKept)
+        case .granted(let slot): engine.granted(slot: slot)
         case .trusted(let pool, let time): engine.trust(pool: pool, until: time)
         case .figures(let request, let stats): engine.answer(figures: request, stats)
         case .drain(let deadline): beginDraining(until: deadline)

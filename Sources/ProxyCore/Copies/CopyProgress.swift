@@ -30,6 +30,9 @@ public struct CopyProgress: BitwiseCopyable, Equatable, Sendable {
         counted = ~uncounted
     }
 
+    /// One copy's answer is enough.
+    var needsOne: Bool { needed == 1 }
+
     public mutating func ask(_ rank: Int) { asked |= Self.bit(rank) }
 
     /// Asks so many copies, the first included.

@@ -6,7 +6,7 @@ internal import Bytes
 /// One per process, shared by its workers. A write calls `begin` before its first byte goes to a node, and `end` when
 /// each of its copies has answered or failed. Whatever changes an item at a node is such a write: a touch, a back-fill
 /// and a repair too. A writer that joins keeps its own writes in order, at each copy as at the first: they do not
-/// overlap with each other. Between others there is no order but this:
+/// overlap with each other. Nor do those of several, as far as `WriteLocks` goes. Between others there is no order but this:
 ///
 ///     write 1   begin ──────────── end ▶ true
 ///     write 2            begin ──────────── end ▶ true
@@ -22,10 +22,10 @@ internal import Bytes
 /// `begin` and `end` are one compare-and-exchange each; nothing is locked or allocated.
 public final class WriteTable: Sendable {
     /// The slots, and behind them the number of flushes under way and that of the writers.
-    private let words: AtomicWords
+    private let words: AtomicWords<UInt32>
     private let slots: Int
     /// Keys that are to be repaired, by the hash's slot divided by four.
-    private let owed: AtomicWords
+    private let owed: AtomicWords<UInt32>
     /// What is left of a hash after this shift is a slot number.
     private let shift: UInt64
 

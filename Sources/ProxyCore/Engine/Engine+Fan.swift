@@ -23,6 +23,10 @@ extension Engine {
             let isKept = keep(bytes.extracting(0..<line), line: line, of: fan)
             return collect(fan, isKept: isKept, whole - line, line, from: id)
         }
+        if hasPeers, !claims(fan) {
+            wait(fan, bytes.extracting(0..<whole), line: line)
+            return whole
+        }
         begin(fan)
         if fans[fan].isUsual, whole <= Self.copiedBlock, head.isUnchanged {
             pass(bytes.extracting(0..<whole), head, of: fan)
@@ -54,18 +58,23 @@ extension Engine {
         }
         queues.move(&calls[call].staged, behind: &fans[fan].block)
         discard(call)
+        // Only now: how slowly a client sends is nothing to others.
+        if hasPeers, !claims(fan) { return wait(fan) }
         begin(fan)
         send(fan)
     }
 
     /// A fan for the request, or for a piece of it; nil, with that answered, where too few copies take writes.
+    /// - Parameter isRenewed: for the second time.
     @inline(__always)
-    func newFan(for request: UInt32, _ head: RequestHead, _ hash: UInt64, piece: UInt32 = none) -> UInt32? {
+    func newFan(
+        for request: UInt32, _ head: RequestHead, _ hash: UInt64, piece: UInt32 = none, isRenewed: Bool = false
+    ) -> UInt32? {
         let (all, minLive, acks) = unsafe pools[Int(requests[request].pool)]._withUnsafeGuaranteedRef {
             ($0.copies(of: hash), $0.minLive, $0.acks)
         }
         guard areFull(all), !all.isEmpty, all.count >= minLive, hasRoomForFan(of: all.count) else {
-            return newFanOfFew(for: request, head, hash, piece: piece)
+            return newFanOfFew(for: request, head, hash, piece: piece, isRenewed: isRenewed)
         }
         let own = piece == none ? request : newOwnRequest(for: request, head.verb)
         let count = UInt8(truncatingIfNeeded: all.count)
@@ -78,7 +87,9 @@ extension Engine {
 
     /// `newFan` where not all copies are full, or there is no room.
     @inline(never)
-    private func newFanOfFew(for request: UInt32, _ head: RequestHead, _ hash: UInt64, piece: UInt32) -> UInt32? {
+    private func newFanOfFew(
+        for request: UInt32, _ head: RequestHead, _ hash: UInt64, piece: UInt32, isRenewed: Bool
+    ) -> UInt32? {
         let pool = requests[request].pool
         let (all, minLive, acks) = unsafe pools[Int(pool)]._withUnsafeGuaranteedRef {
             ($0.copies(of: hash), $0.minLive, $0.acks)
@@ -92,7 +103,9 @@ extension Engine {
             refuse(request, piece: piece, .memoryLimit)
             return nil
         }
-        if !head.goesToAllCopies, live.primary != all.primary { poolStats[Int(pool)].copies.failovers.count(.nodeDown) }
+        if !head.goesToAllCopies, live.primary != all.primary, !isRenewed {
+            poolStats[Int(pool)].copies.failovers.count(.nodeDown)
+        }
         let own = piece == none ? request : newOwnRequest(for: request, head.verb)
         let progress = CopyProgress(
             needed: acks.needed(copies: all.count, live: live.count), minimum: minLive,
@@ -181,6 +194,7 @@ extension Engine {
     /// There is no memory to keep the command, of which nothing was sent.
     private func giveUp(_ fan: UInt32) {
         _ = writes.end(WriteTable.hash(fans[fan].hash, pool: fans[fan].pool))
+        if fans[fan].hold != .none { letGo(fan) }
         abandon(fan, answering: .outOfMemory)
     }
 

@@ -44,6 +44,7 @@ extension Engine {
     func giveAnswer(of fan: UInt32) {
         let row = fans[fan]
         fans[fan].client = none
+        if row.hold == .untilAnswered { letGo(fan) }
         countPool(row.head.verb, row.code, pool: Int(row.pool))
         poolStats[Int(row.pool)].copies.acknowledged.count(Int(row.progress.answers))
         if row.piece != none {
@@ -103,6 +104,7 @@ extension Engine {
             row.asksAll && row.progress.failed == 0 && !row.needsRepair && row.progress.late == 0
             && !overlapped
         if !isWell { considerRepair(fans[fan], overlapped: overlapped, doubted: doubted) }
+        if row.hold != .none { letGo(fan) }
         free(fan: fan)
         release(own: row.own)
     }

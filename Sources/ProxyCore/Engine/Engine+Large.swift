@@ -78,12 +78,20 @@ extension Engine {
         if calls[links[id].first].missed != none { askForMissedSoFar(links[id].first) }
     }
 
-    /// What comes behind the link's first call is for the same client.
+    /// What comes behind the link's first call is for the same client, which has to read the first before, and is no write,
+    /// whose key others may wait for.
     private func servesOneClient(_ link: Link) -> Bool {
-        let client = requests[calls[link.first].request].client
+        guard link.count > 1 else { return true }
+        let (request, piece) = (calls[link.first].request, calls[link.first].piece)
+        let client = requests[request].client
+        // Else the client may read, and wait for what comes behind.
+        guard client != none, clients[client].first == request,
+            !requests[request].flags.contains(.pieced) || piece == requests[request].firstPiece
+        else { return false }
         var call = calls[link.first].next
         while call != none {
-            guard requests[calls[call].request].client == client else { return false }
+            let behind = requests[calls[call].request]
+            guard behind.client == client, behind.flags.isDisjoint(with: .inner) else { return false }
             call = calls[call].next
         }
         return true

@@ -88,6 +88,7 @@ extension Engine {
 
     /// Before anything is written: ends what this turn could not finish, and begins what it has led to.
     public func endReceiving() {
+        if !work.grants.isEmpty || !work.settling.isEmpty { useGrants() }
         if !fillWishes.isEmpty { beginFills() }
         if isMoving { proceedMoves() }
         while let link = condemned.pop() {

@@ -308,10 +308,11 @@ extension Engine {
     public func hurryRepairs() { repairs.hurry(now: now) }
 
     /// Copies are still to be made to agree: by writes that not all of them have answered, by what the other nodes are told
-    /// of such a one, or by repairs and back-fills. Not by repairs that wait for a node, which may be away for long.
+    /// of such a one, or by repairs and back-fills; or a key is still to be passed on. Not by repairs that wait for a node,
+    /// which may be away for long.
     public var isRepairing: Bool {
-        fans.count + runs.count + fills.count > 0 || (0..<misses.count).contains { misses[$0].isUnderWay }
-            || repairs.holdsRepairs()
+        fans.count + runs.count + fills.count + lockWaits.count > 0
+            || (0..<misses.count).contains { misses[$0].isUnderWay } || repairs.holdsRepairs()
     }
 
     /// Keys whose copies may not agree, if it stopped now.

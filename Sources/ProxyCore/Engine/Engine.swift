@@ -46,6 +46,12 @@ public final class Engine {
     let writes: WriteTable
     /// This worker among them.
     let writer: UInt32
+    /// Likewise, where there are other workers; and this one's number.
+    let locks: WriteLocks
+    let hasPeers: Bool
+    let number: Int
+    /// By slot: writes that wait until it is this worker's.
+    let lockWaits = Stack<LockWait>()
     /// Seconds. Told now and then, and counted on from there.
     public var unixTime: Int64 {
         get { epoch &+ Int64(now / 1_000_000_000) }
@@ -131,10 +137,18 @@ public final class Engine {
         }
     }
 
-    /// - Parameter seed: for `distribution: random`.
-    public init(_ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable()) {
+    /// - Parameters:
+    ///   - seed: for `distribution: random`.
+    ///   - number: of this worker among those that share `writes` and `locks`, from 0 on.
+    public init(
+        _ topology: Topology, limits: Limits, seed: UInt64, writes: WriteTable = WriteTable(),
+        locks: WriteLocks = WriteLocks(workers: 1), number: Int = 0
+    ) {
         self.writes = writes
         writer = writes.join()
+        self.locks = locks
+        self.number = number
+        hasPeers = locks.workers > 1
         repairs = RepairQueue(seed: seed, writes: writes)
         runs = Table(limit: Self.repairLimit)
         fills = Table(limit: Self.fillLimit)
@@ -257,13 +271,19 @@ public struct Work: ~Copyable {
     public let reports = Stack<NodeReport>()
     public let notices = Stack<PoolNotice>()
     public let misses = Stack<MissedWrite>()
+    /// Slots of `WriteLocks`: those that other workers have now, those that this one has, and those of which it has
+    /// begun what waited.
+    public let handovers = Stack<LockHandover>()
+    let grants = Stack<UInt32>()
+    let settling = Stack<UInt32>()
 
     init() {}
 
     public var isEmpty: Bool {
         clients.isEmpty && links.isEmpty && opening.isEmpty && closing.isEmpty && resuming.isEmpty && pausing.isEmpty
             && unpausing.isEmpty && figures.isEmpty && reports.isEmpty
-            && notices.isEmpty && misses.isEmpty
+            && notices.isEmpty && misses.isEmpty && handovers.isEmpty && grants.isEmpty
+            && settling.isEmpty
     }
 }
 

@@ -46,6 +46,9 @@ struct Fan: BitwiseCopyable {
     /// The copies may differ when it is over.
     var needsRepair = false
     let hash: UInt64
+    /// Until when other workers may not write the key; and the next write that waits for it, as this one does.
+    var hold = Engine.Hold.none
+    var next = none
     /// The command as its client spelled it: the line, and the data block, where it may be needed once more.
     var head: RequestHead
     var line = ByteRun()

@@ -10,6 +10,9 @@ struct CopiesFaultTests {
         CopiesSetting(acks: "one"),
     ]
 
+    /// Several clients write each key, through both workers.
+    private static let shared = settings[..<3] + [settings[4]]
+
     // MARK: Sets
 
     /// What the only writer of a key knows of it.
@@ -98,7 +101,7 @@ struct CopiesFaultTests {
         var unknown: [String: Int] = [:]
     }
 
-    @Test(.timeLimit(.minutes(20)), arguments: Self.settings[..<2], NodeFault.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: Self.shared, NodeFault.allCases)
     func noCounterIsAppliedTwice(setting: CopiesSetting, fault: NodeFault) throws {
         let keys = (0..<4).map { "\($0 * 7919)-counter" }
         let run = try FaultRun(setting, fault, keys: keys)
@@ -127,8 +130,12 @@ struct CopiesFaultTests {
         for key in keys {
             let answers = known.flatMap { $0.answers[key] ?? [] }
             let unknown = known.reduce(0) { $0 + ($1.unknown[key] ?? 0) }
-            #expect(
-                !answers.isEmpty && Set(answers).count == answers.count, "\(run.label): \(key) answered twice alike")
+            #expect(!answers.isEmpty, run.label)
+            // With acks one, the other copy may not have what only the lost one has answered when it is asked next. It
+            // gets it a moment later, so that nothing is missing in the end.
+            if setting.acks != "one" {
+                #expect(Set(answers).count == answers.count, "\(run.label): \(key) answered twice alike")
+            }
             let allowed = UInt64(1_000_000 + answers.count)...UInt64(1_000_000 + answers.count + unknown)
             for node in run.copies[key]! where node != run.victim {
                 let item = try survivors[node]!.stored(key)
@@ -143,7 +150,7 @@ struct CopiesFaultTests {
 
     // MARK: Appends
 
-    @Test(.timeLimit(.minutes(20)), arguments: Self.settings[..<2], NodeFault.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: Self.shared, NodeFault.allCases)
     func noAppendIsDoubled(setting: CopiesSetting, fault: NodeFault) throws {
         let keys = (0..<12).map { "\($0 * 7919)-list" }
         let run = try FaultRun(setting, fault, keys: keys)

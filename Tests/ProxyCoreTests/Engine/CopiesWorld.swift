@@ -26,10 +26,10 @@ extension World {
     convenience init(
         _ shape: CopiesShape, acks: PoolSettings.Acks, read: PoolSettings.Read = .primary,
         onMiss: PoolSettings.OnMiss = .miss, checks: Int = PoolSettings.defaultChecks, timeout: UInt64 = 200_000_000,
-        seed: UInt64
+        seed: UInt64, writes: WriteTable = WriteTable(), locks: WriteLocks = WriteLocks(workers: 1), number: Int = 0
     ) {
         self.init(
-            nodes: 3, seed: seed,
+            nodes: 3, seed: seed, writes: writes, locks: locks, number: number,
             change: { pool in
                 shape.apply(&pool)
                 (pool.acks, pool.read, pool.onMiss, pool.checks) = (acks, read, onMiss, checks)

@@ -15,6 +15,7 @@ extension World {
         #expect(engine.fills.count == 0, "back-fills", sourceLocation: place)
         #expect(engine.fans.count == 0, "fans", sourceLocation: place)
         #expect(engine.missWaits.count == 0, "writes that wait", sourceLocation: place)
+        #expect(engine.lockWaits.isEmpty && engine.locks.areFree, "keys of a worker", sourceLocation: place)
         // Each connection may keep the chunk that it is filling, and so may the engine.
         #expect(engine.queues.chunks.inUse <= links.count + 1, "chunks", sourceLocation: place)
     }

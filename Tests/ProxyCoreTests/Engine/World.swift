@@ -55,6 +55,8 @@ final class World {
     var answersMisses = true
     /// Requests for all workers' figures that are not answered.
     private(set) var figures: [UInt32] = []
+    /// Slots that other engines have now and have not been told of.
+    private(set) var handovers: [LockHandover] = []
     var now: UInt64 = 1_000_000_000
     /// Which of `nodes` the engine means by a number.
     var server: (Int) -> Int = { $0 }
@@ -70,14 +72,15 @@ final class World {
     init(
         nodes count: Int = 3, memory: Int = 64 << 20, rows: Int = 1 << 14, seed: UInt64 = 1,
         isUp: (Int) -> Bool = { _ in true },
+        writes: WriteTable = WriteTable(), locks: WriteLocks = WriteLocks(workers: 1), number: Int = 0,
         change: (inout PoolSettings) -> Void = { _ in }
     ) {
         let list = (0..<count).map { NodeSettings(address: .tcp(host: "127.0.0.1", port: UInt16(11_211 + $0))) }
         var pool = PoolSettings(name: "test", listen: [], nodes: list)
         change(&pool)
         engine = Engine(
-            Topology([pool], isUp: isUp), limits: Engine.Limits(memory: memory, clients: [1000], rows: rows), seed: seed
-        )
+            Topology([pool], isUp: isUp), limits: Engine.Limits(memory: memory, clients: [1000], rows: rows),
+            seed: seed, writes: writes, locks: locks, number: number)
         nodes = [FakeNode](repeating: FakeNode(), count: pool.allNodes.count)
         generator = SeededGenerator(seed: seed)
     }
@@ -134,6 +137,11 @@ final class World {
     func takeMisses() -> [MissedWrite] {
         defer { misses = [] }
         return misses
+    }
+
+    func takeHandovers() -> [LockHandover] {
+        defer { handovers = [] }
+        return handovers
     }
 
     /// Answers the questions about missed writes.
@@ -241,6 +249,7 @@ final class World {
             while let request = engine.work.figures.pop() { figures.append(request) }
             while let report = engine.work.reports.pop() { reports.append(report) }
             while let notice = engine.work.notices.pop() { notices.append(notice) }
+            while let handover = engine.work.handovers.pop() { handovers.append(handover) }
             while let miss = engine.work.misses.pop() {
                 misses.append(miss)
                 missed.append(miss)

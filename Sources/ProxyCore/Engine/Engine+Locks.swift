@@ -1,0 +1,158 @@
+internal import Bytes
+internal import MemcacheProtocol
+
+/// A slot that is reserved for another worker, which is to be told.
+public struct LockHandover: BitwiseCopyable, Sendable {
+    public var worker: Int
+    public var slot: UInt32
+}
+
+/// Writes that wait for a slot, in the order in which they came.
+struct LockWait: BitwiseCopyable {
+    let slot: UInt32
+    var first = none
+    var last = none
+}
+
+/// Writes of a key through several workers: one of them at a time.
+///
+///     the command is whole ──▶ claim ✓ ──▶ begin, send ── the copies have answered ──▶ release
+///                                │ ✗             ▲                                         │ whoever waits is told
+///                                └─▶ waits ──────┴──── granted(slot:) ◀────────────────────┘
+///
+/// A write that waits keeps its place in its client's line; the client is not read on meanwhile, as behind a large value.
+/// Nothing but answers and their time limits is waited for: a client that sends or reads slowly, or is gone, owns no
+/// slot for that. A write that waits owns none either, so no two wait for each other.
+///
+/// Not locked, and thus still noticed as overlaps by `WriteTable` and repaired: a gat of several keys, flushes, repairs,
+/// back-fills, and the old value of what is too large.
+extension Engine {
+    /// When a write lets go of its key's slot.
+    enum Hold: UInt8, BitwiseCopyable {
+        case none
+        /// One copy's answer is all that is promised. What comes to the others later may overtake it there, which is
+        /// noticed.
+        case untilAnswered
+        /// All copies have answered or failed: with a quorum, one that has not may be the acting primary next, and must
+        /// not get this write behind a later one.
+        case untilOver
+    }
+
+    /// The write, which is whole, may begin. If not, it is to `wait`.
+    @inline(never)
+    func claims(_ fan: UInt32) -> Bool {
+        guard locks.claim(slot(of: fan), by: number) else { return false }
+        fans.update(fan) { $0.hold = $0.progress.needsOne ? .untilAnswered : .untilOver }
+        return true
+    }
+
+    private func slot(of fan: UInt32) -> UInt32 {
+        locks.slot(of: WriteTable.hash(fans[fan].hash, pool: fans[fan].pool))
+    }
+
+    /// Keeps the command of a write that has to wait.
+    @inline(never)
+    func wait(_ fan: UInt32, _ bytes: RawSpan, line: Int) {
+        guard keep(bytes, line: line, of: fan) else {
+            // This worker will be told all the same, and passes the slot on.
+            _ = place(of: slot(of: fan))
+            abandon(fan, answering: .outOfMemory)
+            return
+        }
+        wait(fan)
+    }
+
+    /// The write, of which all is kept, goes on when the slot is this worker's.
+    func wait(_ fan: UInt32) {
+        let client = requests[fans[fan].own].client
+        if client != none { clients[client].blockers &+= 1 }
+        lockWaits.update(place(of: slot(of: fan))) {
+            if $0.first == none { $0.first = fan } else { fans[$0.last].next = fan }
+            $0.last = fan
+        }
+    }
+
+    private func place(of slot: UInt32) -> Int {
+        if let index = (0..<lockWaits.count).first(where: { lockWaits[$0].slot == slot }) { return index }
+        lockWaits.push(LockWait(slot: slot))
+        return lockWaits.count - 1
+    }
+
+    /// The write is over, or what it promises is: others may have its key.
+    @inline(never)
+    func letGo(_ fan: UInt32) {
+        fans[fan].hold = .none
+        let slot = slot(of: fan)
+        if let group = locks.release(slot) { handOver(slot, to: group) }
+    }
+
+    private func handOver(_ slot: UInt32, to group: Int) {
+        for worker in locks.members(of: group) {
+            if worker == number {
+                work.grants.push(slot)
+            } else {
+                work.handovers.push(LockHandover(worker: worker, slot: slot))
+            }
+        }
+    }
+
+    // MARK: - Whose turn it is
+
+    /// Another worker has let go of the slot, and it is reserved for this one.
+    public func granted(slot: UInt32) { work.grants.push(slot) }
+
+    /// Begins what waits for slots that are reserved for this worker. They stay so until its clients have been read on
+    /// once: what they have sent behind it, to the same keys, goes with it.
+    func useGrants() {
+        while let slot = work.settling.pop() {
+            if let group = locks.settle(slot, by: number) { handOver(slot, to: group) }
+        }
+        while let slot = work.grants.pop() {
+            beginWaiting(for: slot)
+            work.settling.push(slot)
+        }
+    }
+
+    private func beginWaiting(for slot: UInt32) {
+        guard let index = (0..<lockWaits.count).first(where: { lockWaits[$0].slot == slot }) else { return }
+        var fan = lockWaits[index].first
+        lockWaits[index] = lockWaits[lockWaits.count - 1]
+        _ = lockWaits.pop()
+        while fan != none {
+            let next = fans[fan].next
+            fans[fan].next = none
+            goOn(fan)
+            fan = next
+        }
+    }
+
+    private func goOn(_ waited: UInt32) {
+        let client = requests[fans[waited].own].client
+        if client != none {
+            clients[client].blockers &-= 1
+            if clients[client].flags.contains(.waiting) { considerResuming(client) }
+        }
+        guard let fan = renew(waited) else { return }
+        guard claims(fan) else { return wait(fan) }
+        begin(fan)
+        send(fan)
+    }
+
+    /// The write once more as its key's copies are now: nodes may have come, gone, or become unreadable while it waited.
+    /// Nil, with the write answered, where too few are left.
+    private func renew(_ fan: UInt32) -> UInt32? {
+        var row = fans[fan]
+        fans.free(fan)
+        requests.update(row.own) {
+            $0.flags.remove(.fanned)
+            ($0.fan, $0.pending) = (none, 0)
+        }
+        guard let renewed = newFan(for: row.own, row.head, row.hash, isRenewed: true) else {
+            queues.release(row.line)
+            queues.clear(&row.block)
+            return nil
+        }
+        fans.update(renewed) { ($0.line, $0.block) = (row.line, row.block) }
+        return renewed
+    }
+}
