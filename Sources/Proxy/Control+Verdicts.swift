@@ -109,7 +109,9 @@ extension Control {
         let answer: (Bool) -> Void = { [unowned self] isKept in
             workers[worker].send(.published(node: node, round: round, isKept: isKept))
         }
-        if let mover = mover(of: Int(node)), mover.settings.moving != nil { return mover.missedWrite(Int(node), answer) }
+        if let mover = mover(of: Int(node)), mover.settings.moving != nil {
+            return mover.missedWrite(Int(node), answer)
+        }
         guard let keeper = keeper(of: Int(node)) else {
             guard let home = homes[topology.nodes[Int(node)].pool] else { return answer(true) }
             return answer(current(Int(node)).map { home.missedWrite($0) } ?? true)
