@@ -39,6 +39,7 @@ extension Control {
         if let keeper = keepers.isEmpty ? nil : keepers[topology.nodes[node].pool] {
             keeper.moved(keeper.place(of: node))
         }
+        if let mover = mover(of: node), node - mover.first < mover.links.count { mover.moved(node - mover.first) }
         logger.info("node's name resolved", metadata: describe(node, ["to": "\(first.host)"]))
         for worker in workers { worker.send(.address(node: node, first)) }
     }

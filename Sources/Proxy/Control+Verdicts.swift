@@ -16,6 +16,10 @@ extension Control {
         let isCurrent = topology.pools[pool].nodes.contains(number)
         // Of those that were a pool's before some workers may still need to know.
         guard isCurrent || change != nil else { return before }
+        // By the rows that workers go by who have not gone over yet.
+        if let mover = mover(of: number), mover.settings.moving != nil {
+            return mover.verdict(onNumber: number, isUp: isUp(number))
+        }
         guard let node = current(number) else {
             return keeper(of: number).map { $0.verdict(onNumber: number, isUp: before.access != .none) } ?? before
         }
@@ -66,6 +70,11 @@ extension Control {
         }
     }
 
+    /// The one that knows the node by this number.
+    func mover(of number: Int) -> MoveKeeper? {
+        movers.first { $0?.numbers.contains(number) == true } ?? retiredMovers.last { $0.numbers.contains(number) }
+    }
+
     // MARK: Markers
 
     /// Before anybody is served: a node may hold what another knows to be stale. Nodes without any markers are adopted.
@@ -100,6 +109,9 @@ extension Control {
         let answer: (Bool) -> Void = { [unowned self] isKept in
             workers[worker].send(.published(node: node, round: round, isKept: isKept))
         }
+        if let mover = mover(of: Int(node)), mover.settings.moving != nil {
+            return mover.missedWrite(Int(node), answer)
+        }
         guard let keeper = keeper(of: Int(node)) else {
             guard let home = homes[topology.nodes[Int(node)].pool] else { return answer(true) }
             return answer(current(Int(node)).map { home.missedWrite($0) } ?? true)
@@ -117,7 +129,7 @@ extension NodeVerdict {
     /// All but when it was found out.
     fileprivate func saysTheSame(as other: NodeVerdict) -> Bool {
         access == other.access && isCovered == other.isCovered && token == other.token && keys == other.keys
-            && isMarked == other.isMarked && hasContents == other.hasContents && lastWhole == other.lastWhole
-            && isUnheard == other.isUnheard
+            && isMarked == other.isMarked && follows == other.follows && hasContents == other.hasContents
+            && lastWhole == other.lastWhole && isUnheard == other.isUnheard
     }
 }

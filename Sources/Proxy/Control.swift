@@ -50,6 +50,12 @@ public final class Control {
     var aliases: [Int: Int] = [:]
     /// Keys under way to other nodes, by pool.
     var moves: [Int: MoveRun] = [:]
+    /// By pool; of those with one copy of each key whose keys can move. And those of the settings before.
+    var movers: [MoveKeeper?] = []
+    var retiredMovers: [MoveKeeper] = []
+    /// Moves that wait, by pool; and pools whose nodes may have what belongs to others, after a move.
+    var postponed: [Int: PostponedMove] = [:]
+    var unswept: Set<Int> = []
     /// Backups and restores under way, by pool.
     var archiving: [Int: ArchiveRun] = [:]
     /// By pool; of this process.
@@ -116,6 +122,7 @@ public final class Control {
         for (index, pool) in settings.pools.enumerated() {
             keepers.append(pool.hasCopies ? PoolKeeper(self, pool: index) : nil)
             homes.append(pool.bringsHome ? HomeKeeper(self, pool: index) : nil)
+            movers.append(pool.hasHomes && !pool.hasCopies ? MoveKeeper(self, pool: index) : nil)
         }
         resolveNames()
         learnMarkers()
@@ -176,6 +183,7 @@ public final class Control {
             min(time, nextProbeTime, nextLook, changeTime), keepers.reduce(.max) { min($0, $1?.nextTime ?? .max) },
             min(retired.reduce(.max) { min($0, $1.nextTime) }, moves.values.reduce(.max) { min($0, $1.nextTime) }))
         next = homes.reduce(next) { min($0, $1?.nextTime ?? .max) }
+        next = (movers + retiredMovers).reduce(next) { min($0, $1?.nextTime ?? .max) }
         loop.turn(until: next == .max ? nil : next)
         for index in 0..<loop.readyCount {
             let (token, what) = loop.ready(at: index)
@@ -188,12 +196,16 @@ public final class Control {
                 probes.ready(node: Int(UInt32(truncatingIfNeeded: token)), what, on: loop)
             case let token where token & ~0xffff_ffff == MarkerLink.token:
                 link(of: Int(UInt32(truncatingIfNeeded: token)))?.ready(what)
+            case let token where token & ~0xffff_ffff == MoveKeeper.token:
+                let number = Int(UInt32(truncatingIfNeeded: token))
+                mover(of: number).map { $0.links[number - $0.first].ready(what) }
             default: break
             }
         }
         if !isDraining { startDueProbes() }
         for keeper in keepers { keeper?.work() }
         for keeper in homes { keeper?.work() }
+        for mover in movers + retiredMovers { mover?.work() }
         for keeper in retired { keeper.work() }
         proceedChange()
         for move in moves.values { move.work() }

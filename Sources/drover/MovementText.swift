@@ -12,13 +12,21 @@ enum MovementText {
         }
         guard movement.moved > 0 || !movement.flows.isEmpty else { return ["pool \(before.name): no key moves"] }
         var lines = ["pool \(before.name): \(share(movement.moved)) of its keys are read from another node"]
+        let got = after.hasCopies ? "get a copy on" : "are brought to"
         lines.append(
-            after.hasCopies
-                ? "  \(share(movement.made)) of its keys get a copy on another node\(time(movement, after, keys))"
-                : "  these are missed once: a pool with one copy of each key has nothing to copy them from")
+            areMoved(from: before, to: after)
+                ? "  \(share(movement.made)) of its keys \(got) another node\(time(movement, after, keys))"
+                : "  these are missed once: with one copy of each key, hash and hash_tag change at once")
         for flow in movement.flows.prefix(shown) { lines.append("  \(flow.from) -> \(flow.to)  \(share(flow.share))") }
         if movement.flows.count > shown { lines.append("  and \(movement.flows.count - shown) more ways") }
         return lines
+    }
+
+    /// Else they are read at their new places at once.
+    private static func areMoved(from before: PoolSettings, to after: PoolSettings) -> Bool {
+        if after.hasCopies { return true }
+        guard !before.hasCopies, case .success(let next) = before.next(towards: after) else { return false }
+        return next.moving != nil
     }
 
     private static func time(_ movement: KeyMovement, _ pool: PoolSettings, _ keys: Double?) -> String {

@@ -16,6 +16,7 @@ extension MarkerItem {
         case .objection: 1007
         case .dump: 1008
         case .former: 1009
+        case .offer: 1100
         case .away(let node): 1030 + node
         case .standing(let node): 1010 + node
         }

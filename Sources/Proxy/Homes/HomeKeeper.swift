@@ -59,7 +59,8 @@ final class HomeKeeper {
     /// - Parameters:
     ///   - earlier: nil where there was none.
     ///   - origins: by place: the node's number before.
-    func begin(after earlier: HomeKeeper?, origins: [Int?]) {
+    ///   - awaitsSweep: nodes may have what belongs to others, and it is being dropped: `swept`.
+    func begin(after earlier: HomeKeeper?, origins: [Int?], awaitsSweep: Bool) {
         if let earlier {
             for (place, origin) in origins.enumerated() {
                 guard let origin, let record = earlier.plan.record(of: origin - earlier.first) else { continue }
@@ -68,6 +69,7 @@ final class HomeKeeper {
             earlier.retire()
         }
         plan.begin(with: found)
+        if awaitsSweep { plan.awaitSweep() }
         for place in names.indices {
             told[place] = found[place]
             if !control.isUp(first + place) { plan.wentDown(place, now: now) }
@@ -91,6 +93,11 @@ final class HomeKeeper {
     func judged(_ place: Int, isUp: Bool) {
         if isUp { plan.answers(place, now: now) } else { plan.wentDown(place, now: now) }
         review("a node went or came")
+    }
+
+    func swept() {
+        plan.swept()
+        control.publish()
     }
 
     /// - Parameter node: among all nodes.
@@ -324,8 +331,7 @@ extension HomePlan.PassResult {
     fileprivate init(_ end: PassEnd) {
         switch end.problem {
         case nil: self = .whole(changed: end.changed, total: end.total)
-        case .tooOld, .withoutCAS, .dumpNotAllowed, .crawlerDisabled: self = .impossible
-        default: self = .cutShort
+        case .some(let problem): self = problem.isLasting ? .impossible : .cutShort
         }
     }
 }

@@ -35,10 +35,11 @@ extension Control {
     public func obey(_ command: JobCommand) -> JobAnswer {
         switch command {
         case .sync(let pool, let node): with(pool) { sync($0, node) }
-        case .drain(let pool, let node): with(pool) { drain($0, node) }
+        case .drain(let pool, let node): drain(pool, node)
         case .verify(let pool, let repair, let sample): with(pool) { verify($0, repair: repair, sample: sample) }
-        case .backup(let pool, let path): archive(.backup, pool, path)
-        case .restore(let pool, let path, let overwrite): archive(.restore(overwrites: overwrite), pool, path)
+        case .backup(let pool, let path): with(pool: pool) { archive(.backup, $0, path) }
+        case .restore(let pool, let path, let overwrite):
+            with(pool: pool) { archive(.restore(overwrites: overwrite), $0, path) }
         case .pause(let job): with(job) { setPaused(true, $0) }
         case .resume(let job): with(job) { setPaused(false, $0) }
         case .cancel(let job): cancel(job)
@@ -47,16 +48,21 @@ extension Control {
     }
 
     private func with(_ name: String, _ body: (PoolKeeper) -> JobAnswer) -> JobAnswer {
-        guard let index = topology.pools.firstIndex(where: { $0.settings.name == name }) else {
-            return .unknown(
-                "no pool \"\(name)\"; there are \(topology.pools.map(\.settings.name).joined(separator: ", "))")
+        with(pool: name) { index in
+            keepers[index].map(body)
+                ?? .refused("pool \(name) keeps one copy of each key: there is nothing to compare it with")
         }
-        guard let keeper = keepers[index] else {
-            return .refused("pool \(name) keeps one copy of each key: there is nothing to compare it with")
+    }
+
+    /// A pool in which a job can be begun, whatever its nodes are.
+    private func with(pool name: String, _ body: (Int) -> JobAnswer) -> JobAnswer {
+        let names = topology.pools.map(\.settings.name)
+        guard let index = names.firstIndex(of: name) else {
+            return .unknown("no pool \"\(name)\"; there are \(names.joined(separator: ", "))")
         }
         if isDraining { return .refused("the proxy is stopping") }
         if let reason = busy(index) { return .refused(reason) }
-        return body(keeper)
+        return body(index)
     }
 
     static var changeReason: String { "the config is being taken over; try again in a moment" }
@@ -64,7 +70,9 @@ extension Control {
     /// Why no job can be begun in the pool, whatever its nodes are.
     private func busy(_ pool: Int) -> String? {
         if change != nil { return Self.changeReason }
-        return moves[pool].map { "job \($0.job.id) moves the keys of the pool; wait for it or cancel it" }
+        return (moves[pool]?.job ?? postponed[pool]?.job).map {
+            "job \($0.id) moves the keys of the pool; wait for it or cancel it"
+        }
     }
 
     private func with(_ id: Int, _ body: (Job) -> Void) -> JobAnswer {
@@ -81,25 +89,40 @@ extension Control {
         return with(id) { $0.cancel() }
     }
 
-    private func unknown(_ node: String, _ keeper: PoolKeeper) -> JobAnswer {
-        let labels = keeper.settings.servers.map(\.label).joined(separator: ", ")
-        return .unknown("no node \"\(node)\" in pool \(keeper.settings.name); there are \(labels)")
+    private func unknown(_ node: String, _ pool: PoolSettings) -> JobAnswer {
+        let labels = pool.servers.map(\.label).joined(separator: ", ")
+        return .unknown("no node \"\(node)\" in pool \(pool.name); there are \(labels)")
     }
 
     /// To the config without that node, as if it had been read; the file says otherwise until it is changed, too.
-    private func drain(_ keeper: PoolKeeper, _ name: String) -> JobAnswer {
-        guard let place = keeper.settings.servers.firstIndex(where: { $0.label == name }) else {
-            return unknown(name, keeper)
+    private func drain(_ pool: String, _ name: String) -> JobAnswer {
+        with(pool: pool) { index in drain(index, settings.pools[index], name) }
+    }
+
+    private func drain(_ index: Int, _ pool: PoolSettings, _ name: String) -> JobAnswer {
+        guard let place = pool.servers.firstIndex(where: { $0.label == name }) else { return unknown(name, pool) }
+        guard pool.hasHomes else {
+            return .refused("with distribution: \(pool.distribution) keys have no node of their own")
         }
-        let job = newJob("drain", pool: keeper.pool, place: place)
-        switch keeper.settings.without(name).flatMap({ keeper.settings.next(towards: $0) }) {
+        let wanted = pool.without(name)
+        var next = settings
+        if case .success(let without) = wanted { next.pools[index] = without }
+        switch wanted.flatMap({ pool.next(towards: $0) }) {
         case .failure(let refusal): return .refused(refusal.reason)
-        case .success(let next):
+        case .success(let moving):
+            if let reason = SettingsChange(from: settings, to: next).unmoved[pool.name] {
+                return .refused("the keys cannot be moved: \(reason)")
+            }
+            let job = newJob("drain", pool: index, place: place)
             job.phase = "telling the workers"
             job.objection = { Self.changeReason }
             show(job)
             var pools = settings.pools
-            pools[keeper.pool] = next
+            if moving.moving?.isSingle == true {
+                postpone(job, ofPool: index, to: moving.settled)
+                return .job(job.id)
+            }
+            pools[index] = moving
             guard begin(pools, { [unowned self] in moveKeys(of: job) }) else {
                 job.end("too many nodes", isDone: false, now: loop.now)
                 return .refused("too many nodes")
@@ -110,21 +133,16 @@ extension Control {
 
     private func sync(_ keeper: PoolKeeper, _ name: String) -> JobAnswer {
         guard let place = keeper.settings.servers.firstIndex(where: { $0.label == name }) else {
-            return unknown(name, keeper)
+            return unknown(name, keeper.settings)
         }
         guard isUp(keeper.first + place) else { return .refused("\(name) is down; it is filled once it answers") }
         return keeper.sync(place).map { .job($0.id) }
             ?? .refused("another node of the pool is being filled; try again later")
     }
 
-    private func archive(_ kind: ArchiveOrder.Kind, _ name: String, _ path: String) -> JobAnswer {
-        let names = topology.pools.map(\.settings.name)
-        guard let index = names.firstIndex(of: name) else {
-            return .unknown("no pool \"\(name)\"; there are \(names.joined(separator: ", "))")
-        }
+    private func archive(_ kind: ArchiveOrder.Kind, _ index: Int, _ path: String) -> JobAnswer {
+        let name = topology.pools[index].settings.name
         guard path.utf8.first == 0x2f, !path.utf8.contains(0) else { return .refused("\(path) is no absolute path") }
-        if isDraining { return .refused("the proxy is stopping") }
-        if let reason = busy(index) { return .refused(reason) }
         if let run = archiving[index] { return .refused("job \(run.job.id) is under way in pool \(name)") }
         let pool = topology.pools[index]
         let isUp = topology.nodes[pool.nodes].map { $0.verdict.access == .full }

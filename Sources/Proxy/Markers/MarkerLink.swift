@@ -37,7 +37,7 @@ final class MarkerLink {
         var isEnd: Bool { self == .connectFailed || self == .connectionLost }
     }
 
-    /// Tokens of these have this bit and the node's number.
+    /// Tokens of most of these have this bit and the node's number.
     static let token: UInt64 = 1 << 41
     /// Bytes of a reply that is waited for: a marker's item and its header are far shorter.
     private static let replyLimit = 64 << 10

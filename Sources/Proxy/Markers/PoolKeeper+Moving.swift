@@ -4,11 +4,6 @@ internal import ProxyCore
 /// Proxies do not know of each other: by these items on the nodes they see to it that all write a key that moves both where
 /// it was and where it is to be as long as one of them reads it where it was.
 extension PoolKeeper {
-    /// Seconds that such an item lives: some polls, and as long as workers may take to go over, when nothing is said.
-    private var life: UInt64 {
-        4 + (3 * settings.poll + settings.connectTimeout + 3 * settings.timeout) / 1_000_000_000 + 3
-    }
-
     /// Servers that some proxy leaves out: it writes by the places before, and does not know of them.
     var leftOut: Set<Int> {
         guard let keys = settings.moving, !keys.hasMoved, markers.isOpposed else { return [] }
@@ -92,7 +87,13 @@ extension PoolKeeper {
     }
 
     private func store(_ item: MarkerItem, _ places: Token, on place: Int) {
-        let command = MarkerCommand(node: place, item: item, .store(MarkerText.token(places), .always), life: life)
+        let command = MarkerCommand(
+            node: place, item: item, .store(MarkerText.token(places), .always), life: settings.moveItemLife)
         links[place].send(command, names: names) { _ in }
     }
+}
+
+extension PoolSettings {
+    /// Seconds that such an item lives: some polls, and as long as workers may take to go over, when nothing is said.
+    var moveItemLife: UInt64 { 4 + (3 * poll + connectTimeout + 3 * timeout) / 1_000_000_000 + 3 }
 }

@@ -62,66 +62,27 @@ extension Control {
             logger.notice("config is read again: nothing in it has changed")
             return .done("nothing has changed")
         }
-        let isBegun = begin(next.pools) { [unowned self] in
+        guard !mustObject(to: next.pools) else {
+            return .done("the config is read again when the other proxies have heard of it")
+        }
+        var pools = next.pools
+        for name in next.changed {
+            guard let index = settings.pools.firstIndex(where: { $0.name == name }) else { continue }
+            dropPostponed(index, "the config has changed once more")
+            next.unmoved[name].map { tellUnmoved(name, $0) }
+        }
+        let waiting = postponeMoves(in: &pools)
+        let isBegun = begin(pools) { [unowned self] in
             for name in next.changed {
-                logger.notice("config is taken over", metadata: ["pool": "\(name)"])
+                if waiting[name] == nil { logger.notice("config is taken over", metadata: ["pool": "\(name)"]) }
                 moveKeys(ofPool: name)
             }
         }
         guard isBegun else { return refuse(["\(wanted.file): more than \(Topology.nodeLimit) nodes"]) }
         for name in next.changed { run(ofPool: name)?.end("the config has changed once more") }
         configText = wanted.text
-        return .done("taken over: \(next.changed.map { "pool \($0)" }.joined(separator: ", "))")
-    }
-}
-
-/// Keys that go to other nodes.
-extension Control {
-    private func run(ofPool name: String) -> MoveRun? { moves.values.first { settings.pools[$0.index].name == name } }
-
-    /// Before anybody is served: keys may be on their way still to where the config puts them.
-    func resumeMoves() {
-        // Once more where reads have moved just now.
-        for _ in 0..<2 {
-            let pools = settings.pools.indices.map { keepers[$0]?.resumed ?? settings.pools[$0] }
-            guard pools != settings.pools, begin(pools, {}) else { return }
-            while change != nil { turn(until: changeTime) }
-            // That this proxy reads them where they were has to be known before it is seen that nobody reads them elsewhere.
-            let (time, deadline) = (loop.now, loop.now + 2 * (pools.map { $0.poll + $0.timeout }.max() ?? 0))
-            while loop.now < deadline, keepers.contains(where: { $0?.hasReadTwice(since: time) == false }) {
-                turn(until: deadline)
-            }
-            publish()
-        }
-    }
-
-    func moveKeysOfAll() { for pool in settings.pools { moveKeys(ofPool: pool.name) } }
-
-    /// All workers write to both places, where the pool's keys have to go elsewhere.
-    private func moveKeys(ofPool name: String) {
-        guard let index = settings.pools.firstIndex(where: { $0.name == name }), settings.pools[index].moving != nil
-        else { return }
-        let job = newJob("move", pool: index, place: nil)
-        show(job)
-        moveKeys(of: job)
-    }
-
-    func moveKeys(of job: Job) {
-        let pool = settings.pools[job.pool]
-        logger.notice("keys begin to move", metadata: ["pool": "\(pool.name)", "job": "\(job.id)"])
-        moves[job.pool] = MoveRun(job.pool, job, pool, self)
-        // It is said at once where they are read.
-        keepers[job.pool]?.doubtAll()
-    }
-
-    /// Who has left the pool misses what is written from now on: it must not be taken for full when it comes back.
-    private func revokeLeavers() {
-        for keeper in retired {
-            guard let now = keepers[keeper.pool] else { continue }
-            for (place, name) in keeper.names.enumerated() where !now.names.contains(name) {
-                keeper.revoke(place, sent: 0) { _ in }
-            }
-        }
+        let taken = next.changed.map { name in "pool \(name)" + (waiting[name].map { ", \($0)" } ?? "") }
+        return .done("taken over: \(taken.joined(separator: ", "))")
     }
 }
 
@@ -135,7 +96,7 @@ extension Control {
         let before = topology
         let next = before.changed(to: pools) { pool, origin in
             origin.map { before.nodes[$0].verdict }
-                ?? (pool.hasCopies ? NodeVerdict(.none, isCovered: false) : NodeVerdict(isUp: true))
+                ?? (pool.keepsMarkers ? NodeVerdict(.none, isCovered: false) : NodeVerdict(isUp: true))
         }
         guard let next else { return false }
         let changed = next.pools.indices.filter { next.pools[$0].firstNode != before.pools[$0].firstNode }
@@ -153,6 +114,12 @@ extension Control {
                 pools[index], from: health[index],
                 origins: next.pools[index].origins.map { $0.map { $0 - before.pools[index].firstNode } }, now: loop.now)
             retire(keepers[index])
+            if let mover = movers[index] {
+                mover.retire()
+                retiredMovers.append(mover)
+                movers[index] = nil
+            }
+            if pools[index].moving?.isSingle == true { unswept.insert(index) }
             formerHomes[index] = homes[index]
             homes[index] = nil
             archiving[index].map { cancelPass(of: $0.job) }
@@ -183,12 +150,13 @@ extension Control {
                 }
                 for worker in workers { worker.send(.address(node: number, addresses[number])) }
             }
-            if pool.copyCount > 1 {
+            if pool.settings.keepsMarkers {
                 keepers[index] = PoolKeeper(self, pool: index, after: retired.last { $0.pool == index })
             }
+            if !pool.settings.keepsMarkers, pool.settings.hasHomes { movers[index] = MoveKeeper(self, pool: index) }
             if pool.settings.bringsHome {
                 let home = HomeKeeper(self, pool: index)
-                home.begin(after: homes[index], origins: pool.origins)
+                home.begin(after: homes[index], origins: pool.origins, awaitsSweep: unswept.contains(index))
                 self.homes[index] = home
             } else {
                 homes[index]?.retire()
@@ -212,7 +180,9 @@ extension Control {
             guard change == nil, keeper.isAtRest else { return false }
             return true
         }
+        if change == nil { retiredMovers = [] }
         guard let change else {
+            beginPostponed()
             if isReloadWanted, isStarted, !isDraining {
                 isReloadWanted = false
                 _ = reload()

@@ -3,7 +3,8 @@ internal import ProxyCore
 internal import Reactor
 
 /// The keys of a pool on their way to other nodes: does what the plan says, one thing at a time. Servers that are new to
-/// the pool are filled by its keeper, as any that has come back empty; here the rest is.
+/// the pool are filled by its keeper, as any that has come back empty; here the rest is. Where keys have one copy, new
+/// servers are filled here, too.
 final class MoveRun {
     /// Before what has failed is tried again, in nanoseconds.
     private static let retryPause: UInt64 = 1_000_000_000
@@ -15,9 +16,16 @@ final class MoveRun {
     /// While its keys move.
     private let moving: PoolSettings
     private let left: LeftBehind?
+    /// By place in the pool while its keys move: the first target, of those that are filled here.
+    private let firstTarget: Int
     private var plan: MovePlan
+    /// What comes then, where the keys stay and only what was brought elsewhere is dropped.
+    private var afterwards: (() -> Void)?
     /// A pass or a change of the pool is under way.
     private var isBusy = false
+    /// An objection is under way; and what is to be done when it stands, and no pass is under way.
+    private var isObjecting = false
+    private var objected: (() -> Void)?
     /// Nothing is begun before.
     private var pausedUntil: UInt64 = 0
     private(set) var isOver = false
@@ -27,14 +35,29 @@ final class MoveRun {
         (self.index, self.job, self.moving, self.control) = (index, job, moving, control)
         left = LeftBehind(after: moving)
         let now = control.loop.now
+        let isSingle = moving.moving?.isSingle == true
+        firstTarget = isSingle ? moving.moving?.freshServers.lowerBound ?? 0 : moving.servers.count
         plan = MovePlan(
-            quietUntil: now.addingSaturated(control.keepers[index]?.markers.quietTime ?? 0),
-            targets: moving.allNodes.count - moving.servers.count, drops: left?.targets.count ?? 0,
+            quietUntil: now.addingSaturated(control.moveGround(ofPool: index)?.quietTime ?? 0),
+            targets: moving.allNodes.count - firstTarget,
+            drops: isSingle ? moving.settled.nodes.count : left?.targets.count ?? 0,
             // Nothing is cleaned here: what stands in a place that keys move to is proven by this alone.
-            verifies: true, hasMoved: moving.moving?.hasMoved == true)
+            verifies: true, offers: isSingle, hasMoved: moving.moving?.hasMoved == true)
         job.cancelled = { [weak self] in self?.cancel() }
         job.objection = { [weak self] in self?.objection }
     }
+
+    /// The keys of the pool are where they were, and its nodes are to drop what was brought to them.
+    convenience init(
+        dropping index: Int, _ job: Job, _ pool: PoolSettings, _ control: Control, then next: @escaping () -> Void
+    ) {
+        self.init(index, job, pool, control)
+        plan = MovePlan(dropping: pool.nodes.count)
+        afterwards = next
+        job.objection = { "the keys are where they were already" }
+    }
+
+    private var isSingle: Bool { !moving.settled.hasCopies }
 
     /// Other settings have come for the pool.
     func end(_ outcome: String, isDone: Bool = false) {
@@ -60,13 +83,57 @@ final class MoveRun {
     /// Back to where the keys are read still.
     private func cancel() {
         guard objection == nil else { return }
-        end("cancelled")
-        let back = moving.standing
+        guard isSingle else {
+            end("cancelled")
+            return takeBack()
+        }
+        object { [unowned self] in
+            end("cancelled")
+            takeBack()
+        }
+    }
+
+    private func takeBack(_ done: @escaping () -> Void = {}) {
+        let (control, index, back) = (control, index, moving.standing)
         var pools = control.settings.pools
         pools[index] = back
-        _ = control.begin(pools) { [logger = control.logger] in
-            logger.notice("keys stay where they were", metadata: ["pool": "\(back.name)"])
+        _ = control.begin(pools) { [unowned control] in
+            control.logger.notice("keys stay where they were", metadata: ["pool": "\(back.name)"])
+            done()
+            control.dropStrays(ofPool: index)
         }
+    }
+
+    /// Nobody moves reads any more; unless somebody has already, so that this proxy does it, too.
+    private func object(_ done: @escaping () -> Void) {
+        guard !isObjecting, objected == nil else { return }
+        isObjecting = true
+        control.cancelPass(of: job)
+        control.movers[index]?.object { [weak self] isKept in
+            guard let self, !isOver else { return }
+            isObjecting = false
+            if isKept { objected = done } else { pausedUntil = control.loop.now + Self.retryPause }
+        }
+    }
+
+    /// A node is down where keys are read. They go back to where they were, with all that `when_down` says, and move again
+    /// when it is back; if it is to leave, they need not wait for it.
+    private func retreat() {
+        let moving = moving
+        control.logger.warning(
+            "a node is down: keys stay where they were until it is back",
+            metadata: ["pool": "\(moving.name)", "job": "\(job.id)"])
+        object { [unowned self] in
+            let (control, index, job) = (control, index, job)
+            isOver = true
+            control.moves[index] = nil
+            takeBack { [unowned control] in control.postpone(job, ofPool: index, to: moving.settled) }
+        }
+    }
+
+    private var isLeaderDown: Bool {
+        guard isSingle, plan.isReversible, let mover = control.movers[index] else { return false }
+        return (0..<firstTarget).contains { mover.leads($0) && !control.isUp(mover.first + $0) }
     }
 
     // MARK: In each turn of the loop
@@ -78,49 +145,64 @@ final class MoveRun {
     }
 
     func work() {
-        guard !isOver, control.change == nil, !control.isDraining, let keeper = control.keepers[index] else { return }
+        guard !isOver, control.change == nil, !control.isDraining, let ground = control.moveGround(ofPool: index)
+        else { return }
         let now = control.loop.now
-        if !plan.look(at: situation(keeper), now: now) { control.cancelPass(of: job) }
-        guard !isBusy, !job.isPaused, now >= pausedUntil else { return }
+        let situation = ground.situation(of: moving)
+        if !plan.look(at: situation, now: now) { control.cancelPass(of: job) }
+        guard !isBusy, !isObjecting, now >= pausedUntil else { return }
+        if let next = objected {
+            objected = nil
+            return next()
+        }
+        if isLeaderDown, !situation.hasMoved { return retreat() }
+        guard !job.isPaused else { return }
         switch plan.step(now: now) {
         case .wait: job.phase = "quiet time"
         case .await(.servers): job.phase = "waiting until every node is up"
         case .await(.agreement): waitForAgreement()
         case .await(.others): job.phase = "waiting until every proxy has moved"
         case .pass(let pass, let target): begin(pass, target)
+        case .offer: offer()
         case .moveReads: change(to: moving.handedOver, "moving reads") { "keys are read where they have moved to" }
-        case .leave: leave(keeper)
+        case .leave: leave()
         case .drop(let target): drop(target)
-        case .over: end("moved", isDone: true)
+        case .over: finish()
+        }
+    }
+
+    private func finish() {
+        if let afterwards {
+            if control.moves[index] === self { control.moves[index] = nil }
+            isOver = true
+            control.swept(pool: index)
+            return afterwards()
+        }
+        end("moved", isDone: true)
+        if isSingle { control.swept(pool: index) }
+    }
+
+    private func offer() {
+        job.phase = "offering to move reads"
+        isBusy = true
+        control.movers[index]?.offer { [weak self] isAccepted in
+            guard let self, !isOver else { return }
+            isBusy = false
+            if !isAccepted { pausedUntil = control.loop.now + Self.retryPause }
+            plan.offered(isAccepted: isAccepted)
         }
     }
 
     private func waitForAgreement() {
+        if isSingle, control.movers[index]?.hasObjected == true {
+            return job.phase = "waiting, as a write was missed where its key is to be"
+        }
         let phase = "waiting for proxies with another config"
         guard job.phase != phase else { return }
         job.phase = phase
         control.logger.warning(
             "another proxy writes by other nodes: reads stay where they are until it has read the same config",
             metadata: ["pool": "\(moving.name)", "job": "\(job.id)"])
-    }
-
-    private func situation(_ keeper: PoolKeeper) -> MovePlan.Situation {
-        let (markers, places) = (keeper.markers, moving.placesToken)
-        return MovePlan.Situation(
-            tokens: tokens(keeper), isOpposed: markers.isOpposed, isMoving: markers.isMoving(to: places),
-            hasMoved: markers.hasMoved(to: places))
-    }
-
-    /// Of the servers that the keys go to; nil unless all are full. One that leaves may be gone.
-    private func tokens(_ keeper: PoolKeeper) -> [UInt64]? {
-        let settled = Set(moving.settled.allNodes.map(\.ringName))
-        var tokens: [UInt64] = []
-        for (place, node) in keeper.settings.servers.enumerated() where settled.contains(node.ringName) {
-            let verdict = control.topology.nodes[keeper.first + place].verdict
-            guard verdict.access == .full else { return nil }
-            tokens.append(verdict.token)
-        }
-        return tokens
     }
 
     /// All workers go over to these settings of the pool.
@@ -141,20 +223,25 @@ final class MoveRun {
         pausedUntil = control.loop.now + Self.retryPause
     }
 
-    private func leave(_ keeper: PoolKeeper) {
+    /// Where markers are kept, nobody who starts may go by the old places any more.
+    private func leave() {
+        guard let keeper = control.keepers[index] else { return settle() }
         isBusy = true
         keeper.forgetFormer { [weak self] in
             guard let self, !isOver else { return }
             isBusy = false
             // Else it is tried again.
-            guard control.change == nil else { return }
-            change(to: moving.settled, "leaving the old places") { "keys have moved" }
+            if control.change == nil { settle() }
         }
     }
 
+    private func settle() {
+        change(to: moving.settled, "leaving the old places") { "keys have moved" }
+    }
+
     private func begin(_ pass: FillingPlan.Pass, _ target: Int) {
-        guard let keeper = control.keepers[index] else { return }
-        let place = moving.servers.count + target
+        guard let ground = control.moveGround(ofPool: index) else { return }
+        let place = firstTarget + target
         let label = moving.allNodes[place].label
         switch pass {
         case .clean: break
@@ -163,7 +250,7 @@ final class MoveRun {
         }
         isBusy = true
         control.start(
-            pass, of: job, target: place, isFull: { keeper.isFull($0) }, change: { $0.sample = 1 }
+            pass, of: job, target: place, isFull: { ground.isFull($0) }, change: { $0.sample = 1 }
         ) { [weak self] in self?.passed($0) }
     }
 
@@ -176,13 +263,40 @@ final class MoveRun {
             }
             control.logger.warning(
                 "a pass was cut short", metadata: ["pool": "\(moving.name)", "job": "\(job.id)", "reason": "\(text)"])
+            if isSingle, problem.isLasting { return giveUp(text) }
         }
         plan.passed(changed: end.changed, of: end.total, isWhole: end.isWhole)
         work()
     }
 
+    /// Its servers cannot do what is needed: the keys go over at once, and what has moved is a miss.
+    private func giveUp(_ reason: String) {
+        guard plan.isReversible else { return plan.passed(changed: 0, of: 0, isWhole: true) }
+        object { [unowned self] in
+            let (control, index, wanted) = (control, index, moving.settled)
+            end("its keys cannot be copied: \(reason)")
+            control.unswept.remove(index)
+            var pools = control.settings.pools
+            pools[index] = wanted
+            _ = control.begin(pools) { [unowned control] in control.tellUnmoved(wanted.name, reason) }
+        }
+    }
+
+    /// What belongs to other nodes, where keys have one copy.
+    private func dropStrays(on place: Int) {
+        let nodes = control.topology.pools[index].nodes
+        // One that is down is emptied when it is back, or what it has is compared before it is read.
+        guard control.isUp(nodes.lowerBound + place) else { return plan.passed(changed: 0, of: 0, isWhole: true) }
+        job.phase = "dropping what \(control.topology.nodes[nodes.lowerBound + place].settings.label) has no longer"
+        isBusy = true
+        control.start(
+            .clean(nodes.map { _ in 0 }), of: job, target: place, isFull: { _ in true },
+            change: { $0.dropsStrays = true }, { [weak self] in self?.passed($0) })
+    }
+
     /// The pass that cleans the targets of the way back.
     private func drop(_ number: Int) {
+        if isSingle { return dropStrays(on: number) }
         guard let left, let keeper = control.keepers[index] else {
             return plan.passed(changed: 0, of: 0, isWhole: true)
         }

@@ -124,6 +124,14 @@ enum PassProblem: Sendable, Equatable {
     /// Values under way have filled the memory for them.
     case memory
 
+    /// It will be no better the next time.
+    var isLasting: Bool {
+        switch self {
+        case .tooOld, .withoutCAS, .dumpNotAllowed, .crawlerDisabled: true
+        default: false
+        }
+    }
+
     /// For a log line.
     ///
     /// - Parameter label: of a node by its place.

@@ -16,6 +16,7 @@ extension Engine {
         poolStats[pool].connectionsTotal &+= 1
         var flags = Client.Flags.open
         if hasCopies(pool: UInt16(pool)) { flags.insert(.copies) }
+        if owned[pool].tagsAlways { flags.insert(.tagged) }
         if readsElsewhere(pool: UInt16(pool)) { flags.insert(.readsElsewhere) }
         if changes[pool].isUnderWay { flags.insert(.held) }
         return clients.take(

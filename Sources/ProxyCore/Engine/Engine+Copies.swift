@@ -97,6 +97,10 @@ extension Engine {
         unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.copyCount > 1 }
     }
 
+    func tagsCAS(pool: UInt16) -> Bool {
+        unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.copyCount > 1 || $0.tagsAlways }
+    }
+
     /// What marks the CAS numbers that a node gives.
     func tag(of node: UInt32, pool: UInt16) -> CASTag {
         unsafe pools[Int(pool)]._withUnsafeGuaranteedRef { $0.casTags[Int(node) - $0.firstNode] }

@@ -127,13 +127,14 @@ extension Engine {
 
     private func release(clientsOf pool: Int) {
         let (isElsewhere, limit) = (readsElsewhere(pool: UInt16(pool)), owned[pool].pipelineLimit)
-        let hasCopies = hasCopies(pool: UInt16(pool))
+        let (hasCopies, isTagged) = (hasCopies(pool: UInt16(pool)), owned[pool].tagsAlways)
         clients.forEachUsed { id in
             guard clients[id].pool == UInt16(pool) else { return }
             clients.update(id) {
                 $0.flags.remove(.held)
                 if isElsewhere { $0.flags.insert(.readsElsewhere) } else { $0.flags.remove(.readsElsewhere) }
                 if hasCopies { $0.flags.insert(.copies) } else { $0.flags.remove(.copies) }
+                if isTagged { $0.flags.insert(.tagged) } else { $0.flags.remove(.tagged) }
                 $0.pipelineLimit = limit
             }
             considerResuming(id)

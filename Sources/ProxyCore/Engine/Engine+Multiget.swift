@@ -114,7 +114,7 @@ extension Engine {
         var call = Call(request: request, node: node, verb: verb, flags: [], sent: now)
         if verb.isIdempotentRead { call.flags.insert(.repeatable) }
         if verb.isIdempotentRead, asksOnMiss(pool: requests[request].pool) { call.flags.insert(.asksOnMiss) }
-        if verb == .gets || verb == .gats, hasCopies(pool: requests[request].pool) { call.flags.insert(.tagsCAS) }
+        if verb == .gets || verb == .gats, tagsCAS(pool: requests[request].pool) { call.flags.insert(.tagsCAS) }
         call.piece = piece
         call.commandChunk = open.id
         call.commandOffset = UInt32(truncatingIfNeeded: open.position)

@@ -32,6 +32,7 @@ extension Engine {
     /// - Parameter doubted: copies that may have got an older value meanwhile.
     func considerRepair(_ fan: Fan, overlapped: Bool, doubted: UInt8) {
         let all = copies(of: fan.hash, pool: fan.pool)
+        guard all.count > 1 else { return }
         var missed: UInt8 = 0
         for index in all.indices {
             let rank = fan.nodes.index(of: all[index])

@@ -9,16 +9,20 @@ extension Engine {
     @inline(__always)
     func begin(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
         let flags = clients[id].flags
-        if flags.contains(.copies), head.verb != .get || flags.contains(.readsElsewhere) {
+        if !flags.isDisjoint(with: [.copies, .tagged]), head.verb != .get || flags.contains(.readsElsewhere) {
             return beginAmongCopies(head, bytes, from: id)
         }
         poolStats[Int(clients[id].pool)].requests.count(head.verb.rawValue)
         return beginAlone(head, bytes, from: id)
     }
 
-    /// Where a key has more than one copy, but for a get that goes to the primary.
+    /// Where a key has more than one copy, or CAS numbers name their nodes, but for a get that goes to the primary.
     @inline(never)
     private func beginAmongCopies(_ head: RequestHead, _ bytes: RawSpan, from id: UInt32) -> Int {
+        if !clients[id].flags.contains(.copies), !head.showsCAS, !head.options.contains(.comparesCAS) {
+            poolStats[Int(clients[id].pool)].requests.count(head.verb.rawValue)
+            return beginAlone(head, bytes, from: id)
+        }
         if head.verb == .metaGet, awaitsRepair(head, bytes, from: id) { return 0 }
         poolStats[Int(clients[id].pool)].requests.count(head.verb.rawValue)
         let readsElsewhere = clients[id].flags.contains(.readsElsewhere)
@@ -92,7 +96,7 @@ extension Engine {
     private func sendAloud(_ head: RequestHead, _ bytes: RawSpan, to node: UInt32, for request: UInt32) {
         let node = standIn(for: node, head, in: bytes, pool: requests[request].pool)
         let hasCopies = clients[requests[request].client].flags.contains(.copies)
-        var flags = hasCopies ? head.tagging : []
+        var flags = tagsCAS(of: request) ? head.tagging : []
         if hasCopies, head.options.contains(.pureRead) { flags.insert(.repeatable) }
         guard let call = newCall(for: request, verb: head.verb, to: node, flags, head.rawKeyLength) else { return }
         if flags.contains(.repeatable) {
@@ -150,6 +154,10 @@ extension Engine {
     }
 
     // MARK: - Building blocks
+
+    private func tagsCAS(of request: UInt32) -> Bool {
+        !clients[requests[request].client].flags.isDisjoint(with: [.copies, .tagged])
+    }
 
     /// Puts a request at the end of the client's line.
     @inline(__always)
@@ -291,7 +299,7 @@ extension Engine {
     private func passAnyhow(_ bytes: RawSpan, _ head: RequestHead, to node: UInt32, for request: UInt32, keep: Bool) {
         let node = standIn(for: node, head, in: bytes, pool: requests[request].pool)
         var flags: Call.Flags = keep ? .repeatable : []
-        if clients[requests[request].client].flags.contains(.copies) { flags.formUnion(head.tagging) }
+        if tagsCAS(of: request) { flags.formUnion(head.tagging) }
         guard let call = newCall(for: request, verb: head.verb, to: node, flags, head.rawKeyLength) else { return }
         guard keep else {
             write(bytes, of: call)

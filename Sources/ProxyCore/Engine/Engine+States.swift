@@ -59,7 +59,7 @@ extension Engine {
         for index in all.indices where isReadable(node: all[index]) {
             return all.indices.first { tried & 1 << UInt8($0) == 0 && isReadable(node: all[$0]) }
         }
-        func isLeft(_ index: Int) -> Bool { tried & 1 << UInt8(index) == 0 && nodes[all[index]].isReachable }
+        func isLeft(_ index: Int) -> Bool { tried & 1 << UInt8(index) == 0 && nodes[all[index]].mayLead }
         var best: Int?
         for index in all.indices where isLeft(index) {
             guard let before = best, guessRank(all[index]) >= guessRank(all[before]) else {

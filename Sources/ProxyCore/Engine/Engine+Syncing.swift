@@ -14,7 +14,7 @@ internal import MemcacheProtocol
 /// simulated time. A doubted copy is one that only this worker does not read for now: a delete there would be a loss
 /// as soon as it is proven anew.
 /// Where no copy is full, those that are doubted decide, and where there are none, all, the one that was whole last before
-/// the others.
+/// the others. One that follows, as where a key's only copy is on its way, decides nothing in any case.
 extension Engine {
     /// All copies take writes and decide: nearly always.
     @inline(__always)
@@ -26,20 +26,22 @@ extension Engine {
     /// The copies that take writes, by rank, how many of them decide, and how many are asked together with those.
     func arranged(_ all: Copies) -> (copies: Copies, survivors: Int, together: Int) {
         var best = UInt64.max
-        for index in all.indices where nodes[all[index]].isReachable { best = min(best, guessRank(all[index])) }
-        let live = all.arranged(5) { node in
+        for index in all.indices where nodes[all[index]].mayLead { best = min(best, guessRank(all[index])) }
+        let live = all.arranged(6) { node in
             let row = nodes[node]
             if row.isFull { return 0 }
             if row.isDoubted { return 1 }
             guard row.isReachable else { return nil }
+            guard row.mayLead else { return 5 }
             if !row.verdict.hasContents { return 4 }
             return guessRank(node) == best ? 2 : 3
         }
         let full = live.indices.count { nodes[live[$0]].isFull }
         let doubted = live.indices.count { nodes[live[$0]].isDoubted }
         if full > 0 { return (live, full, full + doubted) }
-        let survivors = doubted > 0 ? doubted : live.count
-        return (live, survivors, survivors)
+        let leading = live.indices.count { nodes[live[$0]].mayLead }
+        let survivors = doubted > 0 ? doubted : leading
+        return (leading > 0 ? live : live.filter { nodes[$0].mayLead }, survivors, survivors)
     }
 
     /// The copies that decide have answered or failed: those that are being filled are told.

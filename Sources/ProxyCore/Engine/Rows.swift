@@ -31,6 +31,8 @@ struct Client: BitwiseCopyable {
         static let copies = Flags(rawValue: 1 << 9)
         /// And reads may go to other copies than the primary.
         static let readsElsewhere = Flags(rawValue: 1 << 10)
+        /// Its pool keeps one copy of a key, and CAS numbers name their nodes all the same.
+        static let tagged = Flags(rawValue: 1 << 12)
         /// Its pool's nodes are about to change: see `Engine+Moves`.
         static let held = Flags(rawValue: 1 << 11)
     }
@@ -299,6 +301,8 @@ struct NodeRow: BitwiseCopyable {
     @inline(__always)
     var isFull: Bool { access == .full }
     var isReachable: Bool { access != .none }
+    /// It may stand for other copies, if it has to.
+    var mayLead: Bool { access != .none && !verdict.follows }
     /// Full, but for this worker's doubts, or that it was not heard for a moment: very likely it is what it was.
     var isDoubted: Bool { access == .syncing && (verdict.access == .full || verdict.isUnheard) && !hasMissed }
 }

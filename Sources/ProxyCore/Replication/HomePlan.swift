@@ -16,27 +16,6 @@
 ///
 /// So a value is read only where every write of its key went that was acknowledged, and what was acknowledged stays.
 public struct HomePlan: Sendable {
-    /// What the other nodes keep about one, for a proxy that is started when this one is gone.
-    public enum Record: Equatable, Sendable {
-        /// What it holds is old, what others hold of its keys counts.
-        case away
-        /// What others hold of its keys is old.
-        case home
-
-        public init?(text: [UInt8]) {
-            switch text {
-            case Array("1 -".utf8): self = .away
-            case Array("1 +".utf8): self = .home
-            default: return nil
-            }
-        }
-
-        public var text: [UInt8] { Array((self == .away ? "1 -" : "1 +").utf8) }
-
-        /// Of what two nodes keep: nothing that may be old is read.
-        public func joined(_ other: Record) -> Record { self == other ? self : .home }
-    }
-
     public enum Place: Equatable, Sendable { case home, held, away, back }
 
     public enum Command: Equatable, Sendable {
@@ -108,12 +87,14 @@ public struct HomePlan: Sendable {
     /// before it stood still may be carried out late.
     public let quietTime: UInt64
     let verifies: Bool
-    public private(set) var places: [Place]
+    public internal(set) var places: [Place]
     /// Who may hold keys of others.
-    private(set) var unswept: [Int] = []
+    var unswept: [Int] = []
+    /// All may, after their keys have moved; somebody else drops them. What goes down meanwhile is held.
+    var awaitsSweep = false
     private(set) var stage: Stage?
     /// Which one is brought home, or was last.
-    public private(set) var node = 0
+    public internal(set) var node = 0
     /// Nobody stands in: it is flushed, and nothing is to be brought.
     private(set) var isAlone = false
     private var isSent = false
@@ -148,31 +129,9 @@ public struct HomePlan: Sendable {
         }
     }
 
-    // MARK: Across proxies
-
-    /// Nil: there is nothing to be known. It is changed before the node alone is written: in the meantime both are true.
-    public func record(of place: Int) -> Record? {
-        if place == node, !isAlone {
-            switch stage {
-            case .leading, .leaving, .drop, .dropPause: return .home
-            default: break
-            }
-        }
-        return places[place] == .away || places[place] == .back ? .away : nil
-    }
-
-    /// At the start: what was found on the nodes, by the node that it is about.
-    public mutating func begin(with records: [Int: Record]) {
-        for (place, record) in records where record == .away { places[place] = .back }
-        for (place, record) in records where record == .home {
-            node = place
-            unswept = places.indices.filter { places[$0] == .home && (records.count > 1 || $0 != place) }
-        }
-    }
-
     // MARK: What happens to nodes
 
-    private var homes: Int { places.count { $0 == .home } }
+    var homes: Int { places.count { $0 == .home } }
 
     public mutating func wentDown(_ place: Int, now: UInt64) {
         switch places[place] {
@@ -185,7 +144,7 @@ public struct HomePlan: Sendable {
                 // What stood in is lost with it.
                 if stage?.isProven == true { complete(now: now) } else { restart(now: now) }
             }
-            places[place] = unswept.isEmpty && homes > 1 ? .away : .held
+            places[place] = unswept.isEmpty && !awaitsSweep && homes > 1 ? .away : .held
         }
     }
 
@@ -360,9 +319,8 @@ public struct HomePlan: Sendable {
         begin(.drop)
     }
 
-    /// What is away from here on is emptied when it is back.
     private mutating func finish() {
-        for place in places.indices where places[place] == .held && homes > 0 { places[place] = .away }
+        if !awaitsSweep { releaseHeld() }
         unswept.removeAll { places[$0] == .away }
         round += 1
         begin(nil)

@@ -17,8 +17,10 @@ public enum MarkerItem: Hashable, Sendable {
     case former
     /// As `moving`, and the proxy reads each where it is to be.
     case moved
-    /// Some proxy writes keys elsewhere than the former says.
+    /// Some proxy writes keys elsewhere than the former says; or one has missed a write where keys are to be.
     case objection
+    /// Some proxy is about to read keys where they are to be, unless somebody objects: where keys have one copy.
+    case offer
     /// On a node that one proxy compares with the others: it expires when the next may.
     case scrub
     /// On every node, about another one whose keys are not where they belong, where keys have one copy.
@@ -45,6 +47,7 @@ public enum MarkerItem: Hashable, Sendable {
         case .former: Array("__drover:former".utf8)
         case .moved: Array("__drover:moved".utf8)
         case .objection: Array("__drover:objection".utf8)
+        case .offer: Array("__drover:offer".utf8)
         case .scrub: Array("__drover:scrub".utf8)
         case .dump: Array("__drover:dump".utf8)
         case .tick: Array("__drover:tick".utf8)

@@ -73,6 +73,10 @@ public struct MovingKeys: Sendable, Equatable {
     /// By place in the pool: servers that nobody writes who writes by the places before.
     public var freshServers: Range<Int> { before.allNodes.count..<servers }
 
+    /// Each key has one copy, before and after: where it is read decides, or nobody does. What is where it is to be follows
+    /// that, and may lack something, or be left from an earlier life, until it is verified.
+    public var isSingle: Bool { before.copies == 1 && after.copies == 1 }
+
     func placement(firstNode: Int) -> Placement {
         let next = NextPlaces(after.placement(firstNode: 0), homes: homes, targets: targets)
         return before.placement(firstNode: firstNode, next: next)
@@ -173,7 +177,7 @@ extension PoolSettings {
 
     /// How a pool that runs by these settings comes to others: at once, or by moving keys first.
     public func next(towards wanted: PoolSettings) -> Result<PoolSettings, Refusal> {
-        guard hasCopies else { return .success(wanted) }
+        guard hasHomes, wanted.hasHomes else { return .success(wanted) }
         guard standing.places(as: wanted) else { return wanted.moving(from: self) }
         // Other proxies may still read them where they were.
         if let moving, moving.hasMoved { return wanted.with(moving.after).moving(from: wanted, hasMoved: true) }

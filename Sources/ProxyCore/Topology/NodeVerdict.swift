@@ -40,6 +40,9 @@ public struct NodeVerdict: BitwiseCopyable, Equatable, Sendable {
     /// Syncing: it was full when it was last heard, and is not known to have missed anything since.
     public var isUnheard = false
     public var keys = KeyPlace.own
+    /// What comes to it is on its way from elsewhere: it takes what the key's first copy has taken, and never stands for
+    /// that. See `MovingKeys.isSingle`.
+    public var follows = false
 
     public init(_ access: NodeAccess, provenAt: UInt64 = .max, isCovered: Bool = true, token: UInt64 = 0) {
         self.access = access

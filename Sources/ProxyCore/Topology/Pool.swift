@@ -30,6 +30,9 @@ public final class Pool: Sendable {
     private let keys: [KeyPlace]?
     /// Of its nodes; empty where a key always has one copy.
     let casTags: [CASTag]
+    /// CAS numbers name their nodes although keys have one copy: since keys have moved, so that a number from before that
+    /// never matches on another node by accident.
+    let tagsAlways: Bool
     let acks: PoolSettings.Acks
     let minLive: Int
     let read: PoolSettings.Read
@@ -54,8 +57,12 @@ public final class Pool: Sendable {
 
     /// - Parameters:
     ///   - keys: of each node.
+    ///   - tagsAlways: its keys have moved, or move.
     ///   - earlier: of the same settings and first node.
-    init(_ settings: PoolSettings, firstNode: Int, keys: [KeyPlace], origins: [Int?] = [], earlier: Pool? = nil) {
+    init(
+        _ settings: PoolSettings, firstNode: Int, keys: [KeyPlace], origins: [Int?] = [], tagsAlways: Bool = false,
+        earlier: Pool? = nil
+    ) {
         self.settings = settings
         self.origins = origins
         self.firstNode = firstNode
@@ -68,19 +75,22 @@ public final class Pool: Sendable {
         // With copies, load and chance say which is read, not where they are.
         isLeastLoaded = settings.distribution == .leastLoaded && !settings.hasCopies
         protocolLimits = settings.limits.protocolLimits
-        let hasTags = settings.hasCopies || settings.bringsHome
+        self.tagsAlways = tagsAlways && !settings.hasCopies
+        let hasTags = settings.hasCopies || settings.bringsHome || tagsAlways
         let tags = hasTags ? CASTag.tags(ofNodes: settings.servers.map(\.label)) : []
         casTags = tags + (settings.moving?.serverOfTarget.map { tags[$0] } ?? [])
         let isHoming = settings.bringsHome && keys.contains { $0 == .joining || $0 == .leading }
         copyCount = isHoming ? 2 : settings.copies
-        // While keys are brought home both places count, and the one that decides is read.
-        acks = isHoming ? .all : settings.acks
-        minLive = isHoming ? 1 : settings.minLive
-        read = isHoming ? .primary : settings.read
-        onMiss = isHoming ? .miss : settings.asksNext ? .next : settings.onMiss
+        // While a key's only copy is brought elsewhere both places count, and the one that decides is read.
+        let isSingle = isHoming || settings.moving?.isSingle == true
+        acks = isSingle ? .all : settings.acks
+        minLive = isSingle ? 1 : settings.minLive
+        read = isSingle ? .primary : settings.read
+        onMiss = isSingle ? .miss : settings.asksNext ? .next : settings.onMiss
         isMoving = settings.moving != nil
         hedge = settings.hedge
-        checkInterval = settings.hasCopies && settings.checks > 0 ? 1_000_000_000 / UInt64(settings.checks) : 0
+        let hasChecks = settings.hasCopies && !isSingle && settings.checks > 0
+        checkInterval = hasChecks ? 1_000_000_000 / UInt64(settings.checks) : 0
         quietTime = PoolMarkers.quietTime(poll: settings.poll, timeout: settings.timeout)
         // A pool that is down altogether keeps its ring: its nodes answer for themselves.
         let isShort = keys.contains(.own) && keys.contains { $0 != .own }

@@ -53,9 +53,14 @@ extension PoolSettings {
 
     /// Others stand in for a node that is down, and its keys are brought home when it is back. Where load or chance decide,
     /// too, a key has no home; and a lone node has nobody to stand in for it.
-    public var bringsHome: Bool {
-        !hasCopies && whenDown == .rehash && nodes.count > 1 && distribution != .random && distribution != .leastLoaded
-    }
+    public var bringsHome: Bool { !hasCopies && whenDown == .rehash && nodes.count > 1 && hasHomes }
+
+    /// Each key has a node of its own: load and chance decide nothing.
+    public var hasHomes: Bool { hasCopies || distribution != .random && distribution != .leastLoaded }
+
+    /// Its nodes are read by their markers. While single copies move, a key is read where it was or where it is to be, and
+    /// no other copy could stand for that one.
+    public var keepsMarkers: Bool { hasCopies && moving?.isSingle != true }
 
     /// The nodes of both farms, in the order in which a topology has them.
     public var allNodes: [NodeSettings] { nodes + standby }

@@ -8,6 +8,8 @@ public struct SettingsChange: Sendable, Equatable {
     public let changed: [String]
     /// Each a reason why nothing of it is taken over; empty if it is.
     public let refusals: [String]
+    /// By name, pools with one copy of each key that get other places at once, and why: what has moved is a miss once.
+    public let unmoved: [String: String]
 
     public init(from running: Settings, to wanted: Settings) {
         var refusals: [String] = []
@@ -17,6 +19,7 @@ public struct SettingsChange: Sendable, Equatable {
         if wanted.workers != running.workers { refuse("workers") }
         if wanted.admin != running.admin { refuse("admin") }
         var pools: [PoolSettings] = []
+        var unmoved: [String: String] = [:]
         for pool in running.pools {
             guard let next = wanted.pools.first(where: { $0.name == pool.name }) else {
                 refuse("pool \(pool.name) is gone: the set of pools")
@@ -27,8 +30,15 @@ public struct SettingsChange: Sendable, Equatable {
                 pools.append(pool)
                 continue
             }
+            let isShared = [running, wanted].contains { $0.shares(nodesOf: pool) || $0.shares(nodesOf: next) }
             switch pool.next(towards: next) {
+            case .success(let settings) where settings.moving?.isSingle == true && isShared:
+                pools.append(next)
+                unmoved[pool.name] = "some of its nodes are another pool's too"
             case .success(let settings): pools.append(settings)
+            case .failure(let refusal) where !next.hasCopies:
+                pools.append(next)
+                unmoved[pool.name] = "\(refusal.reason) cannot change while keys move"
             case .failure(let refusal): refuse("pool \(pool.name): \(refusal.reason)")
             }
         }
@@ -37,6 +47,7 @@ public struct SettingsChange: Sendable, Equatable {
         }
         self.pools = refusals.isEmpty ? pools : running.pools
         self.refusals = refusals
+        self.unmoved = refusals.isEmpty ? unmoved : [:]
         changed = refusals.isEmpty ? zip(running.pools, pools).filter { $0 != $1 }.map(\.0.name) : []
     }
 
@@ -46,8 +57,18 @@ public struct SettingsChange: Sendable, Equatable {
         if pool.listen != next.listen { fixed.append("listen") }
         if pool.limits.clients != next.limits.clients { fixed.append("limits.clients") }
         if pool.limits.memory != next.limits.memory { fixed.append("limits.memory") }
-        if pool.hasCopies != next.hasCopies { fixed.append("from one copy of each key to several, or back, it") }
+        if pool.settled.hasCopies != next.hasCopies {
+            fixed.append("from one copy of each key to several, or back, it")
+        }
         return fixed
+    }
+}
+
+extension Settings {
+    /// What is dropped or copied for one pool is so for all that its nodes hold.
+    fileprivate func shares(nodesOf pool: PoolSettings) -> Bool {
+        let own = Set(pool.servers.map(\.address))
+        return pools.contains { $0.name != pool.name && $0.servers.contains { own.contains($0.address) } }
     }
 }
 

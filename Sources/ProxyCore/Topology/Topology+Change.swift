@@ -23,7 +23,9 @@ extension Topology {
         var verdicts = nodes.map(\.verdict)
         for (pool, next) in zip(pools, settings) {
             guard pool.settings != next else {
-                plans.append(Plan(settings: next, firstNode: pool.firstNode, origins: pool.origins))
+                plans.append(
+                    Plan(
+                        settings: next, firstNode: pool.firstNode, origins: pool.origins, tagsAlways: pool.tagsAlways))
                 continue
             }
             let first = Self.gap(of: next.allNodes.count, besides: taken)
@@ -31,7 +33,8 @@ extension Topology {
             guard range.upperBound <= max(Self.nodeLimit, nodes.count) else { return nil }
             taken.append(range)
             let origins = origins(of: next, in: pool)
-            plans.append(Plan(settings: next, firstNode: first, origins: origins))
+            let tagsAlways = pool.tagsAlways || pool.isMoving
+            plans.append(Plan(settings: next, firstNode: first, origins: origins, tagsAlways: tagsAlways))
             while verdicts.count < range.upperBound { verdicts.append(NodeVerdict(.none)) }
             for (place, number) in range.enumerated() { verdicts[number] = verdict(next, origins[place]) }
         }

@@ -25,6 +25,8 @@ public final class Topology: Sendable {
         let firstNode: Int
         /// See `Pool.origins`.
         var origins: [Int?] = []
+        /// See there.
+        var tagsAlways = false
     }
 
     public convenience init(_ settings: [PoolSettings], verdict: (Int) -> NodeVerdict) {
@@ -64,7 +66,9 @@ public final class Topology: Sendable {
                 pools.append(before)
             } else {
                 pools.append(
-                    Pool(pool, firstNode: first, keys: keys, origins: plan.origins, earlier: before))
+                    Pool(
+                        pool, firstNode: first, keys: keys, origins: plan.origins, tagsAlways: plan.tagsAlways,
+                        earlier: before))
             }
         }
         self.nodes = nodes
@@ -76,7 +80,9 @@ public final class Topology: Sendable {
 
     /// The same pools with other verdicts on their nodes.
     public func with(verdict: (Int) -> NodeVerdict) -> Topology {
-        let plans = pools.map { Plan(settings: $0.settings, firstNode: $0.firstNode, origins: $0.origins) }
+        let plans = pools.map {
+            Plan(settings: $0.settings, firstNode: $0.firstNode, origins: $0.origins, tagsAlways: $0.tagsAlways)
+        }
         return Topology(plans, earlier: self, verdict: verdict)
     }
 

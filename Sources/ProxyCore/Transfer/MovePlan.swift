@@ -2,13 +2,16 @@
 ///
 ///     write both, read old:   quiet time ▶ nobody writes elsewhere, all servers full
 ///                                        ▶ each target: copy, until a pass adds little ▶ verify
+///                                        ▶ where keys have one copy: offer to move, and nobody objects
 ///     write both, read new:   nobody reads the old places any more
 ///     write and read new:     what is left at the old places is dropped
 ///
 /// Any number of proxies do this at once, each by itself; as soon as one sees that another has gone on, it does too.
 ///
 /// A write that a target misses revokes its server, so what proves a server full proves that its targets have missed
-/// nothing: with any other token than at the beginning, or when somebody writes elsewhere, all begins anew.
+/// nothing: with any other token than at the beginning, or when somebody writes elsewhere, all begins anew. Where keys have
+/// one copy there are no such tokens: there the number of writes that this proxy has missed stands for them, and of the
+/// other proxies those that miss one object.
 public struct MovePlan: Sendable {
     public enum Step: Equatable, Sendable {
         case wait(until: UInt64)
@@ -16,6 +19,8 @@ public struct MovePlan: Sendable {
         case await(Wanted)
         /// By index of the target.
         case pass(FillingPlan.Pass, target: Int)
+        /// On all nodes, and to be told whether nobody has objected by then: `offered`.
+        case offer
         /// All workers read at the new places.
         case moveReads
         /// All workers write at the new places only.
@@ -48,6 +53,7 @@ public struct MovePlan: Sendable {
     private enum State: Equatable, Sendable {
         case quiet, servers
         case copy(Int, number: Int), verify(Int, number: Int)
+        case offering
         case moving
         case others, leaving
         case drop(Int)
@@ -63,6 +69,7 @@ public struct MovePlan: Sendable {
     private let targets: Int
     private let drops: Int
     private let verifies: Bool
+    private let offers: Bool
     /// Of the servers, when the round began.
     private var tokens: [UInt64]?
     private var isOpposed = false
@@ -73,17 +80,27 @@ public struct MovePlan: Sendable {
     ///   - quietUntil: by then every proxy has said what it writes by, and what was sent before has landed.
     ///   - targets: rows to be filled.
     ///   - drops: servers to be relieved of what they have no longer.
+    ///   - offers: reads move when nobody objects to that.
     ///   - hasMoved: reads have moved already, and other settings have come since.
-    public init(quietUntil: UInt64, targets: Int, drops: Int, verifies: Bool, hasMoved: Bool = false) {
+    public init(
+        quietUntil: UInt64, targets: Int, drops: Int, verifies: Bool, offers: Bool = false, hasMoved: Bool = false
+    ) {
         (self.quietUntil, self.targets, self.drops, self.verifies) = (quietUntil, targets, drops, verifies)
+        self.offers = offers
         if hasMoved { state = .others }
+    }
+
+    /// Keys stay where they were, and servers are to be relieved of what was brought to them.
+    public init(dropping drops: Int) {
+        self.init(quietUntil: 0, targets: 0, drops: drops, verifies: true)
+        state = drops > 0 ? .drop(0) : .over
     }
 
     /// Reads have not moved: it can still be taken back.
     public var isReversible: Bool {
         switch state {
         case .quiet, .servers, .copy, .verify: true
-        case .moving, .others, .leaving, .drop, .over: false
+        case .offering, .moving, .others, .leaving, .drop, .over: false
         }
     }
 
@@ -93,6 +110,7 @@ public struct MovePlan: Sendable {
         case .servers: .await(isOpposed ? .agreement : .servers)
         case .copy(let target, let number): .pass(.copy(number: number), target: target)
         case .verify(let target, _): .pass(.verify, target: target)
+        case .offering: .offer
         case .moving: .moveReads
         case .others: .await(.others)
         case .leaving: .leave
@@ -112,9 +130,9 @@ public struct MovePlan: Sendable {
             guard let tokens = situation.tokens, !isOpposed else { return true }
             self.tokens = tokens
             // What one has done need not be done again.
-            state = situation.hasMoved || targets == 0 ? .moving : .copy(0, number: 1)
+            state = situation.hasMoved ? .moving : targets == 0 ? filled : .copy(0, number: 1)
             return true
-        case .copy, .verify, .moving:
+        case .copy, .verify, .offering, .moving:
             let wasPassing = isPassing
             if isOpposed || situation.tokens != tokens {
                 state = .servers
@@ -127,6 +145,13 @@ public struct MovePlan: Sendable {
             return true
         case .quiet, .leaving, .drop, .over: return true
         }
+    }
+
+    private var filled: State { offers ? .offering : .moving }
+
+    /// - Parameter isAccepted: the nodes have it, and none an objection.
+    public mutating func offered(isAccepted: Bool) {
+        if state == .offering { state = isAccepted ? .moving : .servers }
     }
 
     private var isPassing: Bool {
@@ -150,7 +175,7 @@ public struct MovePlan: Sendable {
         case .verify(let target, let number) where changed > 0 && number < Self.passLimit:
             state = .copy(target, number: number + 1)
         case .copy(let target, _), .verify(let target, _):
-            state = target + 1 < targets ? .copy(target + 1, number: 1) : .moving
+            state = target + 1 < targets ? .copy(target + 1, number: 1) : filled
         default: break
         }
     }

@@ -1,24 +1,32 @@
 import DroverTesting
 import Testing
 
-/// Nodes named n0, n1, … of which some are in a pool with two copies of each key, and clients that check every answer.
+/// Nodes named n0, n1, … of which some are in a pool, and clients that check every answer.
 final class ScaleCluster: Sendable {
-    static let pool = ["replicas: 2", "poll: 500ms", "timeout: 1s", "checks: off"]
+    private static let twoCopies = ["replicas: 2", "poll: 500ms", "timeout: 1s", "checks: off"]
 
     let servers: [MemcachedServer]
     let cluster: Cluster
     private let pool: [String]
 
+    /// With two copies of each key.
+    ///
     /// - Parameters:
     ///   - count: servers, whether they are in the pool or not.
     ///   - first: those that are.
     ///   - sync: the pool's settings of that name.
-    init(
+    convenience init(
         _ count: Int, first: [Int], read: String = "primary", version: MemcachedServer.Version = .newer,
         sync: String = "{}"
     ) throws {
+        try self.init(
+            count, first: first, version: version, pool: Self.twoCopies + ["read: \(read)", "sync: \(sync)"])
+    }
+
+    /// - Parameter pool: keys of the pool.
+    init(_ count: Int, first: [Int], version: MemcachedServer.Version, pool: [String]) throws {
         servers = try (0..<count).map { _ in try MemcachedServer(version) }
-        pool = Self.pool + ["read: \(read)", "sync: \(sync)"]
+        self.pool = pool
         cluster = try Self.cluster(servers, first, pool)
     }
 
@@ -44,7 +52,25 @@ final class ScaleCluster: Sendable {
         try ChildProcess.run([DroverProcess.binary] + arguments + ["--admin", "\(cluster.admin)"])
     }
 
-    private func moved() -> Int { drover.log.split(separator: "\n").count { $0.contains("result=moved") } }
+    func moved() -> Int { drover.log.split(separator: "\n").count { $0.contains("result=moved") } }
+
+    /// The number of the pool's last job of that kind.
+    func job(_ kind: String) throws -> String {
+        let line = try run(["status"]).output.split(separator: "\n").last { $0.contains(": \(kind) main") } ?? ""
+        return String(line.drop { $0 != " " }.dropFirst(6).prefix { $0.isNumber })
+    }
+
+    func items(on place: Int) throws -> Int {
+        let stats = try servers[place].client().roundTrip("stats\r\n", through: "END\r\n")
+        let line = stats.split(separator: "\r\n").first { $0.hasPrefix("STAT curr_items ") }
+        return line.flatMap { Int($0.dropFirst(16)) } ?? 0
+    }
+
+    /// Those of the keys that the server has.
+    func keys(_ keys: [String], on place: Int) throws -> [String] {
+        let client = try servers[place].client()
+        return try keys.filter { try client.roundTrip("mg \($0)\r\n") == "HD\r\n" }
+    }
 
     /// Reloads, and waits until the keys have moved.
     func change(to members: [Int], within seconds: Double = 120) throws {
@@ -53,7 +79,7 @@ final class ScaleCluster: Sendable {
         try awaitMove(after: before, within: seconds)
     }
 
-    private func awaitMove(after before: Int, within seconds: Double) throws {
+    func awaitMove(after before: Int, within seconds: Double) throws {
         guard Deadline(seconds: seconds).waits(until: { moved() > before }) else {
             throw TestFailure("the keys have not moved: \(drover.log)")
         }
@@ -68,7 +94,7 @@ final class ScaleCluster: Sendable {
         var owners: [String: Set<String>] = [:]
         for line in result.output.split(separator: "\n") {
             let columns = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-            owners[columns[0]] = [columns[1], columns[5]]
+            owners[columns[0]] = Set([1, 5].filter { $0 < columns.count }.map { columns[$0] })
         }
         #expect(owners.count == keys.count, "\(result.error)")
         var wrong: [String] = []

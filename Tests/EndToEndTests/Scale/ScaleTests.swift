@@ -67,12 +67,7 @@ struct ScaleTests {
         try fill(scale)
         try scale.drover.reload(scale.config([0, 1, 2, 3]))
         #expect(scale.drover.logContains("keys begin to move", within: 20))
-        func job(_ kind: String) throws -> String {
-            let status = try scale.run(["status"]).output.split(separator: "\n")
-            let line = status.last { $0.contains(": \(kind) main") } ?? ""
-            return String(line.drop { $0 != " " }.dropFirst(6).prefix { $0.isNumber })
-        }
-        let move = try job("move")
+        let move = try scale.job("move")
         #expect(try scale.run(["pause", move]).code == 0)
         #expect(scale.drover.logContains("node is filled", within: 60))
         #expect(!scale.drover.logContains("keys are read where they have moved to", within: 10))

@@ -52,6 +52,20 @@ struct HomePlanTests {
         func state(_ node: Int) -> String { "\(plan.verdict(on: node).access) \(plan.verdict(on: node).keys)" }
     }
 
+    /// Until what has moved to other nodes is dropped where it was, others might have something old.
+    @Test func nobodyStandsInBeforeTheSweepAfterAMove() {
+        var course = Course()
+        course.plan.awaitSweep()
+        #expect(!course.plan.isSettled && !course.step())
+        course.plan.wentDown(1, now: course.now)
+        #expect(course.state(1) == "none own" && course.plan.record(of: 1) == nil)
+        course.plan.answers(1, now: course.now)
+        #expect(course.state(1) == "full own", "nothing was acknowledged meanwhile")
+        course.plan.wentDown(2, now: course.now)
+        course.plan.swept()
+        #expect(course.state(2) == "none away" && course.plan.record(of: 2) == .away && course.plan.isSettled)
+    }
+
     @Test func aNodeThatComesBack() {
         var course = Course()
         let start = course.now

@@ -96,6 +96,29 @@ struct SettingsChangeTests {
             $0.pools[1].hash = .md5
         }
         #expect(found.changed == ["q"] && found.refusals.isEmpty && found.pools[1].nodes.count == 2)
+        #expect(found.unmoved == ["q": "hash and hash_tag cannot change while keys move"])
+    }
+
+    @Test func keysOfAPoolWithOneCopyMoveWhereItsNodesAreItsOwn() throws {
+        var single = PoolSettings(name: "s", listen: [], nodes: Array(pool.nodes.prefix(2)))
+        let running = Settings(pools: [single])
+        single.nodes = pool.nodes
+        let found = SettingsChange(from: running, to: Settings(pools: [single]))
+        let moving = try #require(found.pools[0].moving)
+        #expect(moving.isSingle && found.unmoved.isEmpty && found.pools[0].settled == single)
+        #expect(found.pools[0].standing == running.pools[0] && !found.pools[0].keepsMarkers)
+        let back = SettingsChange(from: Settings(pools: found.pools), to: running)
+        #expect(back.pools == running.pools && back.refusals.isEmpty)
+        let handed = try #require(found.pools[0].handedOver)
+        #expect(handed.moving?.isSingle == true && handed.standing == single && handed.settled == single)
+
+        let other = PoolSettings(name: "t", listen: [], nodes: Array(pool.nodes.suffix(1)))
+        let shared = SettingsChange(
+            from: Settings(pools: running.pools + [other]), to: Settings(pools: [single, other]))
+        #expect(shared.pools[0] == single && shared.unmoved == ["s": "some of its nodes are another pool's too"])
+        single.distribution = .random
+        let homeless = SettingsChange(from: running, to: Settings(pools: [single]))
+        #expect(homeless.pools[0] == single && homeless.unmoved.isEmpty, "as ever")
     }
 
     private static let refused: [(change: @Sendable (inout Settings) -> Void, what: String)] = [
