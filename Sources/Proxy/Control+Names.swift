@@ -8,8 +8,18 @@ extension Control {
     /// The least time between two questions for the same node's name, in nanoseconds.
     private static var resolvePause: UInt64 { 1_000_000_000 }
 
+    /// For so long nobody is served because a name server is slow, in nanoseconds: as long as one answer is waited for.
+    private static var namePatience: UInt64 { 5_000_000_000 }
+
     func resolveNames() {
         for node in topology.numbers where addresses[node] == nil { resolve(node) }
+    }
+
+    /// Before anybody is served: a node without an address would be taken for down, others would stand in for it, and what
+    /// it holds would be given up when its name is known.
+    func awaitNames() {
+        let deadline = EventLoop.monotonicNow() + Self.namePatience
+        while resolver.pendingCount > 0, loop.now < deadline { turn(until: deadline) }
     }
 
     func resolveAgain(_ node: Int) {

@@ -125,6 +125,7 @@ public final class Control {
             movers.append(pool.hasHomes && !pool.hasCopies ? MoveKeeper(self, pool: index) : nil)
         }
         resolveNames()
+        awaitNames()
         learnMarkers()
         resumeMoves()
         workers = (0..<workerCount).map { _ in Mailbox() }

@@ -35,7 +35,7 @@ public struct KeyLookup {
         while order.count < min(depth, settings.nodes.count) {
             let ring = order.isEmpty ? whole : Pool(settings, firstNode: 0, isUp: isUp)
             let range = ByteRange(offset: 0, length: key.count)
-            let node = unsafe Int(ring.node(for: range, in: key.span.bytes, random: 1))
+            let node = unsafe Int(ring.copies(of: ring.hashed(range, in: key.span.bytes)).primary)
             order.append(node)
             isUp[node] = false
         }

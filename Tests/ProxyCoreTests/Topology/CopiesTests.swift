@@ -57,6 +57,18 @@ struct TopologyCopiesTests {
         }
     }
 
+    /// The key's own node stood in for itself.
+    @Test(arguments: DistributionKind.allCases.filter { $0 != .random })
+    func lookupNamesOtherNodesAsStandIns(_ kind: DistributionKind) {
+        var settings = pool(1, nodes: nodes(5))
+        settings.distribution = kind
+        settings.whenDown = .rehash
+        let lookup = KeyLookup(settings)
+        for key in keys.prefix(50) {
+            #expect(Set(lookup.order(of: key, depth: 5)) == Set(0..<5))
+        }
+    }
+
     @Test func lookupIsWhatTheProxyServes() {
         var settings = pool(2, nodes: nodes(6), standby: nodes(2, port: 20))
         settings.hashTag = HashTag(open: UInt8(ascii: "{"), close: UInt8(ascii: "}"))
