@@ -110,7 +110,7 @@ struct TwemproxyReader {
             let place = map["auto_eject_hosts"]?.position ?? pool
             values.log.warn(
                 place,
-                "auto_eject_hosts: an ejected node comes back when a probe is answered, not when a client's request is risked on it"
+                "auto_eject_hosts: an ejected node comes back when a probe is answered, and loses what only it held"
             )
         }
     }
