@@ -139,7 +139,7 @@ public final class Control {
         isStarted = true
         moveKeysOfAll()
         for pool in topology.pools.indices { measureReach(of: pool) }
-        if keepers.contains(where: { $0 != nil }) { nextLook = loop.now }
+        nextLook = loop.now
         snapshots = Array(repeating: WorkerSnapshot(), count: workerCount)
         for pool in settings.pools {
             for endpoint in pool.listen {

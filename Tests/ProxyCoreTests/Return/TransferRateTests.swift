@@ -64,50 +64,6 @@ struct TransferRateTests {
         #expect(rate.nextTime == 0)
     }
 
-    @Test func strainIsWhatIsNotUsual() {
-        var watch = ForegroundWatch()
-        var now: UInt64 = 0
-        func suffer(_ p99: UInt64?, timeouts: UInt64, _ load: ForegroundWatch.Load = .transfer) -> Bool {
-            now += 15_000_000_000
-            return watch.look(p99: p99, timeouts: timeouts, under: load, now: now)
-        }
-        #expect(!suffer(1_000_000, timeouts: 5, .usual))
-        for _ in 0..<50 { _ = suffer(2_000_000, timeouts: 5, .usual) }
-        #expect((1_990_000...2_000_000).contains(watch.usual ?? 0))
-        #expect(!suffer(2_500_000, timeouts: 5))
-        #expect(suffer(2_700_000, timeouts: 5))
-        #expect(suffer(1_000_000, timeouts: 6), "a timeout")
-        #expect(suffer(nil, timeouts: 7))
-        #expect(!suffer(nil, timeouts: 7))
-        #expect((1_990_000...2_000_000).contains(watch.usual ?? 0), "a transfer does not change what is usual")
-    }
-
-    /// The scrub of a large pool hardly ever rests: it must give way, and what clients see beside it is usual.
-    @Test func whatLastsIsUsual() {
-        var (watch, rate) = (ForegroundWatch(), TransferRate(rate: 1, bandwidth: 1))
-        var now: UInt64 = 0
-        func look(_ p99: UInt64, _ load: ForegroundWatch.Load, seconds: UInt64) -> Int {
-            (0..<seconds * 2).count { _ in
-                now += 500_000_000
-                let isStrained = watch.look(p99: p99, timeouts: 0, under: load, now: now)
-                rate.look(isStrained: isStrained)
-                return isStrained
-            }
-        }
-        #expect(look(1_000_000, .usual, seconds: 60) == 0)
-        #expect(look(3_000_000, .usual, seconds: 5) == 10, "a scrub slows down, too")
-        #expect(rate.halvings == TransferRate.slowest)
-        #expect((1_000_000...1_300_000).contains(watch.usual ?? 0), "no lesson at each look")
-        #expect(look(3_000_000, .usual, seconds: 300) < 600)
-        #expect(rate.halvings == 0 && (watch.usual ?? 0) > 2_500_000)
-
-        // It has risen for good while a transfer runs, which is not to crawl for ever.
-        #expect(look(9_000_000, .transfer, seconds: 300) == 600)
-        #expect((watch.usual ?? 0) < 3_000_000, "a transfer that may be the reason is no teacher")
-        #expect(look(9_000_000, .slowestTransfer, seconds: 300) < 600)
-        #expect(rate.halvings == 0)
-    }
-
     @Test func theReportCounts() {
         var report = TransferReport()
         report.count(.copied, bytes: 100)
