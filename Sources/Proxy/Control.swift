@@ -88,6 +88,8 @@ public final class Control {
     private var cutOff = 0
     private var unrepaired = 0
     private var drainTime: UInt64 = 0
+    /// Of Unix sockets.
+    private var socketFiles: [SocketFile] = []
     /// Workers serve.
     private(set) var isStarted = false
     private(set) var isDraining = false
@@ -118,7 +120,7 @@ public final class Control {
         // Before anybody can know that we run: a signal that comes early must drain too.
         _ = loop.watchSignal(SIGTERM, token: Self.stop)
         _ = loop.watchSignal(SIGINT, token: Self.stop)
-        let listeners = try ListenerSet.open(settings.pools, workers: workerCount)
+        let listeners = try ListenerSet.open(settings.pools, workers: workerCount, files: &socketFiles)
         for (index, pool) in settings.pools.enumerated() {
             keepers.append(pool.hasCopies ? PoolKeeper(self, pool: index) : nil)
             homes.append(pool.bringsHome ? HomeKeeper(self, pool: index) : nil)
@@ -222,6 +224,9 @@ public final class Control {
         logger.info(isDraining ? "stopping at once" : "draining")
         let deadline = isDraining ? loop.now : loop.now + drain
         isDraining = true
+        // Nobody is served who comes by them now, and who is started next finds the paths free.
+        for file in socketFiles { file.remove() }
+        socketFiles = []
         for keeper in keepers { keeper?.stopWork() }
         for keeper in homes { keeper?.stopWork() }
         for worker in workers { worker.send(.drain(until: deadline)) }

@@ -11,11 +11,16 @@ public struct StartError: Error, CustomStringConvertible, Sendable {
 /// Opens all listening sockets before anything else starts, so that a taken port is known at once.
 enum ListenerSet {
     /// For each worker its listeners: a TCP socket of its own (the kernel deals out connections), a shared Unix socket.
-    static func open(_ pools: [PoolSettings], workers: Int) throws(StartError) -> [[PoolListener]] {
+    ///
+    /// - Parameter files: gets those of the Unix sockets.
+    static func open(
+        _ pools: [PoolSettings], workers: Int, files: inout [SocketFile]
+    ) throws(StartError) -> [[PoolListener]] {
         var sets = [[PoolListener]](repeating: [], count: workers)
         for (pool, settings) in pools.enumerated() {
             for endpoint in settings.listen {
                 try open(endpoint, of: pool, named: settings.name, into: &sets)
+                if case .unix(let path) = endpoint, let file = SocketFile(path) { files.append(file) }
             }
         }
         return sets

@@ -1,4 +1,5 @@
 import DroverTesting
+import Glibc
 import Testing
 
 /// How commands end, and where `serve` refuses to start.
@@ -74,6 +75,21 @@ struct ExitTests {
             try run(["serve", "-c", "FILE"], cluster.config.replacing("admin: \(cluster.admin)", with: "")).code == 69)
         cluster.drover.kill()
         #expect(try DroverProcess(config: cluster.config, addresses: [address]).stop() == 0)
+    }
+
+    /// And one that another process has put there since stays.
+    @Test func aSocketFileIsRemovedByWhoMadeIt() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("drover.sock")
+        let cluster = try Cluster(nodes: [try MemcachedServer()], listen: .unix(path: path))
+        #expect(unsafe access(path, F_OK) == 0)
+        #expect(cluster.drover.stop() == 0)
+        #expect(unsafe access(path, F_OK) != 0)
+        let next = try DroverProcess(config: cluster.config, addresses: [.unix(path: path)])
+        unsafe unlink(path)
+        try writeFile(path, "another's")
+        #expect(next.stop() == 0)
+        #expect(readFile(path) == "another's")
     }
 
     // MARK: SIGTERM
