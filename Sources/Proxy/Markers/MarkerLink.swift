@@ -154,8 +154,8 @@ final class MarkerLink {
     }
 
     func expire(now: UInt64) {
-        // The answer may be there, and it is this thread that is late.
-        if now >= deadline, state == .open { read() }
+        // The answer may be there, and it is this thread that is late. One may take several reads.
+        while now >= deadline, state == .open, read() {}
         if now >= deadline { fail(state == .connecting ? .connectTimeout : .timeout) }
     }
 
@@ -173,15 +173,24 @@ final class MarkerLink {
             writeWatch = .none
             flush()
         }
-        if what.contains(.readable) { read() }
+        if what.contains(.readable) { _ = read() }
     }
 
-    private func read() {
-        guard state == .open, inbox.makeRoom(limit: Self.replyLimit) else { return fail(.badReply) }
+    /// False when nothing was there.
+    private func read() -> Bool {
+        guard state == .open else { return false }
+        guard inbox.makeRoom(limit: Self.replyLimit) else {
+            fail(.badReply)
+            return false
+        }
         switch socket.receive(into: &inbox) {
-        case .bytes: takeAnswers()
-        case .wouldBlock: break
-        case .closed, .failed: fail(.connectionLost)
+        case .bytes:
+            takeAnswers()
+            return true
+        case .wouldBlock: return false
+        case .closed, .failed:
+            fail(.connectionLost)
+            return false
         }
     }
 
