@@ -9,14 +9,14 @@ internal import Reactor
 ///
 /// Nodes go by their place in the pool.
 final class HomeKeeper {
-    private unowned let control: Control
+    unowned let control: Control
     private let pool: Int
     /// The pool's first node among all nodes.
     let first: Int
     /// Its nodes among all nodes.
     let numbers: Range<Int>
     private let settings: PoolSettings
-    private(set) var plan: HomePlan
+    var plan: HomePlan
     /// Of the plan, when what is under way was begun.
     private var round = 0
     private var waitsUntil: UInt64?
@@ -24,14 +24,14 @@ final class HomeKeeper {
     /// To each node; open while there is something to be said to it.
     private(set) var links: [MarkerLink] = []
     /// The one whose connection is kept while it is brought home: it is one process.
-    private var watched: Int?
-    private let names: [String]
+    var watched: Int?
+    let names: [String]
     /// What waits for a connection, and how many answers are awaited.
-    private var mail: [[(command: MarkerCommand, answered: (MarkerReply) -> Void)]]
-    private var awaited: [Int]
-    private var told: [HomePlan.Record?]
+    var mail: [[(command: MarkerCommand, answered: (MarkerReply) -> Void)]]
+    var awaited: [Int]
+    var told: [HomePlan.Record?]
     /// Found on the nodes at the start.
-    private var found: [Int: HomePlan.Record] = [:]
+    var found: [Int: HomePlan.Record] = [:]
     private var isToldHopeless = false
 
     init(_ control: Control, pool: Int) {
@@ -256,73 +256,6 @@ final class HomeKeeper {
             plan.passed(HomePlan.PassResult(end), on: target, now: now)
             review("passes failed")
             control.publish()
-        }
-    }
-}
-
-// MARK: - What a proxy that is started later has to know
-
-extension HomeKeeper {
-    /// Asks all nodes what they keep.
-    func learn() {
-        for place in names.indices {
-            for other in names.indices where other != place {
-                send(MarkerCommand(node: place, item: .away(of: other), .read)) { [unowned self] reply in
-                    guard case .value(let text, _) = reply, let record = HomePlan.Record(text: text) else { return }
-                    found[other] = found[other].map { $0.joined(record) } ?? record
-                }
-            }
-        }
-        exchangeMail()
-    }
-
-    var isInformed: Bool { mail.allSatisfy(\.isEmpty) && awaited.allSatisfy { $0 == 0 } }
-
-    /// Who has not answered by now says nothing.
-    func begin() {
-        for place in names.indices where !mail[place].isEmpty || awaited[place] > 0 { links[place].fail() }
-        plan.begin(with: found)
-        told = names.indices.map { found[$0] }
-        for (place, record) in found {
-            control.logger.notice(
-                record == .away
-                    ? "others stood in for a node before the start" : "a node's keys came home before the start",
-                metadata: control.describe(first + place, [:]))
-        }
-    }
-
-    private func tellRecords() {
-        for place in names.indices where plan.record(of: place) != told[place] {
-            told[place] = plan.record(of: place)
-            for other in names.indices where other != place && plan.places[other] == .home {
-                let action = told[place].map { MarkerCommand.Action.store($0.text, .always) } ?? .delete
-                send(MarkerCommand(node: other, item: .away(of: place), action)) { _ in }
-            }
-        }
-    }
-
-    private func send(_ command: MarkerCommand, _ answered: @escaping (MarkerReply) -> Void) {
-        mail[command.node].append((command, answered))
-    }
-
-    /// Connections are made for it, and closed when all is said.
-    private func exchangeMail() {
-        for place in names.indices {
-            if !mail[place].isEmpty, links[place].state == .closed {
-                links[place].connect(to: control.addresses[first + place])
-            }
-            if links[place].state == .open {
-                let letters = mail[place]
-                mail[place] = []
-                for (command, answered) in letters {
-                    awaited[place] += 1
-                    links[place].send(command, names: names) { [unowned self] reply in
-                        awaited[place] -= 1
-                        answered(reply)
-                    }
-                }
-                if awaited[place] == 0, watched != place { links[place].fail() } else { links[place].flush() }
-            }
         }
     }
 }
