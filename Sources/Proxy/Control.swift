@@ -124,7 +124,7 @@ public final class Control {
         for (index, pool) in settings.pools.enumerated() {
             keepers.append(pool.hasCopies ? PoolKeeper(self, pool: index) : nil)
             homes.append(pool.bringsHome ? HomeKeeper(self, pool: index) : nil)
-            movers.append(pool.hasHomes && !pool.hasCopies ? MoveKeeper(self, pool: index) : nil)
+            movers.append(pool.hasHomes && !pool.hasCopies ? MoveKeeper(self, pool: index, after: nil) : nil)
         }
         resolveNames()
         awaitNames()

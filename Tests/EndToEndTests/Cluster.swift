@@ -75,6 +75,13 @@ final class Cluster: Sendable {
         return String(decoding: try client.readToEnd(), as: UTF8.self)
     }
 
+    /// What the admin address answers to a POST.
+    func post(_ path: String) throws -> String {
+        let client = try RawClient(admin)
+        try client.send("POST \(path) HTTP/1.0\r\nX-Drover: 1\r\nContent-Length: 0\r\n\r\n")
+        return String(decoding: try client.readToEnd(), as: UTF8.self)
+    }
+
     /// What is counted under a cause.
     func errors(_ cause: String) throws -> Double {
         let name = "drover_errors_total{pool=\"main\",cause=\"\(cause)\"}"

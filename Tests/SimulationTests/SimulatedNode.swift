@@ -17,6 +17,7 @@ extension MarkerItem {
         case .dump: 1008
         case .former: 1009
         case .offer: 1100
+        case .missed: 1101
         case .away(let node): 1030 + node
         case .standing(let node): 1010 + node
         }

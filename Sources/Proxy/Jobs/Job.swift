@@ -72,6 +72,9 @@ final class Job {
         cancelled()
     }
 
+    /// It could not be cancelled any more.
+    func goesOn() { isCancelled = false }
+
     // MARK: Passes
 
     func passBegan(_ id: UInt64, _ pass: FillingPlan.Pass, on target: Int, now: UInt64) {

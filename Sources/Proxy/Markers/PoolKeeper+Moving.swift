@@ -20,10 +20,11 @@ extension PoolKeeper {
 
     /// After each poll of a node.
     func announce(on place: Int, _ reading: MarkerReading) {
+        if markers.isOpposed { calmAt = now + quietTime }
         distrustLeftOut()
-        guard !isRetired, control.change == nil, !control.isDraining else { return }
+        guard talk.isSpeaking, !talk.isOutdated(on: place) else { return }
         let own = settings.placesToken
-        if let other = reading.moving, other != own { return store(.objection, other, on: place) }
+        if let other = reading.moving, other != own { return talk.store(.objection, other, on: place) }
         guard let keys = settings.moving else {
             guard control.isStarted else { return }
             if reading.moving != nil { tellLatecomer() } else if isLeft(reading) { forget(on: place) {} }
@@ -32,7 +33,7 @@ extension PoolKeeper {
         if let former, reading.former != former {
             links[place].send(MarkerCommand(node: place, item: .former, .store(former, .always)), names: names) { _ in }
         }
-        store(keys.hasMoved ? .moved : .moving, own, on: place)
+        talk.store(keys.hasMoved ? .moved : .moving, own, on: place)
     }
 
     /// It says from where keys come to where they are by these settings.
@@ -84,12 +85,6 @@ extension PoolKeeper {
         control.logger.error(
             "another proxy still reads keys where they were before: what is written here it does not see; wait until it has moved them",
             metadata: ["pool": "\(settings.name)"])
-    }
-
-    private func store(_ item: MarkerItem, _ places: Token, on place: Int) {
-        let command = MarkerCommand(
-            node: place, item: item, .store(MarkerText.token(places), .always), life: settings.moveItemLife)
-        links[place].send(command, names: names) { _ in }
     }
 }
 

@@ -9,16 +9,6 @@ internal import Reactor
 ///
 /// Nodes go by their place in the pool.
 final class PoolKeeper {
-    private struct Polling {
-        var due: UInt64 = 0
-        var isUnderWay = false
-        /// When a connection that was lost is made again.
-        var reconnectAt: UInt64 = 0
-        var hasFailed = false
-    }
-
-    /// The pause before a lost connection is made again: whether the node is down is soon known.
-    private static let reconnectPause: UInt64 = 100_000_000
     /// From one poll to the next while it is open whether all nodes were flushed.
     private static let lossPause: UInt64 = 100_000_000
 
@@ -32,10 +22,10 @@ final class PoolKeeper {
     let placed: Pool
     let names: [String]
     let settings: PoolSettings
-    /// Twice as often as it must be: a thread that the machine holds up for half a poll does not make a reading too old.
-    let interval: UInt64
-    private var polling: [Polling]
-    private(set) var links: [MarkerLink] = []
+    private let polls: NodePolls
+    let talk: MoveTalk
+    var links: [MarkerLink] { polls.links }
+    var interval: UInt64 { polls.interval }
     var markers: PoolMarkers
     /// Something was read, lost or published, so that other things may follow from the markers.
     var isChanged = false
@@ -72,24 +62,23 @@ final class PoolKeeper {
         (first, settings, numbers) = (topology.firstNode, topology.settings, topology.nodes)
         placed = topology
         names = settings.servers.map(\.ringName)
-        interval = max(settings.poll / 2, 1)
+        polls = NodePolls(control, of: topology)
+        talk = MoveTalk(control, settings, over: polls, after: earlier?.talk)
         let count = names.count
         markers = PoolMarkers(nodes: count, poll: settings.poll, timeout: settings.timeout)
-        polling = Array(repeating: Polling(), count: count)
         revocations = Array(repeating: nil, count: count)
         waiting = Array(repeating: nil, count: count)
         owner = Token(using: &control.generator)
         for place in names.indices {
-            links.append(
-                MarkerLink(
-                    node: first + place, on: control.loop, timeout: settings.timeout,
-                    connectTimeout: settings.connectTimeout, lost: { [unowned self] in lost(place, $0) }))
             guard let earlier, let origin = topology.origins[place] else { continue }
             markers.inherit(place, from: origin - earlier.first, of: earlier.markers)
         }
+        polls.lost = { [unowned self] in lost($0, $1) }
         if settings.sync.scrub > 0 { scrub = ScrubRun(of: self) }
     }
 
+    /// Until then who has written elsewhere may have said so again, since an objection was last seen.
+    var calmAt: UInt64 = 0
     /// It has said that it came while keys move.
     var isLatecomer = false
     /// For those who are started while keys move: until reads have moved.
@@ -97,7 +86,7 @@ final class PoolKeeper {
 
     /// Another keeper is there.
     func retire() {
-        isRetired = true
+        (isRetired, talk.isRetired) = (true, true)
         stopWork()
         for job in wanted.values { job.end("the pool's nodes have changed", isDone: false, now: now) }
         wanted = [:]
@@ -113,16 +102,7 @@ final class PoolKeeper {
     // MARK: In each turn of the loop
 
     func work() {
-        for place in links.indices {
-            links[place].expire(now: now)
-            // A name that is not resolved yet says nothing of the node.
-            if links[place].state == .closed, now >= polling[place].reconnectAt, control.isUp(first + place),
-                let address = control.addresses[first + place]
-            {
-                links[place].connect(to: address)
-            }
-            if links[place].state == .open, !polling[place].isUnderWay, now >= polling[place].due { poll(place) }
-        }
+        polls.work(poll)
         if now >= markers.patienceEnds, markers.endPatience(now: now) { isChanged = true }
         if isChanged {
             isChanged = false
@@ -135,24 +115,12 @@ final class PoolKeeper {
         verifying?.work()
         scrub?.work()
         startWork()
-        for link in links { link.flush() }
+        polls.flush()
     }
 
     /// When `work` has something to do although nothing is ready.
     var nextTime: UInt64 {
-        var next = min(workTime, scrub?.nextTime ?? .max, markers.patienceEnds)
-        for place in links.indices {
-            next = min(next, links[place].deadline)
-            switch links[place].state {
-            case .closed:
-                if control.isUp(first + place), control.addresses[first + place] != nil {
-                    next = min(next, polling[place].reconnectAt)
-                }
-            case .connecting: break
-            case .open: if !polling[place].isUnderWay { next = min(next, polling[place].due) }
-            }
-        }
-        return next
+        min(workTime, scrub?.nextTime ?? .max, markers.patienceEnds, polls.nextTime)
     }
 
     // MARK: Polls
@@ -169,7 +137,7 @@ final class PoolKeeper {
     /// Asks for all markers on the node; the answer to the last question completes the reading.
     private func poll(_ place: Int) {
         let asked = now
-        (polling[place].isUnderWay, polling[place].due) = (true, asked + interval)
+        talk.withdraw(on: place)
         let poll = Poll(count: names.count)
         read(.ready, on: place) { poll.reading.ready = unsafe MarkerText.token(in: $0.span.bytes) }
         read(.moving, on: place) { poll.reading.moving = unsafe MarkerText.token(in: $0.span.bytes) }
@@ -201,20 +169,14 @@ final class PoolKeeper {
     }
 
     private func took(_ reading: MarkerReading, from place: Int, asked: UInt64) {
-        polling[place].isUnderWay = false
-        if polling[place].hasFailed {
-            polling[place].hasFailed = false
-            if !isRetired { control.apply(.succeeded, to: first + place, because: "markers") }
-        }
+        if polls.answered(place), !isRetired { control.apply(.succeeded, to: first + place, because: "markers") }
         markers.read(place, reading, asked: asked, now: now)
         isChanged = true
         announce(on: place, reading)
     }
 
     /// A worker has lost a connection to the node: it wants a proof that is later than that.
-    func doubt(_ place: Int) {
-        polling[place].due = now
-    }
+    func doubt(_ place: Int) { polls.hurry(place, to: now) }
 
     func doubtAll() { for place in names.indices { doubt(place) } }
 
@@ -224,10 +186,6 @@ final class PoolKeeper {
                 "markers of node cannot be read",
                 metadata: control.describe(first + place, ["cause": "\(loss.rawValue)"]))
         }
-        polling[place].isUnderWay = false
-        // A node that was slow once is asked again at once.
-        polling[place].reconnectAt = loss == .timeout && !polling[place].hasFailed ? now : now + Self.reconnectPause
-        polling[place].hasFailed = true
         markers.lost(place, mayBeNew: loss.isEnd)
         disturbed(place)
         isChanged = true
@@ -238,7 +196,7 @@ final class PoolKeeper {
     func judged(_ place: Int, isUp: Bool) {
         heldOff.remove(place)
         if isUp {
-            polling[place].reconnectAt = now
+            polls.reconnect(place)
         } else {
             links[place].fail()
             markers.lost(place, mayBeNew: true)
@@ -264,7 +222,7 @@ final class PoolKeeper {
             }
         }
         guard markers.hasLosses else { return }
-        for place in polling.indices { polling[place].due = min(polling[place].due, now + Self.lossPause) }
+        for place in names.indices { polls.hurry(place, to: now + Self.lossPause) }
     }
 
     // MARK: What workers are told
@@ -273,7 +231,7 @@ final class PoolKeeper {
     var isInformed: Bool { markers.isInformed }
 
     /// And there is nothing to be adopted, and nothing of that to be read.
-    var isSettled: Bool { isAcquainted && !polling.contains(where: \.isUnderWay) }
+    var isSettled: Bool { isAcquainted && !polls.areUnderWay }
 
     /// What the nodes' markers say is known, and they have some.
     var isAcquainted: Bool { isInformed && adoption == nil && markers.adoptable(now: now).isEmpty }

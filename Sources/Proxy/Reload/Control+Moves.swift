@@ -177,24 +177,31 @@ extension Control {
         homes[index]?.swept()
     }
 
-    /// Whether settings take a move back that others may be about to finish; then they are asked first, and the config is
-    /// read again when they have answered.
-    func mustObject(to pools: [PoolSettings]) -> Bool {
+    enum TurnObjection {
+        case hasMoved(String)
+        /// The others are asked, and then the config is read again.
+        case isAsked
+    }
+
+    /// Settings that take a move back which others may be about to finish.
+    func objection(to pools: [PoolSettings]) -> TurnObjection? {
         for index in pools.indices {
-            guard let moving = settings.pools[index].moving, moving.isSingle, !moving.hasMoved,
-                pools[index].placesToken != settings.pools[index].placesToken, let mover = movers[index],
-                !mover.isObjecting
+            let (name, places) = (settings.pools[index].name, settings.pools[index].placesToken)
+            guard let moving = settings.pools[index].moving, !moving.hasMoved, pools[index].placesToken != places,
+                let ground = moveGround(ofPool: index), !ground.talk.isObjecting
             else { continue }
-            mover.object { [unowned self] isKept in
+            if ground.situation(of: settings.pools[index]).hasMoved {
+                // From there they can be moved back.
+                if moving.isSingle { return .hasMoved(name) } else { continue }
+            }
+            ground.talk.object { [unowned self] isKept in
                 if isKept { return _ = reload() }
                 logger.error(
                     "config not taken over; the proxy goes on as before",
-                    metadata: [
-                        "pool": "\(settings.pools[index].name)", "reason": "another proxy has moved reads already",
-                    ])
+                    metadata: ["pool": "\(name)", "reason": "another proxy has moved reads, or is about to"])
             }
-            return true
+            return .isAsked
         }
-        return false
+        return nil
     }
 }

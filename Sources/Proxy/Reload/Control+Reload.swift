@@ -62,8 +62,11 @@ extension Control {
             logger.notice("config is read again: nothing in it has changed")
             return .done("nothing has changed")
         }
-        guard !mustObject(to: next.pools) else {
-            return .done("the config is read again when the other proxies have heard of it")
+        switch objection(to: next.pools) {
+        case nil: break
+        case .hasMoved(let name):
+            return refuse(["\(wanted.file): pool \(name): another proxy reads keys where they have moved to already"])
+        case .isAsked: return .done("the config is read again when the other proxies have heard of it")
         }
         var pools = next.pools
         for name in next.changed {
@@ -153,7 +156,9 @@ extension Control {
             if pool.settings.keepsMarkers {
                 keepers[index] = PoolKeeper(self, pool: index, after: retired.last { $0.pool == index })
             }
-            if !pool.settings.keepsMarkers, pool.settings.hasHomes { movers[index] = MoveKeeper(self, pool: index) }
+            if !pool.settings.keepsMarkers, pool.settings.hasHomes {
+                movers[index] = MoveKeeper(self, pool: index, after: retiredMovers.last { $0.pool == index })
+            }
             if pool.settings.bringsHome {
                 let home = HomeKeeper(self, pool: index)
                 home.begin(after: homes[index], origins: pool.origins, awaitsSweep: unswept.contains(index))

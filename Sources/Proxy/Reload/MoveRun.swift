@@ -42,7 +42,7 @@ final class MoveRun {
             targets: moving.allNodes.count - firstTarget,
             drops: isSingle ? moving.settled.nodes.count : left?.targets.count ?? 0,
             // Nothing is cleaned here: what stands in a place that keys move to is proven by this alone.
-            verifies: true, offers: isSingle, hasMoved: moving.moving?.hasMoved == true)
+            verifies: true, offers: true, hasMoved: moving.moving?.hasMoved == true)
         job.cancelled = { [weak self] in self?.cancel() }
         job.objection = { [weak self] in self?.objection }
     }
@@ -73,7 +73,7 @@ final class MoveRun {
 
     /// Why it cannot be taken back now.
     private var objection: String? {
-        let hasMoved = control.keepers[index]?.markers.hasMoved(to: moving.placesToken) == true
+        let hasMoved = control.moveGround(ofPool: index)?.situation(of: moving).hasMoved == true
         guard plan.isReversible, !hasMoved else {
             return "reads have moved, and the old places get nothing more; another config moves the keys again"
         }
@@ -83,10 +83,6 @@ final class MoveRun {
     /// Back to where the keys are read still.
     private func cancel() {
         guard objection == nil else { return }
-        guard isSingle else {
-            end("cancelled")
-            return takeBack()
-        }
         object { [unowned self] in
             end("cancelled")
             takeBack()
@@ -109,10 +105,15 @@ final class MoveRun {
         guard !isObjecting, objected == nil else { return }
         isObjecting = true
         control.cancelPass(of: job)
-        control.movers[index]?.object { [weak self] isKept in
+        control.moveGround(ofPool: index)?.talk.object { [weak self] isKept in
             guard let self, !isOver else { return }
             isObjecting = false
-            if isKept { objected = done } else { pausedUntil = control.loop.now + Self.retryPause }
+            if isKept { return objected = done }
+            pausedUntil = control.loop.now + Self.retryPause
+            job.goesOn()
+            control.logger.notice(
+                "another proxy has moved reads, or is about to: keys move on",
+                metadata: ["pool": "\(moving.name)", "job": "\(job.id)"])
         }
     }
 
@@ -185,7 +186,10 @@ final class MoveRun {
     private func offer() {
         job.phase = "offering to move reads"
         isBusy = true
-        control.movers[index]?.offer { [weak self] isAccepted in
+        guard let ground = control.moveGround(ofPool: index) else { return }
+        // Where keys have copies, one that leaves may be gone.
+        let listeners = moving.servers.indices.filter { control.isUp(ground.first + $0) }
+        ground.talk.offer(to: listeners, knowing: ground.missed) { [weak self] isAccepted in
             guard let self, !isOver else { return }
             isBusy = false
             if !isAccepted { pausedUntil = control.loop.now + Self.retryPause }
@@ -194,9 +198,7 @@ final class MoveRun {
     }
 
     private func waitForAgreement() {
-        if isSingle, control.movers[index]?.hasObjected == true {
-            return job.phase = "waiting, as a write was missed where its key is to be"
-        }
+        guard control.moveGround(ofPool: index)?.hasObjection == true else { return job.phase = "quiet time" }
         let phase = "waiting for proxies with another config"
         guard job.phase != phase else { return }
         job.phase = phase

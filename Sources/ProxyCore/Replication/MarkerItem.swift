@@ -17,8 +17,10 @@ public enum MarkerItem: Hashable, Sendable {
     case former
     /// As `moving`, and the proxy reads each where it is to be.
     case moved
-    /// Some proxy writes keys elsewhere than the former says; or one has missed a write where keys are to be.
+    /// Some proxy writes keys elsewhere than the former says.
     case objection
+    /// Where keys have one copy: changes with each write that some proxy has missed where its key is to be.
+    case missed
     /// Some proxy is about to read keys where they are to be, unless somebody objects: where keys have one copy.
     case offer
     /// On a node that one proxy compares with the others: it expires when the next may.
@@ -47,6 +49,7 @@ public enum MarkerItem: Hashable, Sendable {
         case .former: Array("__drover:former".utf8)
         case .moved: Array("__drover:moved".utf8)
         case .objection: Array("__drover:objection".utf8)
+        case .missed: Array("__drover:missed".utf8)
         case .offer: Array("__drover:offer".utf8)
         case .scrub: Array("__drover:scrub".utf8)
         case .dump: Array("__drover:dump".utf8)

@@ -199,14 +199,14 @@ struct MoveReadingTests {
 
     @Test func nobodyIsTakenToHaveMovedBeforeAllWereAsked() throws {
         let token = try #require(Token(7))
-        var readings = MoveReadings(nodes: 2)
-        readings.read(0, MoveReading())
+        var readings = MoveReadings(nodes: 2, calm: 0)
+        readings.read(0, MoveReading(), now: 1)
         #expect(readings.isMoving(to: token) && !readings.isInformed && !readings.hasMoved(to: token))
         readings.lost(1)
-        #expect(!readings.isMoving(to: token) && readings.isInformed && !readings.isOpposed)
-        readings.read(1, MoveReading(moving: token, moved: token, hasObjection: true))
-        #expect(readings.isMoving(to: token) && readings.hasMoved(to: token) && readings.isOpposed)
+        #expect(!readings.isMoving(to: token) && readings.isInformed && !readings.hasObjection)
+        readings.read(1, MoveReading(moving: token, moved: token, hasObjection: true), now: 2)
+        #expect(readings.isMoving(to: token) && readings.hasMoved(to: token) && readings.isOpposed(now: 3))
         readings.lost(1)
-        #expect(!readings.isOpposed, "who is not heard says nothing")
+        #expect(!readings.isOpposed(now: 3), "who is not heard says nothing")
     }
 }
