@@ -184,9 +184,9 @@ final class MoveRun {
     }
 
     private func offer() {
+        guard let ground = control.moveGround(ofPool: index) else { return }
         job.phase = "offering to move reads"
         isBusy = true
-        guard let ground = control.moveGround(ofPool: index) else { return }
         // Where keys have copies, one that leaves may be gone.
         let listeners = moving.servers.indices.filter { control.isUp(ground.first + $0) }
         ground.talk.offer(to: listeners, knowing: ground.missed) { [weak self] isAccepted in

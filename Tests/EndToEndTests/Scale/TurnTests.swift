@@ -12,7 +12,8 @@ struct TurnTests {
     private func scale(_ copies: Int, _ settings: [String] = []) throws -> ScaleCluster {
         let pool = ["poll: 500ms", "timeout: 1s", "probe: {interval: 100ms, max: 300ms}", "checks: off"]
         let scale = try ScaleCluster(
-            4, first: [0, 1, 2], version: .newer, pool: pool + ["replicas: \(copies)"] + settings)
+            4, first: [0, 1, 2], version: copies == 1 ? .debian : .newer,
+            pool: pool + ["replicas: \(copies)"] + settings)
         try set(scale, "first")
         return scale
     }
