@@ -117,7 +117,7 @@ enum LockWord {
     static let tag: UInt64 = 1 << tagBits - 1
     static let groups = 10
     private static let waiting: UInt64 = (1 << groups - 1) << tagBits
-    private static let reserved: UInt64 = waiting & (0 &- waiting) << groups
+    private static let reserved: UInt64 = 1 << (tagBits + UInt64(groups))
     private static let one: UInt64 = reserved << 1
     private static let countBits = 10
     private static let counted: UInt64 = (1 << countBits - 1) * one

@@ -50,7 +50,7 @@ extension Engine {
     // MARK: - What follows
 
     @inline(__always)
-    func isWritable(node: UInt32) -> Bool { nodes[node].isReachable }
+    func isWritable(node: UInt32) -> Bool { nodes[node].isReachable && !nodes[node].isSilent }
 
     /// Whether the node's contents may be shown to clients: it is known to have missed nothing.
     func isReadable(node: UInt32) -> Bool { nodes[node].isFull }

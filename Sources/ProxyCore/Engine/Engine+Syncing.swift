@@ -65,7 +65,7 @@ extension Engine {
             $0.progress.askLate(from: Int(row.together))
         }
         for rank in Int(row.together)..<row.nodes.count where requests[own].fan == fan {
-            if isWritable(node: row.nodes[rank]), !nodes[row.nodes[rank]].isSilent {
+            if isWritable(node: row.nodes[rank]) {
                 send(to: rank, of: fan)
             } else {
                 fans.update(fan) {
