@@ -14,7 +14,8 @@ struct HangTests {
             CopiesSetting(shape: .hybrid, acks: "one", workers: 2, version: .debian),
         ], [0, 1])
     func whoWritesTheSameKeyWaitsForOneTimeout(setting: CopiesSetting, place: Int) throws {
-        let cluster = try CopiesCluster(setting, pool: ["timeout: 1s", "fail_after: 100", "checks: off"])
+        let cluster = try CopiesCluster(
+            setting, pool: ["timeout: 2s", "connect_timeout: 2s", "fail_after: 100", "checks: off"])
         let key = "hot"
         let victim = try cluster.copies(of: [key])[key]![place]
         #expect(try cluster.client().roundTrip("set \(key) 0 0 1\r\n5\r\n") == "STORED\r\n")
@@ -31,7 +32,7 @@ struct HangTests {
             }
         }
         let answers = try threads.flatMap { try $0.join() }
-        #expect(answers.map(\.seconds).max()! < 1.9, "\(answers.map(\.seconds).sorted().suffix(5))")
+        #expect(answers.map(\.seconds).max()! < 3.8, "\(answers.map(\.seconds).sorted().suffix(5))")
         for answer in answers {
             if answer.isSet {
                 #expect(answer.reply == "STORED\r\n")
