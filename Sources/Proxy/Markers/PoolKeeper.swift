@@ -23,6 +23,8 @@ final class PoolKeeper {
     let names: [String]
     let settings: PoolSettings
     private let polls: NodePolls
+    /// By place: when it last let the time of a worker's request run out, if it has answered nobody since.
+    private var silentSince: [UInt64?]
     let talk: MoveTalk
     var links: [MarkerLink] { polls.links }
     var interval: UInt64 { polls.interval }
@@ -67,6 +69,7 @@ final class PoolKeeper {
         let count = names.count
         markers = PoolMarkers(nodes: count, poll: settings.poll, timeout: settings.timeout)
         revocations = Array(repeating: nil, count: count)
+        silentSince = Array(repeating: nil, count: count)
         waiting = Array(repeating: nil, count: count)
         owner = Token(using: &control.generator)
         for place in names.indices {
@@ -170,6 +173,7 @@ final class PoolKeeper {
 
     private func took(_ reading: MarkerReading, from place: Int, asked: UInt64) {
         if polls.answered(place), !isRetired { control.apply(.succeeded, to: first + place, because: "markers") }
+        heard(place, at: asked)
         markers.read(place, reading, asked: asked, now: now)
         isChanged = true
         announce(on: place, reading)
@@ -180,12 +184,27 @@ final class PoolKeeper {
 
     func doubtAll() { for place in names.indices { doubt(place) } }
 
+    /// It gave a worker no answer in time. Others need not find that out for themselves, each in a time of its own.
+    func isSilent(_ place: Int, since time: UInt64) {
+        silentSince[place] = max(time, silentSince[place] ?? 0)
+        isChanged = true
+    }
+
+    /// It has answered what was asked then.
+    func heard(_ place: Int, at time: UInt64) {
+        guard let since = silentSince[place], time > since else { return }
+        silentSince[place] = nil
+        isChanged = true
+    }
+
     private func lost(_ place: Int, _ loss: MarkerLink.Loss) {
         if loss != .unwanted {
             control.logger.debug(
                 "markers of node cannot be read",
                 metadata: control.describe(first + place, ["cause": "\(loss.rawValue)"]))
         }
+        // When it answers again it is written at once.
+        if silentSince[place] != nil { polls.hurry(place, to: now) }
         markers.lost(place, mayBeNew: loss.isEnd)
         disturbed(place)
         isChanged = true
@@ -197,6 +216,7 @@ final class PoolKeeper {
         heldOff.remove(place)
         if isUp {
             polls.reconnect(place)
+            silentSince[place] = nil
         } else {
             links[place].fail()
             markers.lost(place, mayBeNew: true)
@@ -278,6 +298,7 @@ final class PoolKeeper {
         verdict.hasContents = isFull || markers.hasContents(place)
         verdict.lastWhole = isFull ? 0 : markers.lastWhole(place)
         verdict.isUnheard = !isFull && markers.isUnheard(place)
+        verdict.isSilent = !isFull && !verdict.isUnheard && silentSince[place] != nil
         return verdict
     }
 
