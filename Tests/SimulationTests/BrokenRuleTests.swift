@@ -8,14 +8,14 @@ struct BrokenRuleTests {
     private static let limit = environment("DROVER_ROUNDS").flatMap(Int.init) ?? 3000
 
     @Test(arguments: BrokenRule.allCases.filter { !$0.isOfMoves }) func withoutItAPromiseIsBroken(rule: BrokenRule) {
-        expectBroken(rule) { Simulation(seed: $0, broken: rule).play() }
+        expectBroken(rule) {
+            let simulation = Simulation(seed: $0, broken: rule)
+            return rule == .lateWatermark ? simulation.playMissedWrites() : simulation.play()
+        }
     }
 
-    /// Those that a few schedules show.
-    private static let ofMoves: [BrokenRule] = [.ignoringObjections, .noMoveQuiet, .startingBlind]
-
-    @Test(arguments: ofMoves) func norWithoutItWhileKeysMove(rule: BrokenRule) {
-        expectBroken(rule) { Simulation(seed: $0, broken: rule, moving: true).playMoves() }
+    @Test(arguments: BrokenRule.allCases.filter(\.isOfMoves)) func norWithoutItWhileKeysMove(rule: BrokenRule) {
+        expectBroken(rule) { Simulation(seed: $0, broken: rule, moving: true, aim: rule.aim).playMoves() }
     }
 
     private func expectBroken(_ rule: BrokenRule, _ play: (UInt64) -> String?) {

@@ -22,7 +22,31 @@ extension Simulation {
         return complaint
     }
 
-    private func duration(_ limit: Int) -> UInt64 { UInt64(20 + generator.random(below: limit)) * Self.millisecond }
+    /// No message comes to a node for a moment in which all keys are written once, and all writes are alike: what the node
+    /// has kept from before differs only in its number from what the others have.
+    func playMissedWrites(cuts: Int = 5) -> String? {
+        pace = .alike
+        startClients()
+        run(until: now + 3_000 * Self.millisecond)
+        writeAll()
+        for _ in 0..<cuts where complaint == nil {
+            run(until: now + UInt64(6000 + generator.random(below: 3000)) * Self.millisecond)
+            let node = generator.random(below: nodes.count)
+            note("node \(node) hears nothing")
+            becameUnsound(node)
+            for proxy in proxies.indices { cut(proxy, node, toNode: true, toProxy: false) }
+            writeAll()
+            run(until: now + UInt64(250 + generator.random(below: 500)) * Self.millisecond)
+            for proxy in proxies.indices { heal(proxy, node) }
+        }
+        run(until: now + 10_000 * Self.millisecond)
+        isWriting = false
+        run(until: now + 20_000 * Self.millisecond)
+        if complaint == nil { checkEnd() }
+        return complaint
+    }
+
+    func duration(_ limit: Int) -> UInt64 { UInt64(20 + generator.random(below: limit)) * Self.millisecond }
 
     /// - Parameter flushes: some of them are.
     func fault(flushes: Bool = true) {
@@ -50,7 +74,7 @@ extension Simulation {
         activeFaults[node] -= 1
     }
 
-    private func restart(_ node: Int) {
+    func restart(_ node: Int) {
         guard nodes[node].isAlive else { return }
         note("kill node \(node)")
         begin(on: node)
@@ -70,7 +94,7 @@ extension Simulation {
         }
     }
 
-    private func freeze(_ node: Int, for time: UInt64) {
+    func freeze(_ node: Int, for time: UInt64) {
         guard nodes[node].isAlive, frozen[node] == nil else { return }
         note("freeze node \(node)")
         begin(on: node)
@@ -83,9 +107,9 @@ extension Simulation {
     }
 
     /// Cuts a node off from some of the proxies; one node at a time, so that any two proxies have a node in common.
-    private func partition(_ node: Int, for time: UInt64) {
+    func partition(_ node: Int, from chosen: [Int]? = nil, for time: UInt64) {
         guard !links.contains(where: { $0.contains { $0.isCutToNode || $0.isCutToProxy } }) else { return }
-        let cutOff = proxies.indices.filter { _ in generator.once(in: 2) }
+        let cutOff = chosen ?? proxies.indices.filter { _ in generator.once(in: 2) }
         guard !cutOff.isEmpty else { return }
         begin(on: node)
         let direction = generator.random(below: 4)
@@ -99,7 +123,7 @@ extension Simulation {
     }
 
     /// A proxy dies; after a while another takes its place.
-    func die(_ index: Int) {
+    func die(_ index: Int, for time: UInt64? = nil) {
         guard proxies[index].isAlive else { return }
         note("proxy \(index) dies")
         // What it had sent to a node that stands still is carried out some time: keys of such writes are in doubt.
@@ -108,19 +132,28 @@ extension Simulation {
         }
         proxies[index].isAlive = false
         for node in nodes.indices { for connection in proxies[index].connections(to: node) { close(connection) } }
-        at(now + 300 * Self.millisecond + duration(generator.once(in: 3) ? 9000 : 2000)) { [unowned self] in
-            note("proxy \(index) starts")
-            // What a flush has taken and is not back yet, it knows nothing of.
-            for node in nodes.indices where nodes[node].ready(second) == nil { becameUnsound(node) }
-            let list = listAtStart(of: index)
-            proxies[index] = SimulatedProxy(world: self, index: index, list: list)
-            if list != told[index] { tell(index) }
+        let time = time ?? 300 * Self.millisecond + duration(generator.once(in: 3) ? 9000 : 2000)
+        at(now + time) { [unowned self] in
+            start(index, tries: 40)
         }
+    }
+
+    /// - Parameter tries: as long as it is not clear by which list it may be started.
+    private func start(_ index: Int, tries: Int) {
+        guard let list = listAtStart(of: index) else {
+            guard tries > 0 else { return voided("nobody knows where keys are") }
+            return at(now + 500 * Self.millisecond) { [unowned self] in start(index, tries: tries - 1) }
+        }
+        note("proxy \(index) starts by list \(list)")
+        // What a flush has taken and is not back yet, it knows nothing of.
+        for node in nodes.indices where nodes[node].ready(second) == nil { becameUnsound(node) }
+        proxies[index] = SimulatedProxy(world: self, index: index, list: list)
+        if list != told[index] { tell(index) }
     }
 
     private func replace(_ index: Int) { die(index) }
 
-    private func stop(_ index: Int, for time: UInt64) {
+    func stop(_ index: Int, for time: UInt64) {
         let proxy = proxies[index]
         guard proxy.isAlive, proxy.stopped == nil else { return }
         note("stop proxy \(index)")

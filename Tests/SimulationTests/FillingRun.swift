@@ -92,6 +92,7 @@ final class FillingRun {
     }
 
     private func run(_ kind: FillingPlan.Pass) {
+        world.note("proxy \(proxy.index), node \(plan.target): \(kind)")
         if case .clean = kind, world.broken == .noCleaning { return passed(changed: 0, isWhole: true) }
         let (proxy, target) = (proxy, plan.target)
         let full = plan.peers.map { if case .full = $0 { true } else { false } }

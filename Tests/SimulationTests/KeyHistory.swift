@@ -30,6 +30,8 @@ struct KeyHistory {
     var isExempt = false
     /// The node that held it alone is gone.
     var mayBeLost = false
+    /// Some copy lacks it, which could not tell what has become of it.
+    var mayBeMissed = false
     /// Writes before this one say nothing.
     private var first = 0
     private(set) var lastActivity: UInt64 = 0
@@ -72,7 +74,7 @@ struct KeyHistory {
             }
             switch writes[index].operation {
             case .set, .delete:
-                mayBeLost = false
+                (mayBeLost, mayBeMissed) = (false, false)
                 if isSound {
                     if isExempt { first = index }
                     isExempt = false
@@ -125,6 +127,15 @@ struct KeyHistory {
             if !lives { return "P3: value \(value) has expired" }
         }
         return nil
+    }
+
+    /// What is wrong with finding nothing; nil if nothing is.
+    func checkMiss(asked: UInt64, second: Int64, bound: UInt64) -> String? {
+        guard !isExempt, !mayBeLost, !mayBeMissed, let last = settled, last.value != nil,
+            last.ended.addingSaturated(bound) <= asked, (last.expiry ?? .max) > second + 2
+        else { return nil }
+        return "P1: nothing after write \(writes.count - 1) \(last.operation) acknowledged by proxy \(last.proxy) at "
+            + Simulation.text(last.ended)
     }
 
     /// The write that the key's state follows from, if nothing since is in doubt.

@@ -19,6 +19,9 @@ struct KeyWays: Equatable {
         return KeyWays(reads: reads, writes: list)
     }
 
+    /// Who goes by these writes what is read by others.
+    func covers(_ others: KeyWays) -> Bool { others.reads == reads || others.reads == writes }
+
     var handedOver: KeyWays { KeyWays(reads: writes ?? reads, writes: reads, hasMoved: true) }
     var settled: KeyWays { KeyWays(reads: goal) }
 
@@ -42,13 +45,16 @@ enum StartPhase: Equatable {
     case learning
     /// It has said where it reads them, and looks once more where others do.
     case announcing(since: UInt64)
+    /// Others move keys elsewhere, and hear first that it does not.
+    case objecting(until: UInt64)
     case serving
 }
 
 extension Simulation {
-    /// Two nodes of three, others by each list.
+    /// Two nodes, by each list others: of three nodes one stays, of four none.
     func copies(of key: Int, in list: Int) -> [Int] {
-        [(key + list) % nodes.count, (key + list + 1) % nodes.count]
+        let first = key + list * (nodes.count - 2)
+        return [first % nodes.count, (first + 1) % nodes.count]
     }
 
     /// By each list by which some proxy reads.
@@ -63,24 +69,45 @@ extension Simulation {
     }
 
     /// By which list a proxy may be started in the place of one that has died: by that of its config, if the others read
-    /// by it, or say where keys are that go there. Else who starts it has to give it the list before, and tell it then.
-    func listAtStart(of index: Int) -> Int {
-        let (ways, list) = (proxies[index].ways, told[index])
+    /// by it, or say where keys are that go there. Else who starts it has to give it that by which the others go, and
+    /// tell it then; or to wait. Nil: not now.
+    func listAtStart(of index: Int) -> Int? {
         let others = proxies.filter { $0.isAlive && $0.index != index }
-        if others.allSatisfy({ $0.ways.reads == list }), !others.isEmpty || ways == KeyWays(reads: list) { return list }
+        let choices = [told[index]] + others.flatMap { [$0.ways.goal, $0.ways.reads] }
+        return choices.first { mayStart(by: $0, besides: others) }
+    }
+
+    private func mayStart(by list: Int, besides others: [SimulatedProxy]) -> Bool {
+        if (others.isEmpty ? proxies : others).allSatisfy({ $0.ways.reads == list }) { return true }
         let proven = nodes.filter { $0.isAlive && $0.ready(second) != nil }
         let isLeft = proven.allSatisfy { node in
             node.former(second).map { FormerPlaces.leads($0, to: KeyWays(reads: list).token) } == true
         }
-        return isLeft && !proven.isEmpty ? list : others.first?.ways.reads ?? ways.reads
+        return isLeft && !proven.isEmpty
     }
 
-    /// Where nothing is left on the nodes that says where keys are, nothing is promised.
-    func startedBlind(_ proxy: SimulatedProxy) {
+    /// A proxy serves from now on. Each has to write where another reads: but who saw no node that is proven while keys
+    /// moved may do otherwise, and then nothing is promised.
+    func begins(_ proxy: SimulatedProxy) {
         guard broken != .startingBlind else { return }
-        let others = proxies.filter { $0.isAlive && $0 !== proxy }
-        guard others.contains(where: { $0.ways.reads != proxy.ways.reads || $0.ways.writes != nil }) else { return }
-        for key in histories.indices { histories[key].isExempt = true }
+        let others = proxies.filter { $0.isAlive && $0 !== proxy && $0.start == .serving }
+        let isAgreed = others.allSatisfy { proxy.ways.covers($0.ways) && $0.ways.covers(proxy.ways) }
+        if !isAgreed, !nodes.indices.contains(where: { proxy.markers.access($0, now: now) == .full }) {
+            voided("proxy \(proxy.index) is started by \(proxy.ways), and sees no node that is proven")
+        }
+        if !isAgreed, proxy.markers.hasMoved(besides: proxy.ways.token) {
+            voided("proxy \(proxy.index) is started by \(proxy.ways), when others had just gone over")
+        }
+        // What was left says so until those who have turned have been heard.
+        let isOnTheWay = proxy.ways.writes != nil && !proxy.ways.hasMoved
+        if isOnTheWay, others.contains(where: { $0.ways.writes == proxy.ways.reads && !$0.ways.hasMoved }) {
+            voided("proxy \(proxy.index) is started by \(proxy.ways), from where others come back")
+        }
+    }
+
+    func voided(_ reason: String) {
+        note("void: \(reason)")
+        isVoid = true
     }
 
     /// Some proxy has no copy of it left to rely on.
@@ -107,13 +134,15 @@ extension SimulatedProxy {
     private func known(towards list: Int) -> KeyWays {
         guard ways.writes != nil, !ways.hasMoved else { return ways }
         if markers.hasMoved(to: ways.token) { return ways.handedOver }
-        guard list != ways.goal, let former = markers.former(to: KeyWays(reads: list).token) else { return ways }
+        guard list != ways.goal, let former = markers.origin(ofKeysTo: KeyWays(reads: list).token) else { return ways }
         return KeyWays(reads: KeyWays(from: former, to: list).reads)
     }
 
     /// Keys that it does not read elsewhere yet can be left where they are: nobody else is about to.
     func mayTurnBack(to list: Int) -> Bool {
-        known(towards: list).next(towards: list).writes != nil || ways.writes == nil
+        // What it has gone over to the others have to have heard.
+        if ways.hasMoved, list != ways.goal, world.now < turnedAt + markers.quietTime { return false }
+        return known(towards: list).next(towards: list).writes != nil || ways.writes == nil
             || world.proxies.allSatisfy {
                 $0 === self || !$0.isAlive
                     || $0.ways.reads == list && ($0.ways.token != ways.token || ($0.move.map(\.isHeldBack) ?? true))
@@ -143,9 +172,11 @@ extension SimulatedProxy {
         nextWays = nil
         world.note("proxy \(index) goes over to \(next)")
         ways = next
+        turnedAt = world.now
         filling?.disturb()
         for node in world.nodes.indices { ask(node) }
         done()
+        world.turned(self)
     }
 
     // MARK: Markers
@@ -191,8 +222,11 @@ extension SimulatedProxy {
         switch start {
         case .learning where markers.isInformed:
             guard world.broken != .startingBlind, let former = markers.former(to: ways.token) else {
-                start = .serving
-                world.startedBlind(self)
+                if markers.isMoving(besides: ways.token), world.broken != .startingUnheard {
+                    start = .objecting(until: world.now + markers.quietTime)
+                } else {
+                    serve()
+                }
                 return
             }
             ways = KeyWays(from: former, to: ways.reads)
@@ -205,9 +239,15 @@ extension SimulatedProxy {
             guard isRead || world.now > since + 2 * (Simulation.poll + Simulation.timeout) else { return }
             if markers.hasMoved(to: ways.token), !ways.hasMoved { ways = ways.handedOver }
             world.note("proxy \(index) goes on with \(ways)")
-            start = .serving
+            serve()
             move = SimulatedMove(by: self)
+        case .objecting(let until): if world.now >= until { serve() }
         case .learning, .serving: break
         }
+    }
+
+    private func serve() {
+        start = .serving
+        world.begins(self)
     }
 }

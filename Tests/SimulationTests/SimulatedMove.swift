@@ -59,9 +59,12 @@ final class SimulatedMove {
     /// What one copies while another reads at the new places already may be there for a moment although it was deleted.
     /// That is not promised, and left out: one copies at a time, and none when another has moved.
     private var isOthersTurn: Bool {
-        let others = world.proxies.filter { $0 !== proxy && $0.isAlive && $0.ways.token == proxy.ways.token }
+        let others = world.proxies.filter { $0 !== proxy && $0.isAlive }
         let isCopying: Bool = if case .pass = plan.step(now: world.now) { true } else { false }
-        return others.contains { $0.move?.isBusy == true || isCopying && $0.ways.hasMoved }
+        return others.contains {
+            if isCopying, $0.ways.reads == proxy.ways.goal { return true }
+            return $0.ways.token == proxy.ways.token && $0.move?.isBusy == true
+        }
     }
 
     private var situation: MovePlan.Situation {
@@ -120,7 +123,6 @@ final class SimulatedMove {
         begin(
             SimulatedPass(
                 .clean(world.nodes.map { _ in 0 }), on: node, by: proxy, isFull: world.nodes.map { _ in false },
-                isDrop: true,
                 source: { [unowned world] name in
                     let isLeft =
                         world.copies(of: name, in: old).contains(node)
@@ -145,60 +147,5 @@ final class SimulatedMove {
         }
         plan.passed(changed: changed, of: 0, isWhole: isWhole)
         work()
-    }
-}
-
-// MARK: - A schedule
-
-extension Simulation {
-    /// One proxy after the other is told of other nodes, and at times of those before again, while faults go on.
-    func playMoves(faults: Int = 5) -> String? {
-        startClients()
-        run(until: now + 3_000 * Self.millisecond)
-        tellAll(1, within: 9000)
-        if generator.once(in: 3) {
-            at(now + UInt64(9000 + generator.random(below: 20_000)) * Self.millisecond) { [unowned self] in
-                tellAll(0, within: 6000)
-            }
-        }
-        for _ in 0..<faults where complaint == nil {
-            run(until: now + UInt64(200 + generator.random(below: 8000)) * Self.millisecond)
-            if generator.once(in: 3) { die(generator.random(below: proxies.count)) } else { fault(flushes: false) }
-        }
-        run(until: now + 20_000 * Self.millisecond)
-        isWriting = false
-        run(until: now + 60_000 * Self.millisecond)
-        if complaint == nil { checkEnd() }
-        return complaint
-    }
-
-    private func tellAll(_ list: Int, within milliseconds: Int) {
-        for index in proxies.indices {
-            at(now + UInt64(generator.random(below: milliseconds)) * Self.millisecond) { [unowned self] in
-                note("proxy \(index) is told of list \(list)")
-                told[index] = list
-                tell(index)
-            }
-        }
-    }
-
-    /// Not in the middle of another change, and when it serves.
-    func tell(_ index: Int) {
-        let proxy = proxies[index]
-        at(now, of: proxy) { [unowned self] in
-            if proxy.start == .serving, proxy.nextWays == nil, proxy.mayTurnBack(to: told[index]) {
-                return proxy.tell(told[index])
-            }
-            at(now + 50 * Self.millisecond, of: proxy) { [unowned self] in tell(index) }
-        }
-    }
-
-    /// All keys have come where the configs have them.
-    func checkMoved() {
-        for proxy in proxies where proxy.isAlive && proxy.ways != KeyWays(reads: told[proxy.index]) {
-            complain(
-                "L2: proxy \(proxy.index) still goes by \(proxy.ways), \(proxy.underWay) under way, "
-                    + "\(proxy.move?.describe() ?? "nothing moves them")")
-        }
     }
 }

@@ -10,8 +10,6 @@ final class SimulatedPass {
     private let target: Int
     private unowned let proxy: SimulatedProxy
     private let isFull: [Bool]
-    /// Of what belongs to another node nothing is left: there is no source.
-    private let isDrop: Bool
     /// Nil for what it does not concern.
     private let source: (ItemName) -> Int?
     private let finished: (_ changed: Int, _ isWhole: Bool) -> Void
@@ -23,10 +21,10 @@ final class SimulatedPass {
     private var isOver = false
 
     init(
-        _ pass: FillingPlan.Pass, on target: Int, by proxy: SimulatedProxy, isFull: [Bool], isDrop: Bool = false,
+        _ pass: FillingPlan.Pass, on target: Int, by proxy: SimulatedProxy, isFull: [Bool],
         source: @escaping (ItemName) -> Int?, _ finished: @escaping (Int, Bool) -> Void
     ) {
-        (self.pass, self.target, self.proxy, self.isFull, self.isDrop) = (pass, target, proxy, isFull, isDrop)
+        (self.pass, self.target, self.proxy, self.isFull) = (pass, target, proxy, isFull)
         (self.source, self.finished) = (source, finished)
     }
 
@@ -108,8 +106,7 @@ final class SimulatedPass {
             item.flags = command.item.flags
             item.expiry = command.item.ttl < 0 ? nil : world.second + command.item.ttl
             request = .set(name, item, .ifMissing)
-        case .takeBack, .giveBack:
-            request = .delete(name, cas: isDrop && world.broken == .droppingUnchecked ? nil : command.cas)
+        case .takeBack, .giveBack: request = .delete(name, cas: command.cas)
         }
         // The limits of rate and depth, and other work, put a command off.
         let pause =

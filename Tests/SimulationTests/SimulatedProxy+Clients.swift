@@ -74,8 +74,11 @@ extension SimulatedProxy {
         // What is being copied there is nothing to rely on, whatever its node is.
         var access = access(copies) + access(targets).map { $0 == .full ? .syncing : $0 }
         if world.broken == .survivorsLast { access = access.map { $0 == .syncing ? .full : $0 } }
-        // A miss at the places to come, and the others are left.
-        if kind == .readModifyWrite, !targets.isEmpty { world.histories[key].mayBeLost = true }
+        if kind == .readModifyWrite {
+            // A miss at the places to come, and the others are left.
+            if !targets.isEmpty { world.histories[key].mayBeLost = true }
+            if access.contains(where: { $0 != .full }) { world.histories[key].mayBeMissed = true }
+        }
         let write = RunningWrite(
             plan: WritePlan(kind, access: access), key: key, number: number, operation: operation,
             copies: copies + targets, started: world.now,

@@ -29,6 +29,8 @@ final class SimulatedProxy {
     /// Requests of clients under way; other ways that it goes over to when there are none, and what is then to be done.
     var underWay = 0
     var nextWays: (ways: KeyWays, done: () -> Void)?
+    /// When it last went over to others.
+    var turnedAt: UInt64 = 0
 
     /// - Parameter list: by which it is configured.
     init(world: Simulation, index: Int, list: Int = 0) {
@@ -172,7 +174,9 @@ final class SimulatedProxy {
         markers.missedWrite(node)
         if world.broken == .noRevocation { return finished(true) }
         let revocation = RunningRevocation(
-            revocation: Revocation(of: node, by: markers, sent: sent, now: world.now), finished: finished)
+            revocation: Revocation(
+                of: node, by: markers, sent: world.broken == .lateWatermark ? .max : sent, now: world.now),
+            finished: finished)
         proceed(revocation)
         if revocation.revocation.isOver { revocation.end() }
     }

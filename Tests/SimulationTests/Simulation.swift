@@ -2,51 +2,6 @@ import DroverTesting
 
 @testable import ProxyCore
 
-/// A rule of the protocol that a run leaves out, to show that the checker would notice.
-enum BrokenRule: String, CaseIterable {
-    /// A copy is not looked at again after it was added.
-    case noSecondLook
-    case noQuietTime, noCleaning
-    /// A node is read that is being filled.
-    case readingSyncing
-    /// No revocations; or the client is answered before they are published.
-    case noRevocation, answeringFirst
-    /// Only the first write that a node misses is revoked, until it is full again.
-    case revokingOnce
-    /// A node that is being filled is written like the others.
-    case survivorsLast
-    /// A command whose effect is not known is sent to it as it is; or, if it is a touch, not at all.
-    case modifyingSyncing, ignoringTouches
-    /// What was once read of the markers counts until the next reading.
-    case oldReadings
-    /// One node that has lost its markers alone gets them back.
-    case takingLossesForFlushes
-    // While keys move:
-    /// Reads move at once; or without a comparison.
-    case movingUncopied, movingUnverified
-    /// Nobody waits for proxies that have not been told, or have not been heard yet.
-    case ignoringObjections, noMoveQuiet
-    /// Writes of the old places end while others read there.
-    case leavingEarly
-    /// A target that misses a write is not revoked.
-    case forgettingTargets
-    /// A server that is filled while keys move gets those only that are read there.
-    case fillingHalf
-    /// What is dropped is not looked at.
-    case droppingUnchecked
-    /// Who is started while keys move goes by its config; or takes the old places for right that others have left.
-    case startingBlind, leavingSilently
-
-    var isOfMoves: Bool {
-        switch self {
-        case .movingUncopied, .movingUnverified, .ignoringObjections, .noMoveQuiet, .leavingEarly,
-            .forgettingTargets, .fillingHalf, .droppingUnchecked, .startingBlind, .leavingSilently:
-            true
-        default: false
-        }
-    }
-}
-
 /// Nodes, proxies and clients in one thread and in simulated time, with a fault every few seconds; all of it drawn from
 /// one seed. Every read is checked against all writes of its key when it comes back.
 final class Simulation {
@@ -84,20 +39,31 @@ final class Simulation {
     var log: [String] = []
     var isLogging = false
 
+    /// What clients do, where it is not everything: see `Pace`.
+    var pace = Pace.mixed
+
     /// By proxy: the list of nodes in its config, by number.
     var told: [Int] = []
     var moves = 0
+    /// What a schedule of moves is about, and how many faults may follow from moves.
+    var aim = MoveAim.anything
+    var strikesLeft = 0
+    /// Nothing is promised of what comes now.
+    var isVoid = false
 
-    /// - Parameter moving: its schedule is for keys that move.
-    init(seed: UInt64, broken: BrokenRule? = nil, moving: Bool = false) {
+    /// - Parameters:
+    ///   - moving: its schedule is for keys that move.
+    ///   - aim: of that; else it is drawn, too.
+    init(seed: UInt64, broken: BrokenRule? = nil, moving: Bool = false, aim wanted: MoveAim? = nil) {
         self.seed = seed
         self.broken = broken
         generator = SeededGenerator(seed: seed)
-        let count = moving ? 3 : generator.pick([2, 3, 3])
+        let count = generator.pick(moving ? [3, 3, 4] : [2, 3, 3])
         activeFaults = Array(repeating: 0, count: count)
         fillingSince = Array(repeating: 0, count: count)
         nodes = (0..<count).map { SimulatedNode(index: $0, count: count) }
-        let proxyCount = generator.pick(moving ? [2, 2, 3] : [1, 2, 2, 3])
+        if moving { aim = wanted ?? generator.pick(MoveAim.allCases) }
+        let proxyCount = aim == .ends ? 1 : generator.pick(moving ? [2, 2, 3] : [1, 2, 2, 3])
         told = Array(repeating: 0, count: proxyCount)
         links = (0..<proxyCount).map { _ in (0..<count).map { _ in SimulatedLink() } }
         histories = (0..<12).map { _ in KeyHistory() }
@@ -146,7 +112,7 @@ final class Simulation {
     }
 
     func run(until end: UInt64) {
-        while complaint == nil, let time = queue.nextTime, time <= end {
+        while complaint == nil, !isVoid, let time = queue.nextTime, time <= end {
             now = time
             queue.removeFirst()()
         }
@@ -161,14 +127,19 @@ final class Simulation {
     }
 
     private func writeLater(_ key: Int) {
-        // Some keys are written all the time, others hardly ever: what a node missed of those is what it may keep.
-        let pause = key < 4 ? 300 : 6000
+        let pause = pace.pause(key)
         at(now + UInt64(generator.random(below: pause)) * Self.millisecond) { [unowned self] in startWrite(key) }
     }
 
-    private func startWrite(_ key: Int) {
+    /// Now, beside what is to be written anyway.
+    func writeAll() {
+        for key in histories.indices where !histories[key].isPending { startWrite(key, isExtra: true) }
+    }
+
+    private func startWrite(_ key: Int, isExtra: Bool = false) {
         guard isWriting else { return }
-        guard !isFlushing else { return writeLater(key) }
+        func next() { if !isExtra { writeLater(key) } }
+        guard !histories[key].isPending, !isFlushing else { return next() }
         // Mostly through the same proxy; where another has written last, only after the bound: before, it may act on
         // an old value.
         var choices = proxies.filter { $0.isAlive && $0.stopped == nil && $0.nextWays == nil && $0.start == .serving }
@@ -178,13 +149,14 @@ final class Simulation {
             let same = choices.filter { $0.number == last.proxy }
             if !same.isEmpty { choices = same }
         }
-        guard !choices.isEmpty else { return writeLater(key) }
+        guard !choices.isEmpty else { return next() }
         let proxy = generator.pick(choices)
         writeNumber += 1
         let number = writeNumber
         let expiry = generator.pick([nil, nil, second + 3, second + 30])
         var operation: SimulatedProxy.Operation =
-            switch generator.random(below: 10) {
+            switch generator.random(below: pace == .alike ? 1 : 10) {
+            case 0 where pace == .alike: .set(expiry: nil)
             case 0...3: .set(expiry: expiry)
             case 4, 5: .delete
             case 6, 7: .touch(expiry: generator.pick([second + 2, second + 60]))
@@ -192,7 +164,10 @@ final class Simulation {
             }
         // What a touch or a change leaves has to be known.
         switch operation {
-        case .touch, .modify: if histories[key].settled?.value == nil { operation = .delete }
+        case .touch, .modify:
+            if histories[key].settled?.value == nil { operation = .delete }
+            // It may expire between one copy's answer and the next's.
+            if (histories[key].settled?.expiry ?? .max) <= second + 2 { histories[key].mayBeMissed = true }
         case .set, .delete: break
         }
         let outcome = histories[key].outcome(of: operation, number: number)
@@ -205,15 +180,16 @@ final class Simulation {
         proxy.write(operation, key, number: number) { [unowned self] verdict in
             isOver = true
             ended(key, number, verdict)
+            if aim == .ends { dieAtEnd(proxy) }
             // The worst moment: what it knew of a missed write is only where it has published it.
             if proxy.markers.nodes.contains(where: \.hasMissed), generator.once(in: 60) { die(proxy.index) }
-            writeLater(key)
+            next()
         }
         // The proxy may die and say nothing.
         at(now + 2_000 * Self.millisecond) { [unowned self] in
             guard !isOver, !proxy.isAlive else { return }
             ended(key, number, .failed)
-            writeLater(key)
+            next()
         }
     }
 
@@ -253,7 +229,12 @@ final class Simulation {
     private func read(_ key: Int, through proxy: SimulatedProxy, asked: UInt64, from: Int64) {
         proxy.read(key) { [unowned self] item in
             reads += 1
-            guard let item else { return }
+            guard let item else {
+                if let wrong = histories[key].checkMiss(asked: asked, second: second, bound: bound) {
+                    complain("\(wrong); key \(key), read through proxy \(proxy.index)")
+                }
+                return
+            }
             if let wrong = histories[key].check(
                 value: item.value, flags: item.flags, asked: asked, proxy: proxy.number, second: from, bound: bound)
             {

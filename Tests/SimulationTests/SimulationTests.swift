@@ -26,6 +26,19 @@ struct SimulationTests {
         #expect(fillings >= played && reads >= 100 * played && acknowledged >= 100 * played)
     }
 
+    @Test func whatANodeMissedDoesNotStayThere() {
+        var fillings = 0
+        for seed in 1...UInt64(300) {
+            let simulation = Simulation(seed: seed)
+            if let complaint = simulation.playMissedWrites() {
+                Issue.record("\(complaint)")
+                return
+            }
+            fillings += simulation.fillings
+        }
+        #expect(fillings >= 900, "\(fillings) fillings")
+    }
+
     /// At once and later, one after the other, while clients write.
     @Test func noFlushOfAllTakesANodeAway() {
         for seed in 1...UInt64(20) {

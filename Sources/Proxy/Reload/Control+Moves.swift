@@ -12,8 +12,33 @@ struct PostponedMove {
 extension Control {
     func run(ofPool name: String) -> MoveRun? { moves.values.first { settings.pools[$0.index].name == name } }
 
-    /// Before anybody is served: keys may be on their way still to where the config puts them.
+    /// Before anybody is served: keys may be on their way still to where the config puts them, or from there.
     func resumeMoves() {
+        goOnWithMoves()
+        holdMovesBack()
+    }
+
+    /// Others move keys to places of which this config knows nothing. Before the first write passes them by, who was about
+    /// to read keys there has heard the objection, or has said that he does.
+    private func holdMovesBack() {
+        let opposed = keepers.compactMap(\.self).filter { $0.markers.isMoving(besides: $0.settings.placesToken) }
+        guard let quietTime = opposed.map(\.quietTime).max() else { return }
+        for keeper in opposed {
+            logger.notice(
+                "other proxies move keys by another config: they are told to wait before anybody is served",
+                metadata: ["pool": "\(keeper.settings.name)"])
+        }
+        let deadline = loop.now + quietTime
+        while loop.now < deadline { turn(until: deadline) }
+        publish()
+        for keeper in opposed where keeper.markers.hasMoved(besides: keeper.settings.placesToken) {
+            logger.error(
+                "other proxies read keys elsewhere already: what is written here they do not see; start with their config",
+                metadata: ["pool": "\(keeper.settings.name)"])
+        }
+    }
+
+    private func goOnWithMoves() {
         // Once more where reads have moved just now.
         for _ in 0..<2 {
             let pools = settings.pools.indices.map { keepers[$0]?.resumed ?? settings.pools[$0] }

@@ -39,7 +39,7 @@ extension Control {
             else { continue }
             if markers.hasMoved(to: pool.placesToken) {
                 running.pools[index] = pool.handedOver ?? pool
-            } else if let former = markers.former(to: next.placesToken) {
+            } else if let former = markers.origin(ofKeysTo: next.placesToken) {
                 running.pools[index] =
                     (try? pool.settled.resuming(from: former, hasMoved: false).get().standing) ?? pool
             }

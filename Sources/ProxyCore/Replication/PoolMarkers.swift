@@ -143,6 +143,9 @@ public struct PoolMarkers: Sendable {
         return FormerPlaces(text: first)
     }
 
+    /// From where some proxy takes keys back to `places`. Once they are read there by others, what says so is a leftover.
+    public func origin(ofKeysTo places: Token) -> FormerPlaces? { hasMoved(to: places) ? nil : former(to: places) }
+
     /// Some proxy that answers for a node writes keys elsewhere.
     public var isOpposed: Bool { nodes.contains { $0.reading?.hasObjection == true } }
 
@@ -151,6 +154,15 @@ public struct PoolMarkers: Sendable {
 
     /// Some proxy reads them where they are to be already.
     public func hasMoved(to places: Token) -> Bool { nodes.contains { $0.reading?.moved == places } }
+
+    /// Some proxy takes keys to other places than these; or reads them there already.
+    public func isMoving(besides places: Token) -> Bool {
+        nodes.contains { $0.reading?.moving.map { $0 != places } ?? false }
+    }
+
+    public func hasMoved(besides places: Token) -> Bool {
+        nodes.contains { $0.reading?.moved.map { $0 != places } ?? false }
+    }
 
     // MARK: What happened
 

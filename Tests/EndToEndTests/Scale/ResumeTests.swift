@@ -45,6 +45,23 @@ struct ResumeTests {
         #expect(try wrong(last).isEmpty && !last.drover.log.contains("keys begin to move"))
     }
 
+    /// Else one that moves keys may just then begin to read them where the other does not write.
+    @Test func whoStartsByThePlacesBeforeIsHeardBeforeItServes() throws {
+        let scale = try ScaleCluster(4, first: [0, 1, 2], sync: "{rate: 200/s, scrub: off}")
+        try fill(scale)
+        try scale.drover.reload(scale.config([1, 2, 3]))
+        try #require(scale.drover.logContains("copying, pass 1", within: 40), "\(scale.drover.log)")
+        let late = try ScaleCluster(beside: scale, first: [0, 1, 2])
+        #expect(scale.drover.log.contains("another proxy writes by other nodes"), "\(scale.drover.log)")
+        #expect(late.drover.log.contains("other proxies move keys by another config"), "\(late.drover.log)")
+        let writer = try late.cluster.client()
+        for key in keys { try #require(try writer.roundTrip("set \(key) 0 0 5\r\nother\r\n") == "STORED\r\n") }
+        for proxy in [late, scale] { #expect(try wrong(proxy, "other").isEmpty) }
+        try late.drover.reload(late.config([1, 2, 3]))
+        for proxy in [late, scale] { awaitMove(proxy) }
+        for proxy in [late, scale] { #expect(try wrong(proxy, "other").isEmpty) }
+    }
+
     /// One has been told, one has not, and one begins: all read what any of them has written.
     @Test func whoComesLateWritesWhereTheOthersRead() throws {
         let scale = try ScaleCluster(4, first: [0, 1, 2])

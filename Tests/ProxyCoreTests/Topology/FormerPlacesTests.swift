@@ -103,4 +103,33 @@ struct FormerPlacesTests {
         #expect(markers([text, nil], ready: [false, false]).former(to: token) == nil)
         #expect(markers([nil, nil], ready: [false, false]).former(to: token) == nil)
     }
+
+    /// Else a proxy that turns back to where it reads keys already reads them at the old places again, which get nothing
+    /// more.
+    @Test func whereOthersReadAlreadyNothingComesFromElsewhere() throws {
+        let settings = try moving(pool(["a", "b"]), pool(["b", "c"]))
+        let (text, token) = (try #require(FormerPlaces(of: settings)?.text), settings.placesToken)
+        var markers = markers([text, text], ready: [true, true])
+        #expect(markers.origin(ofKeysTo: token)?.text == text)
+        var reading = MarkerReading(ready: Token(7), filling: nil, standings: [nil, nil], cas: 1)
+        (reading.former, reading.moved) = (text, token)
+        markers.read(1, reading, asked: 2, now: 2)
+        #expect(markers.origin(ofKeysTo: token) == nil)
+        #expect(markers.former(to: token)?.text == text, "who starts goes on from there")
+    }
+
+    @Test func itIsSeenWhetherKeysGoElsewhere() {
+        let own = Token(1)!
+        var markers = markers([nil, nil], ready: [true, true])
+        #expect(!markers.isMoving(besides: own) && !markers.hasMoved(besides: own))
+        for other in [own, Token(2)!] {
+            var reading = MarkerReading(ready: Token(7), filling: nil, standings: [nil, nil], cas: 1)
+            reading.moving = other
+            markers.read(0, reading, asked: 2, now: 2)
+            #expect(markers.isMoving(besides: own) == (other != own) && !markers.hasMoved(besides: own))
+            (reading.moving, reading.moved) = (nil, other)
+            markers.read(0, reading, asked: 2, now: 2)
+            #expect(!markers.isMoving(besides: own) && markers.hasMoved(besides: own) == (other != own))
+        }
+    }
 }
