@@ -20,7 +20,7 @@ public struct LockHandover: BitwiseCopyable, Sendable {
 ///
 /// When a node hangs, the first write of a key to it waits for a timeout, and whoever waits for that write began later.
 /// He must not wait for a timeout of his own behind it: so the key is let go of only when all workers have been told
-/// that the node missed something and is silent (`noteMisses`), and who has it then leaves the node out (`arranged`).
+/// that the node missed something and is silent (`noteMisses`), and who has it then asks it nothing (`askLate`).
 ///
 /// Not locked, and thus still noticed as overlaps by `WriteTable` and repaired: a gat of several keys, flushes, repairs,
 /// back-fills, and the old value of what is too large.

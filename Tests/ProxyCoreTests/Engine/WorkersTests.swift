@@ -197,9 +197,10 @@ struct WorkersTests {
             world.answersMisses = false
         }
         let clients = worlds.map { $0.connect() }
-        worlds[0].send("set a 0 0 1\r\n5\r\n", from: clients[0])
-        for _ in 0..<400 { workers.turn() }
-        #expect(worlds[0].take(clients[0]) == "STORED\r\n")
+        // All of them have connections.
+        for (world, client) in zip(worlds, clients) { world.send("set a 0 0 1\r\n5\r\n", from: client) }
+        for _ in 0..<1000 { workers.turn() }
+        for (world, client) in zip(worlds, clients) { #expect(world.take(client) == "STORED\r\n") }
         let node = worlds[0].copies(of: "a")[rank]
         workers.change(node: node) { $0.isFrozen = true }
         for (number, world) in worlds.enumerated() {
