@@ -77,7 +77,7 @@ let package = Package(
             ]),
 
         // Tests.
-        .target(name: "DroverTesting", dependencies: [], path: "Tests/DroverTesting"),
+        .target(name: "DroverTesting", dependencies: ["Bytes"], path: "Tests/DroverTesting"),
         .systemLibrary(
             name: "CLibmemcached", path: "Tests/CLibmemcached", pkgConfig: "libmemcached",
             providers: [.apt(["libmemcached-dev"])]),

@@ -12,9 +12,10 @@ extension Control {
             if cause == .connectFailed { resolveAgain(node) }
             // It answers.
             if cause != .unproven { apply(.failed, to: node, because: "\(cause.label)") }
-            doubt(node, at: report.time)
+            doubt(node, at: report.time, isSilent: cause == .timeout || cause == .connectFailed)
         } else {
             apply(.succeeded, to: node, because: "answered")
+            if let keeper = keepers[topology.nodes[node].pool] { keeper.heard(keeper.place(of: node), at: report.time) }
         }
     }
 

@@ -48,11 +48,13 @@ extension Control {
     }
 
     /// A worker has lost a connection to the node, and does not read from it until it is proven anew.
-    func doubt(_ node: Int, at time: UInt64) {
+    /// - Parameter isSilent: because it gave no answer in time.
+    func doubt(_ node: Int, at time: UInt64, isSilent: Bool) {
         let pool = topology.nodes[node].pool
         guard let keeper = keepers[pool] else { return }
         owesProof[node] = max(owesProof[node], time)
         keeper.doubt(keeper.place(of: node))
+        if isSilent { keeper.isSilent(keeper.place(of: node), since: time) }
     }
 
     private func tellStates(_ verdicts: [NodeVerdict]) {
@@ -130,6 +132,6 @@ extension NodeVerdict {
     fileprivate func saysTheSame(as other: NodeVerdict) -> Bool {
         access == other.access && isCovered == other.isCovered && token == other.token && keys == other.keys
             && isMarked == other.isMarked && follows == other.follows && hasContents == other.hasContents
-            && lastWhole == other.lastWhole && isUnheard == other.isUnheard
+            && lastWhole == other.lastWhole && isUnheard == other.isUnheard && isSilent == other.isSilent
     }
 }

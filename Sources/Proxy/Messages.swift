@@ -13,8 +13,8 @@ enum ToWorker: Sendable {
     case figures(request: UInt32, [NodeStats])
     /// A revocation that this worker asked for is published, or could not be.
     case published(node: UInt32, round: UInt32, isKept: Bool)
-    /// Another worker has let go of a slot of `WriteLocks`, which is reserved for this one.
-    case granted(slot: UInt32)
+    /// Another worker has let go of a key of `WriteLocks`, which is reserved for this one.
+    case granted(key: UInt64)
     /// What is known of the pool's nodes is good until then (monotonic nanoseconds).
     case trusted(pool: Int, until: UInt64)
     /// Stop accepting, answer what is in flight, and leave by that time at the latest (monotonic nanoseconds).

@@ -126,7 +126,7 @@ final class Worker {
             while let report = engine.work.reports.pop() { control.send(.report(report)) }
             while let notice = engine.work.notices.pop() { control.send(.notice(notice)) }
             while let miss = engine.work.misses.pop() { control.send(.missed(worker: number, miss)) }
-            while let grant = engine.work.handovers.pop() { peers[grant.worker].send(.granted(slot: grant.slot)) }
+            while let grant = engine.work.handovers.pop() { peers[grant.worker].send(.granted(key: grant.key)) }
             if engine.work.isEmpty, !relieve() { break }
         }
         engine.endTurn()
@@ -154,7 +154,7 @@ final class Worker {
         case .snapshot: sendSnapshot()
         case .published(let node, let round, let isKept):
             engine.published(node: node, round: round, isKept: isKept)
-        case .granted(let slot): engine.granted(slot: slot)
+        case .granted(let key): engine.granted(key: key)
         case .trusted(let pool, let time): engine.trust(pool: pool, until: time)
         case .figures(let request, let stats): engine.answer(figures: request, stats)
         case .drain(let deadline): beginDraining(until: deadline)

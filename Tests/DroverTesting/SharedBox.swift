@@ -1,30 +1,13 @@
-import Glibc
+internal import Bytes
 
 /// A value that several threads of a test share.
-///
-/// On a POSIX mutex, because the thread sanitizer does not see into the standard library's `Mutex` and reports whatever
-/// that guards as a race.
-@safe
-public final class SharedBox<Value: Sendable>: @unchecked Sendable {
-    private var content: Value
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+public final class SharedBox<Value: Sendable>: Sendable {
+    private let content: Guarded<Value>
 
-    public init(_ value: Value) {
-        content = value
-        unsafe mutex = .allocate(capacity: 1)
-        unsafe mutex.initialize(to: pthread_mutex_t())
-        unsafe pthread_mutex_init(mutex, nil)
-    }
-
-    deinit {
-        unsafe pthread_mutex_destroy(mutex)
-        unsafe mutex.deallocate()
-    }
+    public init(_ value: Value) { content = Guarded(value) }
 
     public func withValue<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
-        unsafe pthread_mutex_lock(mutex)
-        defer { unsafe pthread_mutex_unlock(mutex) }
-        return try body(&content)
+        try content.withValue(body)
     }
 
     public var value: Value {

@@ -15,6 +15,8 @@ final class PoolKeeper {
         /// When a connection that was lost is made again.
         var reconnectAt: UInt64 = 0
         var hasFailed = false
+        /// When it last let the time of a worker's request run out, if it has answered nobody since.
+        var silentSince: UInt64?
     }
 
     /// The pause before a lost connection is made again: whether the node is down is soon known.
@@ -206,6 +208,7 @@ final class PoolKeeper {
             polling[place].hasFailed = false
             if !isRetired { control.apply(.succeeded, to: first + place, because: "markers") }
         }
+        heard(place, at: asked)
         markers.read(place, reading, asked: asked, now: now)
         isChanged = true
         announce(on: place, reading)
@@ -218,6 +221,19 @@ final class PoolKeeper {
 
     func doubtAll() { for place in names.indices { doubt(place) } }
 
+    /// It gave a worker no answer in time. Others need not find that out for themselves, each in a time of its own.
+    func isSilent(_ place: Int, since time: UInt64) {
+        polling[place].silentSince = max(time, polling[place].silentSince ?? 0)
+        isChanged = true
+    }
+
+    /// It has answered what was asked then.
+    func heard(_ place: Int, at time: UInt64) {
+        guard let since = polling[place].silentSince, time > since else { return }
+        polling[place].silentSince = nil
+        isChanged = true
+    }
+
     private func lost(_ place: Int, _ loss: MarkerLink.Loss) {
         if loss != .unwanted {
             control.logger.debug(
@@ -228,6 +244,8 @@ final class PoolKeeper {
         // A node that was slow once is asked again at once.
         polling[place].reconnectAt = loss == .timeout && !polling[place].hasFailed ? now : now + Self.reconnectPause
         polling[place].hasFailed = true
+        // When it answers again it is written at once.
+        if polling[place].silentSince != nil { polling[place].due = now }
         markers.lost(place, mayBeNew: loss.isEnd)
         disturbed(place)
         isChanged = true
@@ -238,7 +256,7 @@ final class PoolKeeper {
     func judged(_ place: Int, isUp: Bool) {
         heldOff.remove(place)
         if isUp {
-            polling[place].reconnectAt = now
+            (polling[place].reconnectAt, polling[place].silentSince) = (now, nil)
         } else {
             links[place].fail()
             markers.lost(place, mayBeNew: true)
@@ -320,6 +338,7 @@ final class PoolKeeper {
         verdict.hasContents = isFull || markers.hasContents(place)
         verdict.lastWhole = isFull ? 0 : markers.lastWhole(place)
         verdict.isUnheard = !isFull && markers.isUnheard(place)
+        verdict.isSilent = !isFull && !verdict.isUnheard && polling[place].silentSince != nil
         return verdict
     }
 

@@ -2,59 +2,72 @@ internal import Bytes
 
 /// Sees to it that one worker at a time writes a key: so that all its copies get the writes in one order.
 ///
-/// One per process, shared by its workers. A worker claims a key's slot before the first byte of a write goes to a node,
-/// and releases it when what the write promises cannot be overtaken any more. Its own writes need no order but that of
-/// its connections: it claims as often as it likes, unless another worker waits.
+/// One per process, shared by its workers. A worker claims a key before the first byte of a write goes to a node, and
+/// releases it when what the write promises cannot be overtaken any more. Its own writes need no order but that of its
+/// connections: it claims as often as it likes, unless another worker waits.
 ///
-///     worker 1   claim ✓   claim ✓          release   release ─┐ the slot is reserved for worker 2, who is told
+///     worker 1   claim ✓   claim ✓          release   release ─┐ the key is reserved for worker 2, who is told
 ///     worker 2             claim ✗ (waits)                     └▶ claim ✓   claim ✓   settle        release
 ///     worker 1                         claim ✗ (waits)                                                 └▶ …
 ///
-/// Nobody starves: who waits is noted in the slot, the owner then waits behind him, and the slot goes round among the
-/// workers that wait. Who is told that a slot is reserved for him claims it for all that waits, and settles: then, or
-/// with the last release, it goes on to the next, or is free. So it always has an owner who will let go of it.
+/// Nobody starves: who waits is noted, the owner then waits behind him, and the key goes round among the workers that
+/// wait. Who is told that a key is reserved for him claims it for all that waits, and settles: then, or with the last
+/// release, it goes on to the next, or is free. So it always has an owner who will let go of it.
 ///
-/// Keys share slots: a write may wait for one of another key. Each call is one compare-and-exchange; nothing is locked,
-/// nobody spins.
+/// A key that is written has a word. It stands in the key's place, unless another's does: then in a list beside the
+/// places, and so does each that comes to that place as long as there is a list. So no write waits for one of another
+/// key, whatever the number of those under way, but where two share all `keyBits` bits. Each call is one
+/// compare-and-exchange, nothing is locked and nobody spins, but for who comes to a place that is taken: one in some
+/// thousands while some hundred keys are written.
 public final class WriteLocks: Sendable {
     private let words: AtomicWords<UInt64>
-    /// What is left of a hash after this shift is a slot number.
+    /// What is left of a key after this shift is its place.
     private let shift: UInt64
+    /// By place: the words of keys that found it taken. Their place says that there are some: it is marked first, and
+    /// unmarked last, both under this lock, so that no key ever has two words.
+    private let crowds = Guarded<[UInt64: [UInt64]]>([:])
     /// Who share it, 1 to 1024.
     let workers: Int
 
-    /// - Parameter slots: eight bytes each; raised to a power of two, 2 to 2^24. One worker needs none.
-    public init(workers: Int, slots: Int = 1 << 18) {
-        let wanted = workers > 1 ? min(max(slots, 2), 1 << 24) : 2
+    /// - Parameter places: eight bytes each; raised to a power of two, 2 to 2^24. One worker needs none.
+    public init(workers: Int, places: Int = 1 << 18) {
+        let wanted = workers > 1 ? min(max(places, 2), 1 << 24) : 2
         let bits = Int.bitWidth - (wanted - 1).leadingZeroBitCount
         words = AtomicWords(count: 1 << bits)
         shift = UInt64(64 - bits)
         self.workers = workers
     }
 
+    /// What stands for a key in the other calls: its place, and behind it its tag.
+    ///
     /// - Parameter hash: as `WriteTable.hash` gave it.
     @inline(__always)
-    func slot(of hash: UInt64) -> UInt32 {
+    func key(of hash: UInt64) -> UInt64 {
         // Multiplied, because some of the rings' hashes leave their high bits empty.
-        UInt32(truncatingIfNeeded: (hash &* 0x9e37_79b9_7f4a_7c15) &>> shift)
+        let unused = shift &- LockWord.tagBits
+        return ((hash &* 0x9e37_79b9_7f4a_7c15) &>> unused) &<< unused
     }
+
+    /// How many bits of its hash tell a key from others.
+    var keyBits: Int { Int(64 - shift + LockWord.tagBits) }
 
     /// The worker, from 0 on, wants to write. True: it may, and has to `release` it; false: it will be told.
-    func claim(_ slot: UInt32, by worker: Int) -> Bool {
-        LockWord.isOpen(words.update(Int(slot)) { LockWord.claimed($0, by: worker) }, to: worker)
+    func claim(_ key: UInt64, by worker: Int) -> Bool {
+        let tag = tag(of: key)
+        return LockWord.isOpen(change(key) { LockWord.claimed($0, by: worker, tag: tag) }, to: worker)
     }
 
-    /// A write is over. Returns for which group of workers the slot is reserved now, if it has just been.
-    func release(_ slot: UInt32) -> Int? {
-        let before = words.update(Int(slot), LockWord.released)
+    /// A write is over. Returns for which group of workers the key is reserved now, if it has just been.
+    func release(_ key: UInt64) -> Int? {
+        let before = change(key, LockWord.released)
         let after = LockWord.released(before)
         return !LockWord.isReserved(before) && LockWord.isReserved(after) ? LockWord.owner(after) : nil
     }
 
-    /// The worker, for whom the slot was reserved, has claimed it for all that waited, or not at all. Returns what
+    /// The worker, for whom the key was reserved, has claimed it for all that waited, or not at all. Returns what
     /// `release` does.
-    func settle(_ slot: UInt32, by worker: Int) -> Int? {
-        let before = words.update(Int(slot)) { LockWord.settled($0, by: worker) }
+    func settle(_ key: UInt64, by worker: Int) -> Int? {
+        let before = change(key) { LockWord.settled($0, by: worker) }
         let after = LockWord.settled(before, by: worker)
         return before != after && LockWord.isReserved(after) ? LockWord.owner(after) : nil
     }
@@ -62,27 +75,71 @@ public final class WriteLocks: Sendable {
     /// The workers of a group: one, unless there are more workers than groups.
     func members(of group: Int) -> StrideTo<Int> { stride(from: group, to: workers, by: LockWord.groups) }
 
-    /// No slot has an owner. For tests.
-    var areFree: Bool { (0..<words.count).allSatisfy { words.load($0) == 0 } }
+    /// No key has an owner. For tests.
+    var areFree: Bool { crowds.withValue { $0.isEmpty } && (0..<words.count).allSatisfy { words.load($0) == 0 } }
+
+    // MARK: - Where a key's word is
+
+    private func tag(of key: UInt64) -> UInt64 { key &>> (shift &- LockWord.tagBits) & LockWord.tag }
+
+    /// Changes the key's word. Returns what it was; 0 where the key is free.
+    @inline(__always)
+    private func change(_ key: UInt64, _ change: (UInt64) -> UInt64) -> UInt64 {
+        let (place, tag) = (key &>> shift, tag(of: key))
+        let before = words.update(Int(place)) { LockWord.isOf(tag, $0) ? change($0) : $0 }
+        return LockWord.isOf(tag, before) ? before : changeInCrowd(at: place, tag, change)
+    }
+
+    @inline(never)
+    private func changeInCrowd(at place: UInt64, _ tag: UInt64, _ change: (UInt64) -> UInt64) -> UInt64 {
+        crowds.withValue { crowds in
+            // Its owner may just have left the place.
+            let first = words.update(Int(place)) { LockWord.isOf(tag, $0) ? change($0) : $0 | LockWord.crowded }
+            if LockWord.isOf(tag, first) { return first }
+            var crowd = crowds[place] ?? []
+            let index = crowd.firstIndex { LockWord.isOf(tag, $0) }
+            let before = index.map { crowd[$0] } ?? 0
+            let after = change(before)
+            if let index { crowd.remove(at: index) }
+            if !LockWord.isFree(after) { crowd.append(after) }
+            crowds[place] = crowd.isEmpty ? nil : crowd
+            if crowd.isEmpty { _ = words.update(Int(place)) { $0 & ~LockWord.crowded } }
+            return before
+        }
+    }
 }
 
-/// The word of a slot; 0 is free. From its top bit: the owner; how many of his writes are not over; whether it is reserved
-/// for him, whether he has claimed it by now or not; and who waits, a bit for each group of workers.
+/// The word of a key that is written; 0 is one that is free. From its top bit: the owner; whether other keys have their
+/// words beside the place; how many of the owner's writes are not over; whether it is reserved for him, whether he has
+/// claimed it by now or not; who waits, a bit for each group of workers; and the key's tag.
 enum LockWord {
-    static let groups = 40
-    private static let waiting: UInt64 = 1 << groups - 1
-    private static let reserved: UInt64 = 1 << groups
+    static let tagBits: UInt64 = 32
+    static let tag: UInt64 = 1 << tagBits - 1
+    static let groups = 10
+    private static let waiting: UInt64 = (1 << groups - 1) << tagBits
+    private static let reserved: UInt64 = 1 << (tagBits + UInt64(groups))
     private static let one: UInt64 = reserved << 1
-    private static let countBits = 13
-    private static let ownerShift = groups + 1 + countBits  // 54: 10 bits are left
+    private static let countBits = 10
     private static let counted: UInt64 = (1 << countBits - 1) * one
+    /// The word in a key's place: others are in the list beside it.
+    static let crowded: UInt64 = one << countBits
+    private static let ownerShift: UInt64 = 54  // 10 bits are left
     /// So many writes of one worker at once; who comes then waits for all of them.
     static let full = 1 << countBits - 1
 
     static func count(_ word: UInt64) -> Int { Int((word & counted) / one) }
-    static func owner(_ word: UInt64) -> Int { Int(word &>> UInt64(ownerShift)) }
+    static func owner(_ word: UInt64) -> Int { Int(word &>> ownerShift) }
     static func isReserved(_ word: UInt64) -> Bool { word & reserved != 0 }
     static func group(of worker: Int) -> Int { worker % groups }
+    static func isFree(_ word: UInt64) -> Bool { word & (counted | reserved) == 0 }
+
+    /// It is the word of the key with this tag, or may become that: nobody's, and there are none beside it.
+    @inline(__always)
+    static func isOf(_ tag: UInt64, _ word: UInt64) -> Bool {
+        word == 0 || !isFree(word) && word & Self.tag == tag
+    }
+
+    private static func bit(of group: Int) -> UInt64 { 1 &<< (tagBits &+ UInt64(group)) }
 
     /// It is reserved, and not claimed yet, for this worker or another of its group.
     private static func isOffered(_ word: UInt64, to worker: Int) -> Bool {
@@ -95,29 +152,31 @@ enum LockWord {
         return owner(word) == worker && (isReserved(word) || word & waiting == 0) && word & counted != counted
     }
 
-    static func claimed(_ word: UInt64, by worker: Int) -> UInt64 {
-        guard isOpen(word, to: worker) else { return word | 1 << UInt64(group(of: worker)) }
-        return word & (1 << UInt64(ownerShift) - 1) + one | UInt64(worker) << UInt64(ownerShift)
+    static func claimed(_ word: UInt64, by worker: Int, tag: UInt64) -> UInt64 {
+        guard isOpen(word, to: worker) else { return word | bit(of: group(of: worker)) }
+        return word & (1 << ownerShift - 1) + one | tag | UInt64(worker) << ownerShift
     }
 
     static func released(_ word: UInt64) -> UInt64 {
         let left = word &- one
-        return left & (counted | reserved) == 0 ? passedOn(left) : left
+        return isFree(left) ? passedOn(left) : left
     }
 
     static func settled(_ word: UInt64, by worker: Int) -> UInt64 {
         let isHis = isReserved(word) && owner(word) == worker || isOffered(word, to: worker)
         guard isHis else { return word }
         let left = word & ~reserved
-        return left & counted == 0 ? passedOn(left) : left
+        return isFree(left) ? passedOn(left) : left
     }
 
     /// The owner has let go of it: the next of those who wait, in a circle, gets it.
     private static func passedOn(_ word: UInt64) -> UInt64 {
         let all = word & waiting
-        guard all != 0 else { return 0 }
-        let behind = all & ~(2 << UInt64(group(of: owner(word))) &- 1)
-        let next = UInt64((behind != 0 ? behind : all).trailingZeroBitCount)
-        return next << UInt64(ownerShift) | reserved | all & ~(1 << next)
+        guard all != 0 else { return word & crowded }
+        let behind = all & ~(bit(of: group(of: owner(word))) &* 2 &- 1)
+        let next = behind != 0 ? behind : all
+        let first = next & (0 &- next)
+        let group = UInt64(first.trailingZeroBitCount) &- tagBits
+        return word & (tag | crowded) | all & ~first | reserved | group << ownerShift
     }
 }

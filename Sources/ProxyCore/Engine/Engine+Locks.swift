@@ -1,33 +1,31 @@
 internal import Bytes
 internal import MemcacheProtocol
 
-/// A slot that is reserved for another worker, which is to be told.
+/// A key that is reserved for another worker, which is to be told.
 public struct LockHandover: BitwiseCopyable, Sendable {
     public var worker: Int
-    public var slot: UInt32
-}
-
-/// Writes that wait for a slot, in the order in which they came.
-struct LockWait: BitwiseCopyable {
-    let slot: UInt32
-    var first = none
-    var last = none
+    /// As `WriteLocks` has it.
+    public var key: UInt64
 }
 
 /// Writes of a key through several workers: one of them at a time.
 ///
 ///     the command is whole ──▶ claim ✓ ──▶ begin, send ── the copies have answered ──▶ release
 ///                                │ ✗             ▲                                         │ whoever waits is told
-///                                └─▶ waits ──────┴──── granted(slot:) ◀────────────────────┘
+///                                └─▶ waits ──────┴──── granted(key:) ◀─────────────────────┘
 ///
 /// A write that waits keeps its place in its client's line; the client is not read on meanwhile, as behind a large value.
 /// Nothing but answers and their time limits is waited for: a client that sends or reads slowly, or is gone, owns no
-/// slot for that. A write that waits owns none either, so no two wait for each other.
+/// key for that. A write that waits owns none either, so no two wait for each other.
+///
+/// When a node hangs, the first write of a key to it waits for a timeout, and whoever waits for that write began later.
+/// He must not wait for a timeout of his own behind it: so the key is let go of only when all workers have been told
+/// that the node missed something and is silent (`noteMisses`), and who has it then leaves the node out (`arranged`).
 ///
 /// Not locked, and thus still noticed as overlaps by `WriteTable` and repaired: a gat of several keys, flushes, repairs,
 /// back-fills, and the old value of what is too large.
 extension Engine {
-    /// When a write lets go of its key's slot.
+    /// When a write lets go of its key.
     enum Hold: UInt8, BitwiseCopyable {
         case none
         /// One copy's answer is all that is promised. What comes to the others later may overtake it there, which is
@@ -41,83 +39,74 @@ extension Engine {
     /// The write, which is whole, may begin. If not, it is to `wait`.
     @inline(never)
     func claims(_ fan: UInt32) -> Bool {
-        guard locks.claim(slot(of: fan), by: number) else { return false }
+        guard locks.claim(lockKey(of: fan), by: number) else { return false }
         fans.update(fan) { $0.hold = $0.progress.needsOne ? .untilAnswered : .untilOver }
         return true
     }
 
-    private func slot(of fan: UInt32) -> UInt32 {
-        locks.slot(of: WriteTable.hash(fans[fan].hash, pool: fans[fan].pool))
+    private func lockKey(of fan: UInt32) -> UInt64 {
+        locks.key(of: WriteTable.hash(fans[fan].hash, pool: fans[fan].pool))
     }
 
     /// Keeps the command of a write that has to wait.
     @inline(never)
     func wait(_ fan: UInt32, _ bytes: RawSpan, line: Int) {
         guard keep(bytes, line: line, of: fan) else {
-            // This worker will be told all the same, and passes the slot on.
-            _ = place(of: slot(of: fan))
+            // This worker will be told all the same, and passes the key on: it must not stop before.
+            if lockWaits.count <= limits.rows { lockWaits.update(lockKey(of: fan)) { _ in } }
             abandon(fan, answering: .outOfMemory)
             return
         }
         wait(fan)
     }
 
-    /// The write, of which all is kept, goes on when the slot is this worker's.
+    /// The write, of which all is kept, goes on when the key is this worker's.
     func wait(_ fan: UInt32) {
         let client = requests[fans[fan].own].client
         if client != none { clients[client].blockers &+= 1 }
-        lockWaits.update(place(of: slot(of: fan))) {
+        lockWaits.update(lockKey(of: fan)) {
             if $0.first == none { $0.first = fan } else { fans[$0.last].next = fan }
             $0.last = fan
         }
-    }
-
-    private func place(of slot: UInt32) -> Int {
-        if let index = (0..<lockWaits.count).first(where: { lockWaits[$0].slot == slot }) { return index }
-        lockWaits.push(LockWait(slot: slot))
-        return lockWaits.count - 1
     }
 
     /// The write is over, or what it promises is: others may have its key.
     @inline(never)
     func letGo(_ fan: UInt32) {
         fans[fan].hold = .none
-        let slot = slot(of: fan)
-        if let group = locks.release(slot) { handOver(slot, to: group) }
+        let key = lockKey(of: fan)
+        if let group = locks.release(key) { handOver(key, to: group) }
     }
 
-    private func handOver(_ slot: UInt32, to group: Int) {
+    private func handOver(_ key: UInt64, to group: Int) {
         for worker in locks.members(of: group) {
             if worker == number {
-                work.grants.push(slot)
+                work.grants.push(key)
             } else {
-                work.handovers.push(LockHandover(worker: worker, slot: slot))
+                work.handovers.push(LockHandover(worker: worker, key: key))
             }
         }
     }
 
     // MARK: - Whose turn it is
 
-    /// Another worker has let go of the slot, and it is reserved for this one.
-    public func granted(slot: UInt32) { work.grants.push(slot) }
+    /// Another worker has let go of the key, and it is reserved for this one.
+    public func granted(key: UInt64) { work.grants.push(key) }
 
-    /// Begins what waits for slots that are reserved for this worker. They stay so until its clients have been read on
+    /// Begins what waits for keys that are reserved for this worker. They stay so until its clients have been read on
     /// once: what they have sent behind it, to the same keys, goes with it.
     func useGrants() {
-        while let slot = work.settling.pop() {
-            if let group = locks.settle(slot, by: number) { handOver(slot, to: group) }
+        while let key = work.settling.pop() {
+            if let group = locks.settle(key, by: number) { handOver(key, to: group) }
         }
-        while let slot = work.grants.pop() {
-            beginWaiting(for: slot)
-            work.settling.push(slot)
+        while let key = work.grants.pop() {
+            beginWaiting(for: key)
+            work.settling.push(key)
         }
     }
 
-    private func beginWaiting(for slot: UInt32) {
-        guard let index = (0..<lockWaits.count).first(where: { lockWaits[$0].slot == slot }) else { return }
-        var fan = lockWaits[index].first
-        lockWaits[index] = lockWaits[lockWaits.count - 1]
-        _ = lockWaits.pop()
+    private func beginWaiting(for key: UInt64) {
+        var fan = lockWaits.take(key)
         while fan != none {
             let next = fans[fan].next
             fans[fan].next = none

@@ -180,7 +180,9 @@ extension Engine {
             let bit = UInt8(1) << UInt8(index)
             guard row.noted & bit == 0, hasMissed(all[index], row) else { continue }
             fans[fan].noted |= bit
-            miss(all[index], sent: requests[row.own].started, fan: row.client == none ? none : fan)
+            // Whoever has the key next is to know that this copy decides nothing, and not to wait for it.
+            let isWaitedFor = row.client != none || row.hold != .none
+            miss(all[index], sent: requests[row.own].started, fan: isWaitedFor ? fan : none)
         }
     }
 

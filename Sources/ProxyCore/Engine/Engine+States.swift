@@ -15,7 +15,7 @@ internal import Telemetry
 extension Engine {
     /// Works out anew what may be done with the node.
     func judge(_ node: UInt32) {
-        let before = nodes[node].access
+        let (before, wasSilent) = (nodes[node].access, nodes[node].isSilent)
         let access = nodes.update(node) { row in
             let access = row.verdict.access
             guard !isMistrusted(pool: row.pool) else { return NodeAccess.none }
@@ -24,11 +24,13 @@ extension Engine {
             row.hasMissed = false
             return .full
         }
-        nodes[node].access = access
+        (nodes[node].access, nodes[node].isSilent) = (access, nodes[node].verdict.isSilent)
         if access == .none { nodes[node].hasBeenDown = true }
         // What waits for one that is down would only wait for its time to run out. What one that is full no longer was
         // to decide must not come to the others behind what they decide now.
-        let isLess = before == .full && access != .full || before == .syncing && access == .none
+        let isLess =
+            before == .full && access != .full || before == .syncing && access == .none
+            || nodes[node].isSilent && !wasSilent
         // Of a worker that stood still the answers may be there, waiting to be read.
         if isLess, !isMistrusted(pool: nodes[node].pool) { drop(node: node) }
     }
@@ -48,7 +50,7 @@ extension Engine {
     // MARK: - What follows
 
     @inline(__always)
-    func isWritable(node: UInt32) -> Bool { nodes[node].isReachable }
+    func isWritable(node: UInt32) -> Bool { nodes[node].isReachable && !nodes[node].isSilent }
 
     /// Whether the node's contents may be shown to clients: it is known to have missed nothing.
     func isReadable(node: UInt32) -> Bool { nodes[node].isFull }

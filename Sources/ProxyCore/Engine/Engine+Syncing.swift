@@ -13,6 +13,8 @@ internal import MemcacheProtocol
 /// change; a miss there, never a wrong value. `Tests/SimulationTests/WritePlan.swift` has the same rules for proxies in
 /// simulated time. A doubted copy is one that only this worker does not read for now: a delete there would be a loss
 /// as soon as it is proven anew.
+/// A copy that has missed something and lets requests' time run out is left out while it does: it is revoked once more
+/// for each write, as one that failed it, and so cannot be full by then; but nobody waits for that to happen again.
 /// Where no copy is full, those that are doubted decide, and where there are none, all, the one that was whole last before
 /// the others. One that follows, as where a key's only copy is on its way, decides nothing in any case.
 extension Engine {
@@ -27,11 +29,12 @@ extension Engine {
     func arranged(_ all: Copies) -> (copies: Copies, survivors: Int, together: Int) {
         var best = UInt64.max
         for index in all.indices where nodes[all[index]].mayLead { best = min(best, guessRank(all[index])) }
+        let hasBetter = all.indices.contains { nodes[all[$0]].isFull || nodes[all[$0]].isDoubted }
         let live = all.arranged(6) { node in
             let row = nodes[node]
             if row.isFull { return 0 }
             if row.isDoubted { return 1 }
-            guard row.isReachable else { return nil }
+            guard row.isReachable, !row.isSilent || !hasBetter else { return nil }
             guard row.mayLead else { return 5 }
             if !row.verdict.hasContents { return 4 }
             return guessRank(node) == best ? 2 : 3

@@ -50,8 +50,8 @@ public final class Engine {
     let locks: WriteLocks
     let hasPeers: Bool
     let number: Int
-    /// By slot: writes that wait until it is this worker's.
-    let lockWaits = Stack<LockWait>()
+    /// Writes that wait until their key is this worker's.
+    let lockWaits: LockWaits
     /// Seconds. Told now and then, and counted on from there.
     public var unixTime: Int64 {
         get { epoch &+ Int64(now / 1_000_000_000) }
@@ -175,6 +175,7 @@ public final class Engine {
         calls = Table(limit: 2 * limits.rows + (Copies.capacity + 1) * clientLimit + 1024)
         pieces = Table(limit: limits.rows)
         fans = Table(limit: limits.rows + 1)
+        lockWaits = LockWaits(limit: 2 * (limits.rows + 1))
         // No write waits for more nodes than its key has copies, no flush for more than it has pieces.
         missWaits = Table(limit: 2 * limits.rows + 1024)
         links = Table(limit: 4 * nodeLimit + clientLimit + 1024)
@@ -271,11 +272,11 @@ public struct Work: ~Copyable {
     public let reports = Stack<NodeReport>()
     public let notices = Stack<PoolNotice>()
     public let misses = Stack<MissedWrite>()
-    /// Slots of `WriteLocks`: those that other workers have now, those that this one has, and those of which it has
-    /// begun what waited.
+    /// Keys of `WriteLocks`: those that other workers have now, those that this one has, and those of which it has begun
+    /// what waited.
     public let handovers = Stack<LockHandover>()
-    let grants = Stack<UInt32>()
-    let settling = Stack<UInt32>()
+    let grants = Stack<UInt64>()
+    let settling = Stack<UInt64>()
 
     init() {}
 

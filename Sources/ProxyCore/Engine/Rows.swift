@@ -277,6 +277,8 @@ struct NodeRow: BitwiseCopyable {
     var distrustedAt: UInt64 = 0
     /// It is known to have missed a write since it was proven.
     var hasMissed = false
+    /// No write waits for it where there is a better copy: see `NodeVerdict.isSilent`.
+    var isSilent = false
     /// At any time since the start.
     var hasBeenDown = false
     /// A failure was reported and no success since.

@@ -39,6 +39,9 @@ public struct NodeVerdict: BitwiseCopyable, Equatable, Sendable {
     public var lastWhole: UInt64 = 0
     /// Syncing: it was full when it was last heard, and is not known to have missed anything since.
     public var isUnheard = false
+    /// Syncing, and known to have missed something: it has let the time of a request run out, and has answered nothing
+    /// since. No write waits for it where there is a better copy.
+    public var isSilent = false
     public var keys = KeyPlace.own
     /// What comes to it is on its way from elsewhere: it takes what the key's first copy has taken, and never stands for
     /// that. See `MovingKeys.isSingle`.

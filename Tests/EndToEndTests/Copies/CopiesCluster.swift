@@ -31,6 +31,8 @@ struct CopiesSetting: Sendable, CustomStringConvertible {
                 version: (row + column / 2) % 2 == 0 ? .newer : .debian)
         }
     }
+
+    static func all(_ places: [Int]) -> [CopiesSetting] { places.map { all[$0] } }
 }
 
 /// A pool whose keys have copies, over real nodes.

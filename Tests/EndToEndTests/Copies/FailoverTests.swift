@@ -70,7 +70,7 @@ struct FailoverTests {
 
     // MARK: A frozen copy
 
-    /// With `acks: all`: by one timeout until it is known to be down, then not at all, and other keys never.
+    /// With `acks: all`: by one timeout until it is known to hang, then not at all, and other keys never.
     @Test(arguments: [0, 1]) func aFrozenCopyDelaysWritesOfItsKeysOnly(place: Int) throws {
         let cluster = try CopiesCluster(
             CopiesSetting(),
@@ -105,7 +105,7 @@ struct FailoverTests {
             #expect(seconds < 1 + 0.6)
             if seconds > 0.6 { delayed += 1 }
         }
-        #expect((1...3).contains(delayed), "\(delayed) of 6")
+        #expect((1...2).contains(delayed), "\(delayed) of 6")
         try cluster.awaitNodes(1, "down")
         for key in frozen {
             let start = Deadline.now()

@@ -25,7 +25,8 @@ enum NodeFault: String, Sendable, CaseIterable {
 struct FaultRun: Sendable {
     let cluster: CopiesCluster
     let fault: NodeFault
-    /// The places of each key's copies.
+    /// What the load writes, and the places of each key's copies.
+    let keys: [String]
     let copies: [String: [Int]]
     /// The place of the node that fails.
     let victim: Int
@@ -37,14 +38,18 @@ struct FaultRun: Sendable {
         "timeout: 300ms", "connect_timeout: 300ms", "fail_after: 3", "probe: {interval: 100ms, max: 300ms}",
     ]
 
-    /// - Parameter keys: what the load writes; the node that fails has a copy of one of them at least.
-    init(_ setting: CopiesSetting, _ fault: NodeFault, keys: [String]) throws {
+    /// - Parameters:
+    ///   - keys: what the load writes; the node that fails has a copy of one of them at least.
+    ///   - sparesPrimaries: of these only those of which that node has a copy, and not the first.
+    init(_ setting: CopiesSetting, _ fault: NodeFault, keys: [String], sparesPrimaries: Bool = false) throws {
         var random = SeededGenerator.fromEnvironment()
         seed = random.seed
         self.fault = fault
         cluster = try CopiesCluster(setting, pool: Self.quick)
-        copies = try cluster.copies(of: keys)
-        victim = random.pick(copies[random.pick(keys)]!)
+        let copies = try cluster.copies(of: keys)
+        let victim = random.pick(copies[random.pick(keys)]!.dropFirst(sparesPrimaries ? 1 : 0))
+        (self.copies, self.victim) = (copies, victim)
+        self.keys = sparesPrimaries ? keys.filter { copies[$0]!.dropFirst().contains(victim) } : keys
     }
 
     var label: Comment { "DROVER_SEED=\(seed), node \(victim)" }

@@ -4,14 +4,15 @@ import Testing
 /// One node is killed or hangs in the middle of writes: nothing acknowledged is lost, and nothing is done twice.
 @Suite(.serialized)
 struct CopiesFaultTests {
-    private static let settings: [CopiesSetting] = [
-        CopiesSetting(), CopiesSetting(shape: .standby, read: "spread", version: .debian),
-        CopiesSetting(shape: .threeOfThree, acks: "quorum"), CopiesSetting(shape: .hybrid, version: .debian),
-        CopiesSetting(acks: "one"),
-    ]
+    /// For the three tests: each shape with each `acks` once at least, and the hybrid with each.
+    private static let sets = CopiesSetting.all([0, 2, 4, 8, 9])
+    private static let counters = CopiesSetting.all([0, 4, 5, 6, 10])
+    private static let appends = CopiesSetting.all([1, 3, 7, 9, 11])
 
-    /// Several clients write each key, through both workers.
-    private static let shared = settings[..<3] + [settings[4]]
+    @Test func eachShapeIsTestedWithEachAcks() {
+        let tested = Set((Self.sets + Self.counters + Self.appends).map { "\($0.shape) \($0.acks)" })
+        #expect(tested.count == CopiesSetting.all.count)
+    }
 
     // MARK: Sets
 
@@ -35,7 +36,7 @@ struct CopiesFaultTests {
     }
 
     /// P1, and each writer reads what it wrote, whatever happens to the node.
-    @Test(.timeLimit(.minutes(20)), arguments: Self.settings, NodeFault.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: Self.sets, NodeFault.allCases)
     func whatWasAcknowledgedIsReadable(setting: CopiesSetting, fault: NodeFault) throws {
         let keysOf = { @Sendable (client: Int) in (0..<6).map { "\((client * 6 + $0) * 7919)-written" } }
         let run = try FaultRun(setting, fault, keys: (0..<5).flatMap(keysOf))
@@ -101,7 +102,8 @@ struct CopiesFaultTests {
         var unknown: [String: Int] = [:]
     }
 
-    @Test(.timeLimit(.minutes(20)), arguments: Self.shared, NodeFault.allCases)
+    /// Several clients write each key, through both workers.
+    @Test(.timeLimit(.minutes(20)), arguments: Self.counters, NodeFault.allCases)
     func noCounterIsAppliedTwice(setting: CopiesSetting, fault: NodeFault) throws {
         let keys = (0..<4).map { "\($0 * 7919)-counter" }
         let run = try FaultRun(setting, fault, keys: keys)
@@ -150,7 +152,7 @@ struct CopiesFaultTests {
 
     // MARK: Appends
 
-    @Test(.timeLimit(.minutes(20)), arguments: Self.shared, NodeFault.allCases)
+    @Test(.timeLimit(.minutes(20)), arguments: Self.appends, NodeFault.allCases)
     func noAppendIsDoubled(setting: CopiesSetting, fault: NodeFault) throws {
         let keys = (0..<12).map { "\($0 * 7919)-list" }
         let run = try FaultRun(setting, fault, keys: keys)

@@ -34,9 +34,12 @@ struct DifferentialTests {
         return generator.stream()
     }
 
-    private static func unambiguous(_ seed: UInt64) -> Stream {
+    /// Either what makes items stale or what has copies compared, and all else.
+    private static func wellFormedOfCopies(_ seed: UInt64) -> Stream {
         var generator = StreamGenerator(seed: seed)
-        (generator.malformed, generator.newer, generator.ambiguous) = (false, false, false)
+        (generator.malformed, generator.newer) = (false, false)
+        generator.ambiguous = generator.random.once(in: 2)
+        generator.invalidates = !generator.ambiguous
         return generator.stream()
     }
 
@@ -114,7 +117,7 @@ struct DifferentialTests {
         let reference = try server(.debian)
         let copies = try copies(setting, .debian)
         let differential = Differential(
-            reference: reference.address, tested: copies.cluster.address, makeStream: Self.unambiguous)
+            reference: reference.address, tested: copies.cluster.address, makeStream: Self.wellFormedOfCopies)
         let difference = try differential.differences(seed: seed, streams: count(120))
         #expect(difference == nil, "\(difference ?? "")")
     }

@@ -11,6 +11,8 @@ struct StreamGenerator {
     /// Commands whose answer does not tell what they did. Copies are compared behind each, and on nodes before 1.6.27 a
     /// stale item that is compared gets another CAS number. CAS numbers need not be the same (P9), but a later cas tells.
     var ambiguous = true
+    /// Items are made stale.
+    var invalidates = true
 
     var random: SeededGenerator
     /// Values are not numbers, and not empty: incr of an empty value reads behind it.
@@ -200,7 +202,7 @@ struct StreamGenerator {
         if random.once(in: 3) { flags.append("F\(self.flags())") }
         if random.once(in: 3) { flags.append("T\(time())") }
         if appended && ambiguous && random.once(in: 2) { flags.append("N\(random.pick(["0", "100"]))") }
-        let invalidates = random.once(in: 8) && !numbers.contains(key)
+        let invalidates = random.once(in: 8) && !numbers.contains(key) && self.invalidates
         if invalidates { flags.append("I") }
         // After an error memcached keeps the number for the connection's next set.
         if newer && mode != "Me" && random.once(in: 8) { flags.append("E\(nextChosenCAS())") }
@@ -214,7 +216,7 @@ struct StreamGenerator {
         let (key, isEncoded) = metaKey()
         var flags = some(of: ["q", "k"])
         // Whether incr of a stale counter leaves it stale depends on who holds the item.
-        if random.once(in: 3), !numbers.contains(key) { flags.append("I") }
+        if random.once(in: 3), !numbers.contains(key), invalidates { flags.append("I") }
         if random.once(in: 4) { flags.append("T\(time())") }
         if newer && random.once(in: 6) { flags.append("x") }
         if newer && random.once(in: 8) { flags.append("E\(nextChosenCAS())") }

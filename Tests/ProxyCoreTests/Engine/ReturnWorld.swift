@@ -14,6 +14,8 @@ final class ReturnWorld {
     /// It missed a write that is known of, since it was last filled.
     private(set) var isRevoked = false
     private var isUp = true
+    /// It has let the time of a request run out since it was heard.
+    private var isSilent = false
     /// When the last thing happened that a filling has to wait for.
     private var disturbedAt: UInt64 = 0
     private var questions: [(miss: MissedWrite, due: UInt64)] = []
@@ -89,12 +91,14 @@ final class ReturnWorld {
     private func publish(_ miss: MissedWrite) {
         precondition(Int(miss.node) == victim, "node \(miss.node) missed a write, and \(victim) is in trouble")
         isRevoked = true
+        if world.nodes[victim].isFrozen { isSilent = true }
         judge()
         world.engine.published(node: miss.node, round: miss.round, isKept: !random.once(in: 20))
     }
 
     /// The markers of all nodes are read; a node that is revoked is filled when the quiet time is over.
     private func poll() {
+        if !world.nodes[victim].isFrozen { isSilent = false }
         if isUp, isRevoked, !world.nodes[victim].isFrozen, questions.isEmpty,
             world.now >= disturbedAt + Self.quietTime
         {
@@ -106,10 +110,12 @@ final class ReturnWorld {
     private func judge() {
         let now = world.now
         world.engine.adopt(
-            world.engine.topology.with { [victim, isUp, isRevoked] node in
+            world.engine.topology.with { [victim, isUp, isRevoked, isSilent] node in
                 guard node == victim else { return NodeVerdict(.full, provenAt: now, isCovered: false) }
                 let access: NodeAccess = isUp ? isRevoked ? .syncing : .full : .none
-                return NodeVerdict(access, provenAt: now, isCovered: isRevoked)
+                var verdict = NodeVerdict(access, provenAt: now, isCovered: isRevoked)
+                verdict.isSilent = access == .syncing && isSilent
+                return verdict
             })
     }
 

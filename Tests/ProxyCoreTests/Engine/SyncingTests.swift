@@ -157,6 +157,59 @@ struct SyncingTests {
         world.expectRest()
     }
 
+    // MARK: - Silence
+
+    /// It is revoked once more for each write, as one that failed it; nothing waits for its time to run out again.
+    @Test(arguments: [
+        ("set k 0 0 1\r\nx\r\n", "STORED\r\n"), ("incr k 2\r\n", "7\r\n"), ("delete k\r\n", "DELETED\r\n"),
+    ])
+    func aCopyThatIsSilentIsLeftOut(_ command: String, reply: String) {
+        begin()
+        world.nodes[homes[0]].isFrozen = true
+        #expect(world.ask(command, from: client) == "", "it is waited for")
+        var silent = NodeVerdict(.syncing, isCovered: true)
+        silent.isSilent = true
+        world.judge(node: homes[0], silent)
+        world.run()
+        #expect(world.take(client) == reply)
+        let misses = world.missed.count
+        #expect(world.missed.map { Int($0.node) } == [homes[0]])
+        #expect(world.ask("set k 0 0 1\r\n5\r\n" + command, from: client) == "STORED\r\n" + reply)
+        #expect(world.missed.count > misses, "somebody may fill it")
+        world.nodes[homes[0]].isFrozen = false
+        #expect(world.ask("set k 0 0 1\r\n6\r\n", from: client) == "STORED\r\n")
+        #expect(seen(0) == [])
+        world.judge(node: homes[0], NodeVerdict(.syncing))
+        #expect(world.ask("set k 0 0 1\r\n7\r\n", from: client) == "STORED\r\n")
+        #expect(seen(0) == ["set k 0 0 1"])
+        world.expectRest()
+    }
+
+    /// It became silent while the write was under way to the others.
+    @Test func aCopyThatIsSilentIsNotToldLast() {
+        begin()
+        world.nodes[homes[1]].isFrozen = true
+        #expect(world.ask("set k 0 0 1\r\nx\r\n", from: client) == "")
+        var silent = NodeVerdict(.syncing, isCovered: true)
+        silent.isSilent = true
+        world.judge(node: homes[0], silent)
+        for rank in 0...1 { world.nodes[homes[rank]].isFrozen = rank == 0 }
+        world.run()
+        #expect(world.take(client) == "STORED\r\n")
+        #expect(world.missed.map { Int($0.node) } == [homes[0]])
+        world.expectRest()
+    }
+
+    @Test func whereNoCopyIsBetterOneThatIsSilentIsAsked() {
+        for node in homes { world.judge(node: node, NodeVerdict(.syncing)) }
+        var silent = NodeVerdict(.syncing)
+        silent.isSilent = true
+        world.judge(node: homes[0], silent)
+        #expect(world.ask("set k 0 0 1\r\n5\r\n", from: client) == "STORED\r\n")
+        #expect(seen(0) == ["set k 0 0 1"])
+        world.expectRest()
+    }
+
     // MARK: - The end of a filling
 
     /// What comes to it after that, and has been overtaken by what it decides itself, does not stay.

@@ -15,7 +15,7 @@ final class Workers {
         _ count: Int, _ shape: CopiesShape, acks: PoolSettings.Acks, read: PoolSettings.Read = .primary,
         checks: Int = PoolSettings.defaultChecks, seed: UInt64
     ) {
-        let (writes, locks) = (WriteTable(), WriteLocks(workers: count, slots: 1 << 12))
+        let (writes, locks) = (WriteTable(), WriteLocks(workers: count, places: 4))
         self.locks = locks
         worlds = (0..<count).map {
             World(
@@ -40,7 +40,7 @@ final class Workers {
     func turn(_ number: Int, frozen: Set<Int> = []) -> Bool {
         let world = worlds[number]
         for index in told.indices.reversed() where told[index].worker == number && !generator.once(in: 3) {
-            world.engine.granted(slot: told.remove(at: index).slot)
+            world.engine.granted(key: told.remove(at: index).key)
         }
         world.nodes = nodes
         for node in frozen { world.nodes[node].isFrozen = true }

@@ -186,6 +186,52 @@ struct WorkersTests {
         for world in workers.worlds { world.expectRest() }
     }
 
+    /// The first write finds out, and is answered when the others have been told; so whoever waits for it need not find
+    /// out once more.
+    @Test(arguments: ["set a 0 0 1\r\n7\r\n", "incr a 1\r\n"], [0, 1, 2])
+    func behindACopyThatHangsNobodyWaitsForItAgain(command: String, rank: Int) {
+        let workers = Workers(3, .threeOfThree, acks: .all, checks: 0, seed: 5)
+        let worlds = workers.worlds
+        for world in worlds {
+            world.proveAll()
+            world.answersMisses = false
+        }
+        let clients = worlds.map { $0.connect() }
+        worlds[0].send("set a 0 0 1\r\n5\r\n", from: clients[0])
+        for _ in 0..<400 { workers.turn() }
+        #expect(worlds[0].take(clients[0]) == "STORED\r\n")
+        let node = worlds[0].copies(of: "a")[rank]
+        workers.change(node: node) { $0.isFrozen = true }
+        for (number, world) in worlds.enumerated() {
+            world.send(command, from: clients[number])
+            for _ in 0..<50 { workers.turn(number) }
+        }
+        workers.advance(by: 200_000_000)
+        for _ in 0..<400 { workers.turn() }
+        for number in 1...2 { #expect(worlds[number].take(clients[number]).isEmpty, "the others know nothing yet") }
+        let told = worlds[0].take(clients[0])
+        #expect(told == (rank == 0 && command.hasPrefix("incr") ? "SERVER_ERROR node timed out\r\n" : ""))
+        // Now they do; and no more time passes.
+        var silent = NodeVerdict(.syncing)
+        silent.isSilent = true
+        for world in worlds { world.judge(node: node, silent) }
+        for _ in 0..<400 {
+            workers.turn()
+            for world in worlds { world.publish() }
+        }
+        let replies = zip(worlds, clients).map { $0.take($1) }
+        if command.hasPrefix("set") {
+            #expect(replies == ["STORED\r\n", "STORED\r\n", "STORED\r\n"])
+        } else {
+            let counted = ["6\r\n", "7\r\n", "8\r\n"].dropLast(rank == 0 ? 1 : 0)
+            #expect(replies.filter { !$0.isEmpty }.sorted() == Array(counted))
+        }
+        workers.change(node: node) { $0.isFrozen = false }
+        for world in worlds { world.answersMisses = true }
+        workers.settle()
+        for world in worlds { world.expectRest() }
+    }
+
     // MARK: Any commands
 
     /// P5; and no two workers ever write a key at the same time, but for a gat of several keys.
