@@ -48,6 +48,8 @@ enum BrokenRule: String, CaseIterable {
     var aim: MoveAim? {
         switch self {
         case .movingUncopied, .movingUnverified: .doubts
+        case .forgettingTargets: .misses
+        case .fillingHalf: .outages
         case .leavingSilently: .ends
         case .startingUnheard: .latecomers
         default: nil

@@ -147,7 +147,9 @@ extension Simulation {
         note("proxy \(index) starts by list \(list)")
         // What a flush has taken and is not back yet, it knows nothing of.
         for node in nodes.indices where nodes[node].ready(second) == nil { becameUnsound(node) }
+        let old = proxies[index]
         proxies[index] = SimulatedProxy(world: self, index: index, list: list)
+        proxies[index].before = old.start == .serving ? old.ways : old.before
         if list != told[index] { tell(index) }
     }
 

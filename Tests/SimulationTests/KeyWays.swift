@@ -100,6 +100,9 @@ extension Simulation {
         }
         // What was left says so until those who have turned have been heard.
         let isOnTheWay = proxy.ways.writes != nil && !proxy.ways.hasMoved
+        if isOnTheWay, wasTurned, let before = proxy.before, before.reads != proxy.ways.reads {
+            voided("proxy \(proxy.index) is started by \(proxy.ways), which it had left for \(before)")
+        }
         if isOnTheWay, others.contains(where: { $0.ways.writes == proxy.ways.reads && !$0.ways.hasMoved }) {
             voided("proxy \(proxy.index) is started by \(proxy.ways), from where others come back")
         }
@@ -153,6 +156,7 @@ extension SimulatedProxy {
     func tell(_ list: Int) {
         let next = known(towards: list).next(towards: list)
         guard next != ways else { return }
+        if ways.writes != nil { world.wasTurned = true }
         move?.end()
         change(to: next) { [unowned self] in
             guard ways.writes != nil else { return }

@@ -6,8 +6,6 @@ import DroverTesting
 enum Pace {
     /// Some keys are written all the time, others hardly ever: what a node missed of those is what it may keep.
     case mixed
-    /// Each now and then.
-    case slow
     /// The same, and all values live for ever: nothing but a number tells which of two is older.
     case alike
 
@@ -15,7 +13,6 @@ enum Pace {
     func pause(_ key: Int) -> Int {
         switch self {
         case .mixed: key < 4 ? 300 : 6000
-        case .slow: 3000
         case .alike: 20_000
         }
     }
@@ -29,18 +26,29 @@ enum MoveAim: CaseIterable {
     case turns
     /// Keys are to go, to stay, and to go once more.
     case doubts
-    /// A proxy is cut off from a node for a moment while few keys are written: what the node misses is all that tells.
+    /// While one compares the last node, another misses writes of a node that was compared before, and hardly any others.
     case misses
+    /// As soon as one proxy reads keys where they are to be, a node hears nothing for a moment.
+    case outages
     /// The only proxy dies when it has just left the old places.
     case ends
     /// One is started by the places before while the others go on.
     case latecomers
+
+    /// Nil is some.
+    var proxies: Int? {
+        switch self {
+        // Of several none turns back while others may be about to go on.
+        case .ends, .doubts: 1
+        case .anything, .turns, .misses, .outages, .latecomers: nil
+        }
+    }
 }
 
 extension Simulation {
     /// One proxy after the other is told of other nodes, and at times of those before again, while faults go on.
     func playMoves(faults: Int = 5) -> String? {
-        if aim == .misses { pace = .slow }
+        if aim == .misses { pace = .alike }
         startClients()
         run(until: now + 3_000 * Self.millisecond)
         if aim == .doubts {
@@ -61,13 +69,11 @@ extension Simulation {
                 }
             }
         }
-        strikesLeft = aim == .turns ? faults : aim == .ends ? 1 : 0
+        strikesLeft = aim == .turns ? faults : 1
         for _ in 0..<faults where complaint == nil {
-            let pause = aim == .misses ? 2000 : 8000
-            run(until: now + UInt64(200 + generator.random(below: pause)) * Self.millisecond)
+            run(until: now + UInt64(200 + generator.random(below: 8000)) * Self.millisecond)
             switch aim {
-            case .turns, .ends, .latecomers: break
-            case .misses: cutOffBriefly()
+            case .turns, .ends, .latecomers, .misses, .outages: break
             case .anything, .doubts:
                 if generator.once(in: 3) { die(generator.random(below: proxies.count)) } else { fault(flushes: false) }
             }
@@ -79,15 +85,26 @@ extension Simulation {
         return complaint
     }
 
-    private func cutOffBriefly() {
-        let time = UInt64(150 + generator.random(below: 600)) * Self.millisecond
-        partition(
-            generator.random(below: nodes.count), from: [generator.random(below: proxies.count)], for: time)
+    /// What it has compared on the nodes before this one it does not look at again.
+    func verifies(_ target: Int, by proxy: SimulatedProxy) {
+        guard aim == .misses, strikesLeft > 0, target == nodes.count - 1 else { return }
+        strikesLeft -= 1
+        let node = generator.random(below: target)
+        let time = UInt64(230 + generator.random(below: 400)) * Self.millisecond
+        partition(node, from: proxies.indices.filter { $0 != proxy.index }, for: time)
+        writeAll { [unowned self] in
+            !copies(of: $0, in: proxy.ways.reads).contains(node) && copies(of: $0, in: proxy.ways.goal).contains(node)
+        }
     }
 
     /// A proxy has gone over to other places.
     func turned(_ proxy: SimulatedProxy) {
         if aim == .ends, proxy.ways.writes == nil { writeAll() }
+        if aim == .outages, proxy.ways.hasMoved, strikesLeft > 0 {
+            strikesLeft -= 1
+            let time = UInt64(300 + generator.random(below: 2000)) * Self.millisecond
+            return partition(generator.random(below: nodes.count), from: Array(proxies.indices), for: time)
+        }
         guard aim == .turns, strikesLeft > 0, generator.once(in: 2) else { return }
         strikesLeft -= 1
         let pause = UInt64(generator.random(below: generator.pick([5, 200, 1500]))) * Self.millisecond

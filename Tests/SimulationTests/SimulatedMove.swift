@@ -105,6 +105,7 @@ final class SimulatedMove {
 
     private func run(_ kind: FillingPlan.Pass, _ target: Int) {
         let proxy = proxy
+        if kind == .verify { world.verifies(target, by: proxy) }
         let full = world.nodes.indices.map { proxy.access($0) == .full }
         begin(
             SimulatedPass(

@@ -29,6 +29,8 @@ final class SimulatedProxy {
     /// Requests of clients under way; other ways that it goes over to when there are none, and what is then to be done.
     var underWay = 0
     var nextWays: (ways: KeyWays, done: () -> Void)?
+    /// Of the last one in its place that served.
+    var before: KeyWays?
     /// When it last went over to others.
     var turnedAt: UInt64 = 0
 

@@ -48,6 +48,8 @@ final class Simulation {
     /// What a schedule of moves is about, and how many faults may follow from moves.
     var aim = MoveAim.anything
     var strikesLeft = 0
+    /// Keys were told to go elsewhere while they were on their way.
+    var wasTurned = false
     /// Nothing is promised of what comes now.
     var isVoid = false
 
@@ -63,7 +65,7 @@ final class Simulation {
         fillingSince = Array(repeating: 0, count: count)
         nodes = (0..<count).map { SimulatedNode(index: $0, count: count) }
         if moving { aim = wanted ?? generator.pick(MoveAim.allCases) }
-        let proxyCount = aim == .ends ? 1 : generator.pick(moving ? [2, 2, 3] : [1, 2, 2, 3])
+        let proxyCount = aim.proxies ?? generator.pick(moving ? [2, 2, 3] : [1, 2, 2, 3])
         told = Array(repeating: 0, count: proxyCount)
         links = (0..<proxyCount).map { _ in (0..<count).map { _ in SimulatedLink() } }
         histories = (0..<12).map { _ in KeyHistory() }
@@ -132,8 +134,8 @@ final class Simulation {
     }
 
     /// Now, beside what is to be written anyway.
-    func writeAll() {
-        for key in histories.indices where !histories[key].isPending { startWrite(key, isExtra: true) }
+    func writeAll(where isMeant: (Int) -> Bool = { _ in true }) {
+        for key in histories.indices where isMeant(key) && !histories[key].isPending { startWrite(key, isExtra: true) }
     }
 
     private func startWrite(_ key: Int, isExtra: Bool = false) {
