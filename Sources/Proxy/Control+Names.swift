@@ -19,7 +19,7 @@ extension Control {
     /// it holds would be given up when its name is known.
     func awaitNames() {
         let deadline = EventLoop.monotonicNow() + Self.namePatience
-        while resolver.pendingCount > 0, loop.now < deadline { turn(until: deadline) }
+        wait(until: deadline) { resolver.pendingCount > 0 }
     }
 
     func resolveAgain(_ node: Int) {

@@ -86,10 +86,8 @@ extension Control {
         guard let patience else { return }
         let deadline = loop.now + patience
         for home in homes { home?.learn() }
-        while loop.now < deadline,
-            keepers.contains(where: { $0?.isSettled == false }) || homes.contains(where: { $0?.isInformed == false })
-        {
-            turn(until: deadline)
+        wait(until: deadline) {
+            keepers.contains { $0?.isSettled == false } || homes.contains { $0?.isInformed == false }
         }
         for home in homes { home?.begin() }
         for keeper in keepers where keeper?.isInformed == false { keeper?.giveUpUnknown() }

@@ -130,6 +130,8 @@ public final class Control {
         awaitNames()
         learnMarkers()
         resumeMoves()
+        // A signal to stop has come already.
+        guard !isDraining else { return }
         workers = (0..<workerCount).map { _ in Mailbox() }
         for number in 0..<workerCount {
             let plan = Worker.Plan(
@@ -213,6 +215,11 @@ public final class Control {
         proceedChange()
         for move in moves.values { move.work() }
         lookAtForeground()
+    }
+
+    /// Before there are workers: goes on while that is so, until then at the latest, or a signal to stop.
+    func wait(until deadline: UInt64, while isNeeded: () -> Bool = { true }) {
+        while !isDraining, loop.now < deadline, isNeeded() { turn(until: deadline) }
     }
 
     private static let mail: UInt64 = 1

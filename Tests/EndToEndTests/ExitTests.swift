@@ -94,6 +94,28 @@ struct ExitTests {
 
     // MARK: SIGTERM
 
+    /// It waits for what a node that hangs keeps, and serves nobody yet.
+    @Test func sigtermBeforeAnybodyIsServedEndsIt() throws {
+        let nodes = try (0..<2).map { _ in try MemcachedServer() }
+        nodes[1].freeze()
+        let directory = try TemporaryDirectory()
+        let (file, log) = (directory.file("c.yml"), directory.file("log"))
+        let lines = nodes.map { "      - \($0.address)\n" }.joined()
+        try writeFile(
+            file,
+            "pools:\n  main:\n    listen: unix:\(directory.file("s"))\n    replicas: 2\n    timeout: 60s\n    nodes:\n\(lines)"
+        )
+        let drover = try ChildProcess([DroverProcess.binary, "serve", "-c", file], errorFile: log)
+        let other = try nodes[0].client()
+        let hasAsked = try Deadline(seconds: 20).waits {
+            try !other.roundTrip("stats\r\n", through: "END\r\n").contains("STAT cmd_get 0\r\n")
+        }
+        try #require(hasAsked, "\(readFile(log) ?? "")")
+        drover.signal(SIGTERM)
+        #expect(drover.wait(seconds: 10) == 0, "\(readFile(log) ?? "")")
+        #expect(readFile(log)?.contains("listening") == false)
+    }
+
     /// A client's request that is never answered; Drover has it.
     private func stuck() throws -> (Cluster, RawClient) {
         let cluster = try Cluster(1, pool: ["timeout: 60s"])

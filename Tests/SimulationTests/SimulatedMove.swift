@@ -42,7 +42,7 @@ final class SimulatedMove {
             world.at(world.now + 50 * Simulation.millisecond, of: proxy) { [weak self] in self?.work() }
         case .pass(let pass, let target): run(pass, target)
         case .moveReads: change(to: moving.hasMoved ? moving : moving.handedOver)
-        case .offer: fatalError("where keys have several copies nobody offers")
+        case .offer: fatalError("what proxies offer and object each sees at once here")
         case .leave: leave()
         case .drop(let target): drop(target)
         case .over:

@@ -35,6 +35,9 @@ final class MarkerLink {
 
         /// The node's process has ended.
         var isEnd: Bool { self == .connectFailed || self == .connectionLost }
+
+        /// It gave no answer in time.
+        var isSilence: Bool { self == .connectFailed || self == .connectTimeout || self == .timeout }
     }
 
     /// Tokens of most of these have this bit and the node's number.

@@ -36,7 +36,9 @@ final class MoveTalk {
     private var now: UInt64 { control.loop.now }
 
     /// What it says is what all workers do.
-    var isSpeaking: Bool { !isRetired && control.change == nil && !control.isDraining }
+    var isSpeaking: Bool {
+        !isRetired && control.change?.pools.contains(settings.name) != true && !control.isDraining
+    }
 
     /// What is read there may be what it has said itself before.
     func isOutdated(on place: Int) -> Bool { outdated.contains(names[place]) }

@@ -23,7 +23,7 @@ final class PoolKeeper {
     let names: [String]
     let settings: PoolSettings
     private let polls: NodePolls
-    /// By place: when it last let the time of a worker's request run out, if it has answered nobody since.
+    /// By place: when it last let the time of a request run out, if it has answered nobody since.
     private var silentSince: [UInt64?]
     let talk: MoveTalk
     var links: [MarkerLink] { polls.links }
@@ -203,6 +203,7 @@ final class PoolKeeper {
                 "markers of node cannot be read",
                 metadata: control.describe(first + place, ["cause": "\(loss.rawValue)"]))
         }
+        if loss.isSilence { silentSince[place] = now }
         // When it answers again it is written at once.
         if silentSince[place] != nil { polls.hurry(place, to: now) }
         markers.lost(place, mayBeNew: loss.isEnd)

@@ -21,15 +21,19 @@ extension Control {
     /// Others move keys to places of which this config knows nothing. Before the first write passes them by, who was about
     /// to read keys there has heard the objection, or has said that he does.
     private func holdMovesBack() {
-        let opposed = keepers.compactMap(\.self).filter { $0.markers.isMoving(besides: $0.settings.placesToken) }
-        guard let quietTime = opposed.map(\.quietTime).max() else { return }
-        for keeper in opposed {
+        let opposed = keepers.compactMap(\.self).filter {
+            let (markers, places) = ($0.markers, $0.settings.placesToken)
+            return markers.isMoving(besides: places) || markers.hasMoved(besides: places)
+        }
+        let held = opposed.filter { $0.markers.isMoving(besides: $0.settings.placesToken) }
+        for keeper in held {
             logger.notice(
                 "other proxies move keys by another config: they are told to wait before anybody is served",
                 metadata: ["pool": "\(keeper.settings.name)"])
         }
-        let deadline = loop.now + quietTime
-        while loop.now < deadline { turn(until: deadline) }
+        // Who has found no objection just before goes over when his workers are connected everywhere.
+        let patience = held.map { $0.quietTime + $0.settings.connectTimeout + 1_000_000_000 }.max() ?? 0
+        wait(until: loop.now + patience)
         publish()
         for keeper in opposed where keeper.markers.hasMoved(besides: keeper.settings.placesToken) {
             logger.error(
@@ -43,12 +47,10 @@ extension Control {
         for _ in 0..<2 {
             let pools = settings.pools.indices.map { keepers[$0]?.resumed ?? settings.pools[$0] }
             guard pools != settings.pools, begin(pools, {}) else { return }
-            while change != nil { turn(until: changeTime) }
+            while change != nil, !isDraining { turn(until: changeTime) }
             // That this proxy reads them where they were has to be known before it is seen that nobody reads them elsewhere.
             let (time, deadline) = (loop.now, loop.now + 2 * (pools.map { $0.poll + $0.timeout }.max() ?? 0))
-            while loop.now < deadline, keepers.contains(where: { $0?.hasReadTwice(since: time) == false }) {
-                turn(until: deadline)
-            }
+            wait(until: deadline) { keepers.contains { $0?.hasReadTwice(since: time) == false } }
             publish()
         }
     }

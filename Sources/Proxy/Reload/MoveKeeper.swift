@@ -86,7 +86,7 @@ final class MoveKeeper {
             }
         }
         links[place].send(MarkerCommand(node: place, item: .moving, .read), names: names) { [unowned self] reply in
-            if reply == .failed { return }
+            guard reply != .failed else { return links[place].fail(.badReply) }
             _ = polls.answered(place)
             if case .value(let text, _) = reply { reading.moving = unsafe MarkerText.token(in: text.span.bytes) }
             readings.read(place, reading, now: now)

@@ -72,7 +72,8 @@ public final class WriteLocks: Sendable {
         return before != after && LockWord.isReserved(after) ? LockWord.owner(after) : nil
     }
 
-    /// The workers of a group: one, unless there are more workers than groups.
+    /// The workers of a group: one, unless there are more workers than groups. Among several it is chance who has the key
+    /// first.
     func members(of group: Int) -> StrideTo<Int> { stride(from: group, to: workers, by: LockWord.groups) }
 
     /// No key has an owner. For tests.
@@ -113,9 +114,10 @@ public final class WriteLocks: Sendable {
 /// words beside the place; how many of the owner's writes are not over; whether it is reserved for him, whether he has
 /// claimed it by now or not; who waits, a bit for each group of workers; and the key's tag.
 enum LockWord {
-    static let tagBits: UInt64 = 32
+    /// With its place, 36 bits of a key's hash as a rule: more than most hashes have.
+    static let tagBits: UInt64 = 18
     static let tag: UInt64 = 1 << tagBits - 1
-    static let groups = 10
+    static let groups = 24
     private static let waiting: UInt64 = (1 << groups - 1) << tagBits
     private static let reserved: UInt64 = 1 << (tagBits + UInt64(groups))
     private static let one: UInt64 = reserved << 1
@@ -127,7 +129,6 @@ enum LockWord {
     /// So many writes of one worker at once; who comes then waits for all of them.
     static let full = 1 << countBits - 1
 
-    static func count(_ word: UInt64) -> Int { Int((word & counted) / one) }
     static func owner(_ word: UInt64) -> Int { Int(word &>> ownerShift) }
     static func isReserved(_ word: UInt64) -> Bool { word & reserved != 0 }
     static func group(of worker: Int) -> Int { worker % groups }

@@ -79,8 +79,11 @@ extension Engine {
     }
 
     private func handOver(_ key: UInt64, to group: Int) {
-        for worker in locks.members(of: group) {
-            if worker == number {
+        let members = locks.members(of: group)
+        let isAlone = members.dropFirst().first { _ in true } == nil
+        for worker in members {
+            // It hears no sooner than others of its group: or they would never have their turn.
+            if worker == number, isAlone {
                 work.grants.push(key)
             } else {
                 work.handovers.push(LockHandover(worker: worker, key: key))

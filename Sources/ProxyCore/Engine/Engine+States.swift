@@ -30,10 +30,13 @@ extension Engine {
         // to decide must not come to the others behind what they decide now.
         let isLess =
             before == .full && access != .full || before == .syncing && access == .none
-            || nodes[node].isSilent && !wasSilent
+            || nodes[node].isSilent && !wasSilent && hasFull(pool: nodes[node].pool)
         // Of a worker that stood still the answers may be there, waiting to be read.
         if isLess, !isMistrusted(pool: nodes[node].pool) { drop(node: node) }
     }
+
+    /// Else those that are silent are asked all the same, for want of better ones.
+    private func hasFull(pool: UInt16) -> Bool { servers(ofPool: pool).contains { nodes[$0].isFull } }
 
     private func drop(node: UInt32) {
         let link = nodes[node].link

@@ -1,5 +1,5 @@
-/// What one proxy has said on the nodes of a pool about keys that move, where they have one copy: by CAS numbers, so that
-/// it can take it back if nobody has said the same since.
+/// What one proxy has said on the nodes of a pool about keys that move: by CAS numbers, so that it can take it
+/// back if nobody has said the same since.
 public struct SaidItems: Equatable, Sendable {
     private var numbers: [String: [MarkerItem: UInt64]] = [:]
 
@@ -21,11 +21,13 @@ public struct SaidItems: Equatable, Sendable {
     /// What stays said, and what is no longer so, when the proxy works by other settings of the pool.
     ///
     /// - That it moves keys, when it has gone back, or elsewhere: it would object to itself. Nobody else has moved reads
-    ///   then, or it could not have. (While it goes on, what others say of the same move is not to be taken for its own.)
+    ///   then: it would take the keys back from where they are read. (So it does not withdraw it then, nor while it goes
+    ///   on: what others say of the same move is not to be taken for its own.)
     /// - Its objections, when it begins to move keys: who else objects says so again before anybody counts on silence.
     public func next(from before: PoolSettings, to after: PoolSettings) -> (said: SaidItems, outdated: SaidItems) {
         let isElsewhere = after.moving == nil || after.placesToken != before.placesToken
-        let hasTurned = before.moving?.hasMoved == false && isElsewhere
+        let isReadThere = before.standing.placesToken == after.standing.placesToken
+        let hasTurned = before.moving?.hasMoved == false && isElsewhere && isReadThere
         let begins = after.moving?.hasMoved == false
         var (said, outdated) = (SaidItems(), SaidItems())
         for (node, items) in numbers {

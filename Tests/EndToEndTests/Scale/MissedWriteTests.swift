@@ -6,7 +6,7 @@ import Testing
 struct MissedWriteTests {
     private static let pool = [
         "poll: 500ms", "timeout: 100ms", "connect_timeout: 500ms", "probe: {interval: 100ms, max: 300ms}",
-        "sync: {rate: 30/s}",
+        "sync: {rate: 12/s}",
     ]
 
     private let keys = (0..<400).map { "\($0 * 7919)-missed" }

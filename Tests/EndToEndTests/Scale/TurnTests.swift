@@ -105,7 +105,7 @@ struct TurnTests {
     }
 
     /// Items on the nodes that have to run out take longer than that with so long a `connect_timeout`.
-    private static let patient = ["connect_timeout: 60s", "sync: {rate: 300/s}"]
+    private static let patient = ["connect_timeout: 60s", "sync: {rate: 60/s}"]
 
     /// The proxies have to know of it, and nobody has to wait until what they are told is gone.
     @Test(.timeLimit(.minutes(10))) func aMissedWriteHoldsAMoveUpForSomeSecondsOnly() throws {

@@ -112,15 +112,15 @@ struct WriteLocksTests {
     }
 
     /// A key is told from others by so many bits of its hash, whatever they are.
-    @Test(arguments: [1, 18, 24]) func hashesThatDifferAreOtherKeys(bits: UInt64) {
+    @Test(arguments: [18, 24]) func hashesThatDifferAreOtherKeys(bits: UInt64) {
         let locks = WriteLocks(workers: 2, places: 1 << bits)
-        #expect(locks.keyBits == Int(bits) + 32)
+        #expect(locks.keyBits == Int(bits) + 18)
         var generator = SeededGenerator.fromEnvironment()
         var hashes = (0..<1000).map { _ in generator.next() }
         for number in 0..<1000 as Range<UInt64> { hashes += [number, number << 32] }
         let keys = Set(hashes.map { locks.key(of: $0) })
-        // With one bit for the place three thousand of them may meet, once in a thousand runs.
-        #expect(keys.count >= Set(hashes).count - (bits == 1 ? 2 : 0), "DROVER_SEED=\(generator.seed)")
+        // Two of three thousand may meet, once in ten thousand runs.
+        #expect(keys.count >= Set(hashes).count - 1, "DROVER_SEED=\(generator.seed)")
     }
 
     // MARK: - Any order
@@ -197,7 +197,7 @@ struct WriteLocksTests {
     }
 
     /// One worker at a time, each that waits in its turn, and no key without somebody who lets go of it.
-    @Test(arguments: [2, 3, 8, 40, 90])
+    @Test(arguments: [2, 3, 8, LockWord.groups, 40, 90])
     func oneWorkerAtATime(workers: Int) {
         var model = Model(workers: workers, generator: .fromEnvironment())
         for _ in 0..<20_000 { model.step(begins: true) }

@@ -55,7 +55,7 @@ final class World {
     var answersMisses = true
     /// Requests for all workers' figures that are not answered.
     private(set) var figures: [UInt32] = []
-    /// Slots that other engines have now and have not been told of.
+    /// Keys that other engines have now and have not been told of.
     private(set) var handovers: [LockHandover] = []
     var now: UInt64 = 1_000_000_000
     /// Which of `nodes` the engine means by a number.

@@ -68,6 +68,8 @@ struct TurningMovesTests {
         #expect(outdated(before, moving).all == ["a objection 6"], "it begins to move keys")
         #expect(outdated(moving, elsewhere).all == ["a objection 6", "a moving 7", "b moving 8"])
         #expect(outdated(moving, handed).all.isEmpty, "others may still say that they move them")
+        let returning = try handed.next(towards: before).get()
+        #expect(outdated(moving, returning).all == ["a objection 6"], "others have moved reads, and some may not have")
         #expect(outdated(handed, after).all.isEmpty)
         #expect(outdated(before, other).all.isEmpty)
     }
