@@ -74,6 +74,30 @@ struct WorkersTests {
         for world in workers.worlds { world.expectRest() }
     }
 
+    /// There are more workers than a key's word has room for: two that share a bit of it.
+    @Test func noWorkerStarvesAnotherOfItsGroup() {
+        let seed = SeededGenerator.fromEnvironment().seed
+        let workers = Workers(LockWord.groups + 2, .twoOfThree, acks: .all, checks: 0, seed: seed)
+        let numbers = [1, 1 + LockWord.groups]
+        let clients = [3, 1].enumerated().map { index, count in
+            (0..<count).map { _ in workers.worlds[numbers[index]].connect() }
+        }
+        var answered = [0, 0]
+        for round in 0..<4000 {
+            for (index, number) in numbers.enumerated() {
+                let world = workers.worlds[number]
+                for client in clients[index] where round == 0 || world.take(client) == "STORED\r\n" {
+                    if round > 0 { answered[index] += 1 }
+                    world.send("set hot 0 0 1\r\n1\r\n", from: client)
+                }
+                workers.turn(number)
+            }
+        }
+        #expect(answered.min()! > 100, "DROVER_SEED=\(seed): \(answered)")
+        workers.settle()
+        for world in workers.worlds { world.expectRest() }
+    }
+
     /// Its data block takes its time; the key is free until it is here.
     @Test func aSlowSenderKeepsNobodyWaiting() {
         let workers = Workers(2, .twoOfThree, acks: .all, seed: 3)
