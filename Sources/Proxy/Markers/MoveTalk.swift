@@ -16,9 +16,7 @@ final class MoveTalk {
     private let settings: PoolSettings
     private let polls: NodePolls
     private let names: [String]
-    private var objectedAt: UInt64?
-    /// Who waits for the objection under way.
-    private var objecting: [(Bool) -> Void] = []
+    private let objection = SharedWord(goodFor: MoveTalk.objectionPause)
     private var said = SaidItems()
     /// What is no longer so, to be taken back.
     private var outdated = SaidItems()
@@ -79,23 +77,15 @@ final class MoveTalk {
     }
 
     /// An objection of this proxy stands: nobody moves reads.
-    var isObjecting: Bool { objectedAt.map { now < $0.addingSaturated(Self.objectionPause) } ?? false }
+    var isObjecting: Bool { objection.stands(at: now) }
 
     /// Nobody is to move reads: this proxy goes back.
     ///
     /// - Parameter done: told whether some node keeps it, and no proxy has moved or offers to.
     func object(_ done: @escaping (Bool) -> Void) {
-        objecting.append(done)
-        guard objecting.count == 1 else { return }
-        let began = now
         // Who hears of it late has to know that writes have passed the new places by.
         let items: [MarkerItem] = settings.keepsMarkers ? [.objection] : [.missed, .objection]
-        declare(items) { [unowned self] isKept in
-            objectedAt = isKept ? began : nil
-            let waiting = objecting
-            objecting = []
-            for done in waiting { done(isKept) }
-        }
+        objection.say(at: now, done) { declare(items, $0) }
     }
 
     /// Says it on every node that is connected, and looks then whether any proxy has moved or offers to.

@@ -54,7 +54,7 @@ final class PoolKeeper {
 
     /// The pool's nodes have changed, and another keeper is there. This one serves those who still work by the nodes
     /// before, and begins nothing.
-    private(set) var isRetired = false
+    var isRetired: Bool { talk.isRetired }
 
     /// - Parameter earlier: that of the pool's nodes before.
     init(_ control: Control, pool: Int, after earlier: PoolKeeper? = nil) {
@@ -89,7 +89,7 @@ final class PoolKeeper {
 
     /// Another keeper is there.
     func retire() {
-        (isRetired, talk.isRetired) = (true, true)
+        talk.isRetired = true
         stopWork()
         for job in wanted.values { job.end("the pool's nodes have changed", isDone: false, now: now) }
         wanted = [:]

@@ -32,9 +32,7 @@ final class MoveKeeper {
     private(set) var readings: MoveReadings
     /// Writes that were missed where their keys are to be.
     private(set) var misses: UInt64 = 0
-    private var toldAt: UInt64?
-    /// Who waits until the others are told of one.
-    private var telling: [(Bool) -> Void] = []
+    private let missTold = SharedWord(goodFor: MoveKeeper.missPause)
     private var isLatecomer = false
 
     /// - Parameter earlier: that of the settings before.
@@ -131,20 +129,8 @@ final class MoveKeeper {
     func missedWrite(_ number: Int, _ answer: @escaping (Bool) -> Void) {
         guard let moving = settings.moving, !moving.hasMoved else { return answer(true) }
         misses &+= 1
-        let isTold = toldAt.map { now < $0.addingSaturated(Self.missPause) } ?? false
-        if isTold { answer(true) } else { tellMiss(besides: placed.server(of: number) - first, answer) }
-    }
-
-    /// - Parameter silent: a server that is not waited for.
-    private func tellMiss(besides silent: Int, _ done: @escaping (Bool) -> Void) {
-        telling.append(done)
-        guard telling.count == 1 else { return }
-        let began = now
-        talk.declare([.missed], besides: silent) { [unowned self] isKept in
-            toldAt = isKept ? began : nil
-            let waiting = telling
-            telling = []
-            for done in waiting { done(isKept) }
-        }
+        guard !missTold.stands(at: now) else { return answer(true) }
+        let silent = placed.server(of: number) - first
+        missTold.say(at: now, answer) { talk.declare([.missed], besides: silent, $0) }
     }
 }
