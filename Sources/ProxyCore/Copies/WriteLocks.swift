@@ -111,16 +111,18 @@ public final class WriteLocks: Sendable {
 }
 
 /// The word of a key that is written; 0 is one that is free. From its top bit: the owner; whether other keys have their
-/// words beside the place; how many of the owner's writes are not over; whether it is reserved for him, whether he has
-/// claimed it by now or not; who waits, a bit for each group of workers; and the key's tag.
+/// words beside the place; how many of the owner's writes are not over; whether it is his until he settles; whether it is
+/// reserved for a group (the owner's), none of whom has claimed it yet; who waits, a bit for each group of workers; and
+/// the key's tag.
 enum LockWord {
-    /// With its place, 36 bits of a key's hash as a rule: more than most hashes have.
-    static let tagBits: UInt64 = 18
+    /// With its place, 35 bits of a key's hash as a rule: more than most hashes have.
+    static let tagBits: UInt64 = 17
     static let tag: UInt64 = 1 << tagBits - 1
     static let groups = 24
     private static let waiting: UInt64 = (1 << groups - 1) << tagBits
-    private static let reserved: UInt64 = 1 << (tagBits + UInt64(groups))
-    private static let one: UInt64 = reserved << 1
+    private static let offered: UInt64 = 1 << (tagBits + UInt64(groups))
+    private static let held: UInt64 = offered << 1
+    private static let one: UInt64 = held << 1
     private static let countBits = 10
     private static let counted: UInt64 = (1 << countBits - 1) * one
     /// The word in a key's place: others are in the list beside it.
@@ -130,9 +132,10 @@ enum LockWord {
     static let full = 1 << countBits - 1
 
     static func owner(_ word: UInt64) -> Int { Int(word &>> ownerShift) }
-    static func isReserved(_ word: UInt64) -> Bool { word & reserved != 0 }
+    /// For a group, or for one of it who has claimed it and not settled yet: so somebody is still to hear of it.
+    static func isReserved(_ word: UInt64) -> Bool { word & (offered | held) != 0 }
     static func group(of worker: Int) -> Int { worker % groups }
-    static func isFree(_ word: UInt64) -> Bool { word & (counted | reserved) == 0 }
+    static func isFree(_ word: UInt64) -> Bool { word & (counted | offered | held) == 0 }
 
     /// It is the word of the key with this tag, or may become that: nobody's, and there are none beside it.
     @inline(__always)
@@ -142,20 +145,21 @@ enum LockWord {
 
     private static func bit(of group: Int) -> UInt64 { 1 &<< (tagBits &+ UInt64(group)) }
 
-    /// It is reserved, and not claimed yet, for this worker or another of its group.
     private static func isOffered(_ word: UInt64, to worker: Int) -> Bool {
-        isReserved(word) && word & counted == 0 && group(of: owner(word)) == group(of: worker)
+        word & offered != 0 && owner(word) == group(of: worker)
     }
 
     /// Whether a claim succeeds.
     static func isOpen(_ word: UInt64, to worker: Int) -> Bool {
         if word == 0 || isOffered(word, to: worker) { return true }
-        return owner(word) == worker && (isReserved(word) || word & waiting == 0) && word & counted != counted
+        return owner(word) == worker && (word & held != 0 || word & waiting == 0) && word & counted != counted
     }
 
     static func claimed(_ word: UInt64, by worker: Int, tag: UInt64) -> UInt64 {
         guard isOpen(word, to: worker) else { return word | bit(of: group(of: worker)) }
-        return word & (1 << ownerShift - 1) + one | tag | UInt64(worker) << ownerShift
+        // Others of the group have to wait until he has settled: it is he who is still to hear of it, perhaps alone.
+        let hold = word & offered != 0 ? offered ^ held : 0
+        return (word ^ hold) & (1 << ownerShift - 1) + one | tag | UInt64(worker) << ownerShift
     }
 
     static func released(_ word: UInt64) -> UInt64 {
@@ -164,9 +168,9 @@ enum LockWord {
     }
 
     static func settled(_ word: UInt64, by worker: Int) -> UInt64 {
-        let isHis = isReserved(word) && owner(word) == worker || isOffered(word, to: worker)
-        guard isHis else { return word }
-        let left = word & ~reserved
+        let isHis = word & held != 0 && owner(word) == worker
+        guard isHis || isOffered(word, to: worker) else { return word }
+        let left = word & ~(offered | held)
         return isFree(left) ? passedOn(left) : left
     }
 
@@ -178,6 +182,6 @@ enum LockWord {
         let next = behind != 0 ? behind : all
         let first = next & (0 &- next)
         let group = UInt64(first.trailingZeroBitCount) &- tagBits
-        return word & (tag | crowded) | all & ~first | reserved | group << ownerShift
+        return word & (tag | crowded) | all & ~first | offered | group << ownerShift
     }
 }
