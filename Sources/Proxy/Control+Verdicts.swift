@@ -85,7 +85,6 @@ extension Control {
         let patience = learning.map { settings.pools[$0].connectTimeout + settings.pools[$0].timeout }.max()
         guard let patience else { return }
         let deadline = loop.now + patience
-        for home in homes { home?.learn() }
         wait(until: deadline) {
             keepers.contains { $0?.isSettled == false } || homes.contains { $0?.isInformed == false }
         }
@@ -114,7 +113,8 @@ extension Control {
         }
         guard let keeper = keeper(of: Int(node)) else {
             guard let home = homes[topology.nodes[Int(node)].pool] else { return answer(true) }
-            return answer(current(Int(node)).map { home.missedWrite($0) } ?? true)
+            guard let node = current(Int(node)) else { return answer(true) }
+            return home.missedWrite(node, answer)
         }
         // Of a target its server: that is filled anew, and after it the target.
         keeper.revoke(keeper.place(of: Int(node)), sent: miss.sent, answer)

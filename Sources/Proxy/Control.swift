@@ -204,6 +204,10 @@ public final class Control {
             case let token where token & ~0xffff_ffff == MoveKeeper.token:
                 let number = Int(UInt32(truncatingIfNeeded: token))
                 mover(of: number).map { $0.links[number - $0.first].ready(what) }
+            case let token where token & ~0xffff_ffff == HomeTalk.token:
+                let number = Int(UInt32(truncatingIfNeeded: token))
+                let home = homes.first { $0?.numbers.contains(number) == true } ?? nil
+                home.map { $0.talk.links[number - $0.first].ready(what) }
             default: break
             }
         }

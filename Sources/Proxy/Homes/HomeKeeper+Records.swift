@@ -1,68 +1,104 @@
 internal import Logging
 internal import ProxyCore
+internal import Reactor
 
-/// What a proxy that is started later has to know: the nodes keep it about each other.
+/// What the proxies of a pool tell each other about nodes whose keys are elsewhere: the nodes keep it about each other.
 extension HomeKeeper {
-    /// Asks all nodes what they keep.
-    func learn() {
-        for place in names.indices {
-            for other in names.indices where other != place {
-                send(MarkerCommand(node: place, item: .away(of: other), .read)) { [unowned self] reply in
-                    guard case .value(let text, _) = reply, let record = HomePlan.Record(text: text) else { return }
-                    found[other] = found[other].map { $0.joined(record) } ?? record
-                }
-            }
-        }
-        exchangeMail()
-    }
+    // MARK: At the start
 
-    var isInformed: Bool { mail.allSatisfy(\.isEmpty) && awaited.allSatisfy { $0 == 0 } }
+    var isInformed: Bool { talk.isInformed }
 
     /// Who has not answered by now says nothing.
     func begin() {
-        for place in names.indices where !mail[place].isEmpty || awaited[place] > 0 { links[place].fail() }
-        plan.begin(with: found)
-        told = names.indices.map { found[$0] }
-        for (place, record) in found {
+        talk.begin()
+        plan.begin(with: talk.records.known.map { $0?.phase })
+        for (place, phase) in plan.phases.enumerated() {
+            guard let phase else { continue }
             control.logger.notice(
-                record == .away
-                    ? "others stood in for a node before the start" : "a node's keys came home before the start",
+                phase == .home ? "a node's keys came home before the start" : "others stood in for a node before the start",
                 metadata: control.describe(first + place, [:]))
         }
     }
 
-    func tellRecords() {
-        for place in names.indices where plan.record(of: place) != told[place] {
-            told[place] = plan.record(of: place)
-            for other in names.indices where other != place && plan.places[other] == .home {
-                let action = told[place].map { MarkerCommand.Action.store($0.text, .always) } ?? .delete
-                send(MarkerCommand(node: other, item: .away(of: place), action)) { _ in }
-            }
+    // MARK: What others say
+
+    func heard(_ place: Int, _ record: HomeRecord) {
+        guard !isRetired else { return }
+        let before = plan.phases[place]
+        plan.heard(place, record.phase, now: now)
+        tell(of: place, from: before)
+        review("another proxy has called it off")
+        control.publish()
+        answerMisses()
+    }
+
+    /// For operators, of what others do.
+    private func tell(of place: Int, from before: HomePhase?) {
+        let text: String
+        switch plan.phases[place] {
+        case .held where before == nil, .away where before == nil:
+            text = "another proxy does not reach a node: it is not used, and others stand in"
+        case nil where before != nil: text = "another proxy has brought a node's keys home"
+        default: return
+        }
+        control.logger.notice("\(text)", metadata: control.describe(first + place, [:]))
+    }
+
+    // MARK: What this one says
+
+    func tell(_ place: Int, _ phase: HomePhase) {
+        talk.tell(place, phase, mayBeAlone: !plan.hasKeepers(of: place)) { [weak self] in
+            self?.told(place, phase, $0)
         }
     }
 
-    private func send(_ command: MarkerCommand, _ answered: @escaping (MarkerReply) -> Void) {
-        mail[command.node].append((command, answered))
+    private func told(_ place: Int, _ phase: HomePhase, _ result: HomeTelling) {
+        guard !isRetired else { return }
+        plan.isAccompanied = talk.isAccompanied
+        switch result {
+        case .told: plan.told(place, phase, now: now)
+        case .unable:
+            if plan.hasKeepers(of: place), !isToldAlone {
+                isToldAlone = true
+                control.logger.warning(
+                    "no node can keep what other proxies have to know: each goes by itself",
+                    metadata: control.describe(first + place, [:]))
+            }
+            plan.told(place, phase, now: now)
+        case .refused(let record): plan.heard(place, record.phase, now: now)
+        case .failed:
+            plan.notTold(place, now: now)
+            recallDue = now + Self.recallPause
+        }
+        review("the node is not to be used")
+        control.publish()
+        answerMisses()
     }
 
-    /// Connections are made for it, and closed when all is said.
-    func exchangeMail() {
-        for place in names.indices {
-            if !mail[place].isEmpty, links[place].state == .closed {
-                links[place].connect(to: control.addresses[first + place])
-            }
-            if links[place].state == .open {
-                let letters = mail[place]
-                mail[place] = []
-                for (command, answered) in letters {
-                    awaited[place] += 1
-                    links[place].send(command, names: names) { [unowned self] reply in
-                        awaited[place] -= 1
-                        answered(reply)
-                    }
-                }
-                if awaited[place] == 0, watched != place { links[place].fail() } else { links[place].flush() }
-            }
-        }
+    private static var recallPause: UInt64 { 100_000_000 }
+
+    /// Returns that cannot go on, whoever works at them.
+    func callOff() {
+        guard let place = plan.nextRecall, now >= recallDue, !talk.isTelling(place) else { return }
+        tell(place, .away)
+    }
+
+    var nextRecallTime: UInt64 { plan.nextRecall.map { talk.isTelling($0) ? .max : recallDue } ?? .max }
+
+    private func answerMisses() {
+        let (open, decided) = (
+            misses.filter { plan.isPending($0.place, $0.phase) }, misses.filter { !plan.isPending($0.place, $0.phase) }
+        )
+        misses = open
+        for miss in decided { miss.answer(plan.phases[miss.place] == miss.phase) }
+    }
+
+    // MARK: Trust
+
+    /// Until when what was read is good.
+    func tellTrust() {
+        guard talk.goodUntil > trusted, !isRetired else { return }
+        trusted = talk.goodUntil
+        for worker in control.workers { worker.send(.trusted(pool: pool, until: trusted)) }
     }
 }

@@ -5,54 +5,55 @@ internal import Reactor
 
 /// What the control thread does about the nodes of a pool with one copy of each key whose nodes stand in for each other:
 /// the keys of one that comes back are brought home. Decisions are `HomePlan`'s; here are the connection, the clock and
-/// the passes.
+/// the passes. `HomeTalk` is what it says to other proxies.
 ///
 /// Nodes go by their place in the pool.
 final class HomeKeeper {
     unowned let control: Control
-    private let pool: Int
+    let pool: Int
     /// The pool's first node among all nodes.
     let first: Int
     /// Its nodes among all nodes.
     let numbers: Range<Int>
-    private let settings: PoolSettings
+    let settings: PoolSettings
     var plan: HomePlan
     /// Of the plan, when what is under way was begun.
     private var round = 0
     private var waitsUntil: UInt64?
     private var job: Job?
-    /// To each node; open while there is something to be said to it.
+    /// To each node; open while it is brought home: it is one process.
     private(set) var links: [MarkerLink] = []
-    /// The one whose connection is kept while it is brought home: it is one process.
-    var watched: Int?
-    let names: [String]
-    /// What waits for a connection, and how many answers are awaited.
-    var mail: [[(command: MarkerCommand, answered: (MarkerReply) -> Void)]]
-    var awaited: [Int]
-    var told: [HomePlan.Record?]
-    /// Found on the nodes at the start.
-    var found: [Int: HomePlan.Record] = [:]
+    private var watched: Int?
+    let talk: HomeTalk
     private var isToldHopeless = false
+    var isToldAlone = false
+    /// Clients wait for these: a write is acknowledged if so much comes of a node's keys.
+    var misses: [(place: Int, phase: HomePhase, answer: (Bool) -> Void)] = []
+    var recallDue: UInt64 = 0
+    var trusted: UInt64 = 0
+    private(set) var isRetired = false
 
-    init(_ control: Control, pool: Int) {
+    /// - Parameter earlier: that of the settings before.
+    init(_ control: Control, pool: Int, after earlier: HomeKeeper? = nil) {
         (self.control, self.pool) = (control, pool)
         let topology = control.topology.pools[pool]
         (first, settings, numbers) = (topology.firstNode, topology.settings, topology.nodes)
         let count = settings.nodes.count
-        plan = HomePlan(nodes: count, timeout: settings.timeout, verifies: settings.sync.verify != .none)
-        names = settings.nodes.map(\.ringName)
-        mail = Array(repeating: [], count: count)
-        awaited = Array(repeating: 0, count: count)
-        told = Array(repeating: nil, count: count)
+        plan = HomePlan(
+            nodes: count, timeout: settings.timeout, poll: settings.poll, verifies: settings.sync.verify != .none)
+        talk = HomeTalk(control, of: topology, after: earlier?.talk)
         for place in 0..<count {
             links.append(
                 MarkerLink(
                     node: first + place, on: control.loop, timeout: settings.timeout,
                     connectTimeout: settings.connectTimeout, lost: { [unowned self] _ in lost(place) }))
         }
+        talk.believes = { [unowned self] in plan.isBelieved($0) }
+        talk.hears = { [unowned self] in plan.hears($0, $1) }
+        talk.heard = { [unowned self] in heard($0, $1) }
     }
 
-    private var now: UInt64 { control.loop.now }
+    var now: UInt64 { control.loop.now }
 
     /// Takes the place of the keeper of other nodes, and knows what that one knew of those that stay.
     ///
@@ -62,22 +63,19 @@ final class HomeKeeper {
     ///   - awaitsSweep: nodes may have what belongs to others, and it is being dropped: `swept`.
     func begin(after earlier: HomeKeeper?, origins: [Int?], awaitsSweep: Bool) {
         if let earlier {
-            for (place, origin) in origins.enumerated() {
-                guard let origin, let record = earlier.plan.record(of: origin - earlier.first) else { continue }
-                found[place] = record
-            }
+            talk.begin(with: origins.map { $0.flatMap { earlier.talk.records.known[$0 - earlier.first] } })
             earlier.retire()
+        } else {
+            talk.begin(with: [])
         }
-        plan.begin(with: found)
+        plan.begin(with: talk.records.known.map { $0?.phase })
         if awaitsSweep { plan.awaitSweep() }
-        for place in names.indices {
-            told[place] = found[place]
-            if !control.isUp(first + place) { plan.wentDown(place, now: now) }
-        }
+        for place in plan.phases.indices where !control.isUp(first + place) { plan.wentDown(place, now: now) }
     }
 
     /// Another keeper is there, or none is needed; what is under way for a node's keys begins anew with it.
     func retire() {
+        isRetired = true
         if let job {
             control.cancelPass(of: job)
             job.end("the pool's nodes have changed", isDone: false, now: now)
@@ -85,6 +83,11 @@ final class HomeKeeper {
         job = nil
         watched = nil
         for link in links { link.fail() }
+        talk.releaseLease()
+        talk.close()
+        for miss in misses { miss.answer(false) }
+        misses = []
+        for worker in control.workers { worker.send(.trusted(pool: pool, until: .max)) }
     }
 
     // MARK: What happens
@@ -100,22 +103,22 @@ final class HomeKeeper {
         control.publish()
     }
 
-    /// - Parameter node: among all nodes.
-    /// - Returns: the write may be acknowledged.
-    func missedWrite(_ node: Int) -> Bool {
+    /// - Parameters:
+    ///   - node: among all nodes.
+    ///   - answer: told whether the write may be acknowledged.
+    func missedWrite(_ node: Int, _ answer: @escaping (Bool) -> Void) {
         let isKept = plan.missedWrite(node - first, now: now)
         review("the node missed a write meanwhile")
         // The workers know of it before the client gets his answer.
         control.publish()
-        return isKept
+        switch isKept {
+        case .kept: answer(true)
+        case .refused: answer(false)
+        case .when(let place, let phase): misses.append((place, phase, answer))
+        }
     }
 
-    private func lost(_ place: Int) {
-        let letters = mail[place]
-        mail[place] = []
-        for letter in letters { letter.answered(.failed) }
-        if watched == place { disturb() }
-    }
+    private func lost(_ place: Int) { if watched == place, !isRetired { disturb() } }
 
     private func disturb() {
         plan.disturbed(now: now)
@@ -124,15 +127,14 @@ final class HomeKeeper {
     }
 
     /// What is under way may have lost its ground.
-    private func review(_ reason: String) {
+    func review(_ reason: String) {
         guard plan.round != round else { return }
         round = plan.round
         waitsUntil = nil
         if let job { control.cancelPass(of: job) }
         tellHopeless()
         watched = nil
-        // What stood in is still to be dropped.
-        guard let job, !plan.isBusy || plan.places[plan.node] != .home else { return }
+        guard let job, !plan.isBusy else { return }
         self.job = nil
         let isHome = job.place.map { plan.places[$0] == .home } ?? false
         job.end(isHome ? "home" : reason, isDone: isHome, now: now)
@@ -162,18 +164,27 @@ final class HomeKeeper {
     }
 
     /// The proxy stops.
-    func stopWork() { if let job { control.cancelPass(of: job) } }
+    func stopWork() {
+        if let job { control.cancelPass(of: job) }
+        talk.releaseLease()
+    }
 
     // MARK: In each turn of the loop
 
     var nextTime: UInt64 {
-        let time = links.reduce(waitsUntil ?? plan.nextTime) { min($0, $1.deadline) }
-        return control.isDraining ? .max : time
+        let time = links.reduce(talk.nextTime) { min($0, $1.deadline) }
+        if control.isDraining { return min(time, nextRecallTime) }
+        return min(time, nextRecallTime, talk.holdsLease ? waitsUntil ?? plan.nextTime : leaseTime)
     }
 
     func work() {
-        guard !control.isDraining else { return }
         for link in links { link.expire(now: now) }
+        talk.work()
+        plan.isAccompanied = talk.isAccompanied
+        tellTrust()
+        callOff()
+        guard !control.isDraining else { return }
+        guard isEntitled() else { return }
         if let time = waitsUntil, now >= time {
             waitsUntil = nil
             plan.waited(now: now)
@@ -181,21 +192,37 @@ final class HomeKeeper {
             control.publish()
         }
         if waitsUntil == nil, plan.nextTime <= now { proceed() }
-        tellRecords()
-        exchangeMail()
+        for link in links { link.flush() }
     }
+
+    /// Only who has the lease does anything for the keys of the pool.
+    private func isEntitled() -> Bool {
+        if talk.holdsLease {
+            if !plan.isBusy, plan.nextTime == .max, plan.nextRecall == nil { talk.releaseLease() }
+            return true
+        }
+        if plan.isBusy {
+            plan.abandon()
+            review("another proxy goes on with it")
+        }
+        if leaseTime <= now { talk.takeLease() }
+        return false
+    }
+
+    /// When the lease is to be asked for.
+    private var leaseTime: UInt64 { plan.nextTime == .max ? .max : max(plan.nextTime, talk.leaseDue) }
 
     private func proceed() {
         let next = plan.nextCommand(now: now)
         review("a node went or came")
         guard let command = next else { return control.publish() }
-        let job = currentJob()
-        job.phase = plan.phase
+        if !plan.isLeave { currentJob().phase = plan.phase }
         control.publish()
         switch command {
         case .wait(let until):
             if watched == nil, plan.places[plan.node] == .back { watch(plan.node) }
             waitsUntil = until
+        case .tell(let place, let phase): tell(place, phase)
         case .flush: flush()
         case .copy(let target, let isLive): begin(.copy(number: 1), on: target, isLive: isLive)
         case .verify(let target): begin(.verify, on: target, isLive: true)
@@ -224,6 +251,8 @@ final class HomeKeeper {
 
     private func flush() {
         guard let watched, links[watched].state == .open else { return disturb() }
+        // It may have been stopped since it looked.
+        guard talk.holdsLease else { return }
         let round = round
         links[watched].ask(Array("flush_all\r\n".utf8), .flushAll) { [weak self] answer in
             guard let self, self.round == round, let answer else { return }

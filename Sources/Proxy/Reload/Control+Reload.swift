@@ -160,7 +160,7 @@ extension Control {
                 movers[index] = MoveKeeper(self, pool: index, after: retiredMovers.last { $0.pool == index })
             }
             if pool.settings.bringsHome {
-                let home = HomeKeeper(self, pool: index)
+                let home = HomeKeeper(self, pool: index, after: homes[index])
                 home.begin(after: homes[index], origins: pool.origins, awaitsSweep: unswept.contains(index))
                 self.homes[index] = home
             } else {

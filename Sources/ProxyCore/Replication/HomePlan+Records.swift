@@ -1,62 +1,66 @@
-/// What of a plan others have to know, and what it has to know of others.
+/// What a plan tells the other proxies, and what it hears of them.
 extension HomePlan {
-    /// What the other nodes keep about one, for a proxy that is started when this one is gone.
-    public enum Record: Equatable, Sendable {
-        /// What it holds is old, what others hold of its keys counts.
-        case away
-        /// What others hold of its keys is old.
-        case home
-
-        public init?(text: [UInt8]) {
-            switch text {
-            case Array("1 -".utf8): self = .away
-            case Array("1 +".utf8): self = .home
-            default: return nil
-            }
+    /// All nodes that answer keep it.
+    public mutating func told(_ place: Int, _ phase: HomePhase, now: UInt64) {
+        adopt(place, phase)
+        guard place == node, stage == .telling(phase) else { return }
+        let quiet = now.addingSaturated(quietTime)
+        switch phase {
+        case .held: begin(.holding, at: isAccompanied ? quiet : now)
+        case .away: begin(nil)
+        case .joining: begin(.joining, at: quiet)
+        case .proven: begin(.proving, at: quiet)
+        case .leading: begin(.leading, at: quiet)
+        case .home:
+            sweep = Sweep(node: place, left: phases.indices.filter { $0 != place && (phases[$0]?.isAtHome ?? true) })
+            succeeded()
+            begin(.leaving, at: quiet)
+        case .clean: abandon()
         }
-
-        public var text: [UInt8] { Array((self == .away ? "1 -" : "1 +").utf8) }
-
-        /// Of what two nodes keep: nothing that may be old is read.
-        public func joined(_ other: Record) -> Record { self == other ? self : .home }
     }
 
-    /// Nil: there is nothing to be known. It is changed before the node alone is written: in the meantime both are true.
-    public func record(of place: Int) -> Record? {
-        if place == node, !isAlone {
-            switch stage {
-            case .leading, .leaving, .drop, .dropPause: return .home
-            default: break
-            }
-        }
-        return places[place] == .away || places[place] == .back ? .away : nil
+    /// Another proxy says so.
+    public mutating func heard(_ place: Int, _ phase: HomePhase, now: UInt64) {
+        adopt(place, phase)
+        // Whatever was under way for it is another's now, or has to begin anew.
+        guard place == node, let stage else { return }
+        if stage.isReturning { fail(now: now) } else { abandon() }
+    }
+
+    /// Nobody could be told, for now.
+    public mutating func notTold(_ place: Int, now: UInt64) {
+        guard place == node, case .telling = stage else { return }
+        abandon()
+        dueTime = now.addingSaturated(Self.pause / 4)
+    }
+
+    private mutating func adopt(_ place: Int, _ phase: HomePhase) {
+        phases[place] = phase == .clean ? nil : phase
+        if !phase.isReturning { recalls.remove(place) }
+        if phase == .away { sweep?.left.removeAll { $0 == place } }
+        if sweep?.node == place, phase != .home { sweep = nil }
     }
 
     /// At the start: what was found on the nodes, by the node that it is about.
-    public mutating func begin(with records: [Int: Record]) {
-        for (place, record) in records where record == .away { places[place] = .back }
-        for (place, record) in records where record == .home {
-            node = place
-            unswept = places.indices.filter { places[$0] == .home && (records.count > 1 || $0 != place) }
-        }
+    public mutating func begin(with phases: [HomePhase?]) {
+        for (place, phase) in phases.enumerated() { if let phase { adopt(place, phase) } }
+    }
+
+    /// It is not decided yet whether the node's keys will be so far.
+    public func isPending(_ place: Int, _ phase: HomePhase) -> Bool {
+        recalls.contains(place) || place == node && stage == .telling(phase)
     }
 
     // MARK: Keys that have moved to other nodes
 
     /// All keys are where they belong, but for those of nodes that are down.
     public var isSettled: Bool {
-        stage == nil && unswept.isEmpty && !places.contains { $0 == .back || $0 == .held } && !awaitsSweep
+        stage == nil && !awaitsSweep && phases.allSatisfy { ($0 ?? .away) == .away }
+            && !places.contains { $0 == .back || $0 == .held }
     }
 
     public mutating func awaitSweep() { awaitsSweep = true }
 
-    public mutating func swept() {
-        awaitsSweep = false
-        if unswept.isEmpty, stage == nil { releaseHeld() }
-    }
-
     /// What is away from here on is emptied when it is back.
-    mutating func releaseHeld() {
-        for place in places.indices where places[place] == .held && homes > 0 { places[place] = .away }
-    }
+    public mutating func swept() { awaitsSweep = false }
 }

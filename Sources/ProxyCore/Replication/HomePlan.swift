@@ -1,25 +1,33 @@
 /// Nodes that go and come back in a pool with one copy of each key whose nodes stand in for each other. Told what happens
-/// to the nodes and how each step went, it says whose keys are where and what to do next, one thing at a time.
+/// to the nodes, what other proxies say, and how each step went, it says whose keys are where and what to do next, one
+/// thing at a time.
 ///
-///     home ── down ──▶ away ── answers ──▶ back ── its turn ──▶ joining ──▶ leading ──▶ home
-///      │ ▲                                          │              ▲                      the others drop its keys
-///      ▼ │ answers                                  └── disturbed ─┘
-///     held
+///     home ── down ──▶ held ──▶ away ── answers ──▶ joining ──▶ proven ──▶ leading ──▶ home, the others drop its keys
+///                                ▲                     │           │           │
+///                                └──── disturbed, or a write was missed ───────┘
 ///
+/// - *Held*: nobody uses the node any more, nor yet another in its place. It is over when all proxies know.
 /// - *Away*: others stand in. They hold what is written meanwhile, and the node what was there before.
 /// - *Joining*: its keys are written in both places, what stands in decides and is read. When all writes go there, the
-///   node is flushed twice, and filled from what stands in. Then it counts as full: what the first passes have missed is
-///   added, and both are compared, until there is nothing to do.
+///   node is flushed twice, and filled from what stands in.
+/// - *Proven*: the node counts as full: what the first passes have missed is added, and both are compared, until there is
+///   nothing to do.
 /// - *Leading*: the node decides and is read, the others are written as well, so that no two workers disagree.
-/// - *Home*: the node alone. What the others still hold of its keys would be old at the next outage: it is dropped.
-/// - *Held*: a node that goes down before that is done keeps its keys, and requests for them fail, until it is.
+/// - *Home*: the node alone. What the others still hold of its keys would be old at the next outage: it is dropped. A
+///   node that goes down before that is done keeps its keys, and requests for them fail, until it is.
+///
+/// Each step is told the other proxies before it is taken (`HomePhase`), and they follow; between two of them there is time
+/// for all to have done so. One proxy at a time takes them. But anyone who cannot write the node calls its return off.
 ///
 /// So a value is read only where every write of its key went that was acknowledged, and what was acknowledged stays.
 public struct HomePlan: Sendable {
+    /// As this proxy sees it.
     public enum Place: Equatable, Sendable { case home, held, away, back }
 
     public enum Command: Equatable, Sendable {
         case wait(until: UInt64)
+        /// The other proxies: end it with `told`, `heard` or `notTold`.
+        case tell(Int, HomePhase)
         /// On the connection that is kept from here on: if it is lost, call `disturbed`.
         case flush(Int)
         /// To the node, from those that stand in for it.
@@ -42,7 +50,16 @@ public struct HomePlan: Sendable {
         case impossible
     }
 
+    /// Whether a write may be acknowledged that one of two places has missed.
+    public enum MissAnswer: Equatable, Sendable {
+        case kept, refused
+        /// When that is how far the node's keys are. If something else comes of it, it is refused.
+        case when(Int, HomePhase)
+    }
+
     enum Stage: Equatable, Sendable {
+        case telling(HomePhase)
+        case holding
         case joining
         case flush(Int), gap
         case copy(Int)
@@ -54,7 +71,7 @@ public struct HomePlan: Sendable {
         /// The node is written and counts as full.
         var isFull: Bool {
             switch self {
-            case .proving, .mend, .verify, .leading: true
+            case .proving, .mend, .verify, .leading, .telling(.leading), .telling(.home): true
             default: false
             }
         }
@@ -64,13 +81,22 @@ public struct HomePlan: Sendable {
             if case .mend = self { false } else { isFull }
         }
 
-        /// The node is not home yet.
+        /// The node is not home yet, and is to be.
         var isReturning: Bool {
             switch self {
-            case .leaving, .drop, .dropPause: false
+            case .leaving, .drop, .dropPause, .holding, .telling(.held), .telling(.away), .telling(.clean): false
             default: true
             }
         }
+
+        /// It is taken out.
+        var isLeave: Bool { self == .holding || self == .telling(.held) || self == .telling(.away) }
+    }
+
+    /// Whose keys others may hold, and who.
+    struct Sweep: Equatable, Sendable {
+        var node: Int
+        var left: [Int]
     }
 
     /// Two flushes in one second would be one; and what is read in the second of a flush survives it.
@@ -83,253 +109,165 @@ public struct HomePlan: Sendable {
     /// Before anything is tried again.
     static let pause: UInt64 = 1_000_000_000
 
-    /// For so long a write may be under way that was begun under an earlier arrangement, and what a node had received
-    /// before it stood still may be carried out late.
-    public let quietTime: UInt64
+    private let timeout: UInt64
+    private let poll: UInt64
     let verifies: Bool
-    public internal(set) var places: [Place]
-    /// Who may hold keys of others.
-    var unswept: [Int] = []
-    /// All may, after their keys have moved; somebody else drops them. What goes down meanwhile is held.
+    /// Other proxies use the nodes.
+    public var isAccompanied = false
+    /// How far each node's keys are, for all proxies; nil is home, and all is clean.
+    public internal(set) var phases: [HomePhase?]
+    var isUp: [Bool]
+    /// It answers what this proxy asks in its own right.
+    var isHeard: [Bool]
+    var sweep: Sweep?
+    /// All may hold keys of others, after their keys have moved; somebody else drops them. What goes down meanwhile is held.
     var awaitsSweep = false
-    private(set) var stage: Stage?
-    /// Which one is brought home, or was last.
+    /// Returns that are to be called off.
+    var recalls: Set<Int> = []
+    var stage: Stage?
+    /// Which one is brought home, or taken out, or was last.
     public internal(set) var node = 0
     /// Nobody stands in: it is flushed, and nothing is to be brought.
-    private(set) var isAlone = false
-    private var isSent = false
-    private var dueTime: UInt64 = 0
-    private var tries = 0
+    var isAlone = false
+    var isSent = false
+    var dueTime: UInt64 = 0
+    var tries = 0
     private var failures = 0
     /// Changes when what is under way has lost its ground: its end is of no interest any more.
-    public private(set) var round = 0
+    public internal(set) var round = 0
     /// What the servers cannot do has been tried: keys may be old.
-    public private(set) var isHopeless = false
+    public internal(set) var isHopeless = false
 
-    public init(nodes: Int, timeout: UInt64, verifies: Bool) {
-        places = Array(repeating: .home, count: nodes)
-        quietTime = timeout.addingSaturated(timeout).addingSaturated(1_000_000_000)
-        self.verifies = verifies
+    /// - Parameter poll: what is told is known to all within that time.
+    public init(nodes: Int, timeout: UInt64, poll: UInt64 = 0, verifies: Bool) {
+        phases = Array(repeating: nil, count: nodes)
+        (isUp, isHeard) = (Array(repeating: true, count: nodes), Array(repeating: true, count: nodes))
+        (self.timeout, self.poll, self.verifies) = (timeout, poll, verifies)
+    }
+
+    /// For so long a write may be under way that was begun under an earlier arrangement, and what a node had received
+    /// before it stood still may be carried out late; and another proxy may not know yet.
+    public var quietTime: UInt64 {
+        timeout.addingSaturated(timeout).addingSaturated(isAccompanied ? poll : 0).addingSaturated(1_000_000_000)
     }
 
     // MARK: What workers do
 
-    private func isReturning(_ place: Int) -> Bool { place == node && stage?.isReturning == true && !isAlone }
+    public var places: [Place] { phases.indices.map(place) }
 
-    public func verdict(on place: Int) -> NodeVerdict {
-        let marked = stage != nil && stage?.isReturning == true && !isAlone || stage == .leaving
-        switch places[place] {
-        case .home: return NodeVerdict(.full, keys: .own, isHoming: marked)
-        case .held: return NodeVerdict(.none, keys: .own, isHoming: marked)
-        case .back where isReturning(place) && stage == .leading:
-            return NodeVerdict(.full, keys: .leading, isHoming: true)
-        case .back where isReturning(place):
-            return NodeVerdict(stage?.isFull == true ? .full : .syncing, keys: .joining, isHoming: true)
-        case .away, .back: return NodeVerdict(.none, keys: .away, isHoming: marked)
+    func place(_ place: Int) -> Place {
+        switch phases[place] {
+        case nil, .clean, .home: isUp[place] ? .home : .held
+        case .held: .held
+        case .away, .joining, .proven, .leading: isUp[place] ? .back : .away
         }
     }
 
+    public func verdict(on place: Int) -> NodeVerdict {
+        let isMarked = phases.contains { $0.map { $0.isReturning || $0 == .home } ?? false }
+        func verdict(_ access: NodeAccess, _ keys: KeyPlace) -> NodeVerdict {
+            NodeVerdict(access, keys: keys, isHoming: isMarked)
+        }
+        switch phases[place] {
+        case nil, .clean, .home: return verdict(isUp[place] ? .full : .none, .own)
+        case .held: return verdict(.none, .own)
+        case .away: return verdict(.none, .away)
+        // Who does not reach both places writes neither, until all know.
+        case _ where !isUp[place] || phases.indices.contains { self.place($0) == .held }: return verdict(.none, .own)
+        case .joining: return verdict(.syncing, .joining)
+        case .proven: return verdict(.full, .joining)
+        case .leading: return verdict(.full, .leading)
+        }
+    }
+
+    var homes: Int { phases.indices.count { place($0) == .home } }
+
+    /// What the node keeps about others counts, and it is told.
+    public func isBelieved(_ place: Int) -> Bool { self.place(place) == .home || homes == 0 }
+
+    /// Another node answers, which can be told.
+    public func hasKeepers(of place: Int) -> Bool { isUp.indices.contains { $0 != place && isUp[$0] } }
+
     // MARK: What happens to nodes
 
-    var homes: Int { places.count { $0 == .home } }
-
     public mutating func wentDown(_ place: Int, now: UInt64) {
-        switch places[place] {
-        case .held, .away: break
-        case .back:
-            places[place] = .away
+        isUp[place] = false
+        switch phases[place] {
+        case .joining, .proven, .leading: callOff(place, now: now)
+        case .away:
             if place == node, stage?.isReturning == true { restart(now: now) }
-        case .home:
-            if stage?.isReturning == true {
-                // What stood in is lost with it.
-                if stage?.isProven == true { complete(now: now) } else { restart(now: now) }
-            }
-            places[place] = unswept.isEmpty && !awaitsSweep && homes > 1 ? .away : .held
+        case nil, .clean, .home:
+            guard place != node, stage?.isReturning == true else { break }
+            // What stood in is lost with it.
+            if stage?.isProven == true { complete() } else { restart(now: now) }
+        case .held: break
         }
     }
 
     public mutating func answers(_ place: Int, now: UInt64) {
-        switch places[place] {
-        case .home, .back: break
-        case .held:
-            places[place] = .home
-            if isAlone, stage?.isReturning == true { restart(now: now) }
-        case .away: places[place] = .back
-        }
+        isUp[place] = true
+        // There is something to be brought after all.
+        if phases[place]?.isAtHome ?? true, isAlone, stage?.isReturning == true { restart(now: now) }
     }
+
+    public mutating func hears(_ place: Int, _ isHeard: Bool) { self.isHeard[place] = isHeard }
 
     /// The connection to the node that is brought home was lost: it may be another process.
     public mutating func disturbed(now: UInt64) { if stage?.isReturning == true { fail(now: now) } }
 
+    /// A write may be missing on the node that another has taken.
+    public mutating func missedWrite(_ place: Int, now: UInt64) -> MissAnswer {
+        switch phases[place] {
+        case .joining, .proven, .leading:
+            callOff(place, now: now)
+            return .when(place, .away)
+        case .home: return .refused
+        case nil, .held, .away, .clean: break
+        }
+        guard let newcomer = phases.firstIndex(where: { $0?.isReturning == true }) else { return .kept }
+        // What stood in is behind now.
+        guard phases[newcomer] != .joining else { return .kept }
+        guard newcomer == node, stage?.isProven == true else { return .refused }
+        complete()
+        return .when(newcomer, .home)
+    }
+
+    // MARK: What becomes of a return
+
+    private mutating func callOff(_ place: Int, now: UInt64) {
+        if place == node, stage?.isReturning == true { restart(now: now) }
+        recalls.insert(place)
+    }
+
     /// Tried again, more and more slowly: what was acknowledged meanwhile is on the stand-ins, and stays there.
-    private mutating func fail(now: UInt64) {
+    mutating func fail(now: UInt64) {
         restart(now: now)
         dueTime = now.addingSaturated((Self.pause / 4) << UInt64(min(failures, 4)))
         failures += 1
     }
 
-    /// A write may be missing on the node that another has taken.
-    ///
-    /// - Returns: it may be acknowledged.
-    public mutating func missedWrite(_ place: Int, now: UInt64) -> Bool {
-        guard let stage, !isAlone else { return true }
-        if place == node {
-            if stage.isReturning { restart(now: now) }
-            return stage != .leaving
-        }
-        // What stood in is behind now.
-        if stage.isProven { complete(now: now) }
-        return stage.isProven || !stage.isFull
-    }
-
-    private mutating func restart(now: UInt64) {
-        begin(nil)
-        round += 1
+    mutating func restart(now: UInt64) {
+        if phases[node]?.isReturning == true { recalls.insert(node) }
+        abandon()
         dueTime = now.addingSaturated(Self.pause / 4)
     }
 
-    private mutating func complete(now: UInt64) {
-        places[node] = .home
-        unswept = places.indices.filter { $0 != node && (places[$0] == .home || places[$0] == .held) }
-        round += 1
-        failures = 0
-        begin(.leaving, at: now.addingSaturated(quietTime))
-    }
-
-    private mutating func begin(_ next: Stage?, at time: UInt64 = 0) { (stage, isSent, dueTime) = (next, false, time) }
-
-    // MARK: What is done
-
-    /// For operators.
-    public var phase: String {
-        switch stage {
-        case nil: ""
-        case .joining: "quiet time"
-        case .flush, .gap: "emptying"
-        case .copy(let number): "copying, pass \(number)"
-        case .mend(let number): "copying what was missed, pass \(number)"
-        case .verify: "verifying"
-        case .proving, .leading, .leaving: "settling"
-        case .drop, .dropPause: "dropping what stood in"
-        }
-    }
-
-    /// When `nextCommand` has to be asked, if nothing is under way.
-    public var nextTime: UInt64 {
-        if isSent { return .max }
-        if stage != nil || hasSweeping { return 0 }
-        return places.contains(.back) ? dueTime : .max
-    }
-
-    /// Something is under way.
-    public var isBusy: Bool { stage != nil }
-
-    private var hasSweeping: Bool { unswept.contains { places[$0] == .home } }
-
-    public mutating func nextCommand(now: UInt64) -> Command? {
-        guard !isSent else { return nil }
-        if stage == nil, hasSweeping { begin(.drop) }
-        if stage == nil {
-            guard now >= dueTime, let next = places.firstIndex(of: .back) else { return nil }
-            (node, isAlone) = (next, homes == 0)
-            begin(.joining, at: now.addingSaturated(quietTime))
-        }
-        if stage == .drop, !hasSweeping {
-            finish()
-            return nextCommand(now: now)
-        }
-        isSent = true
-        switch stage {
-        case nil: return nil
-        case .joining, .gap, .proving, .leading, .leaving, .dropPause: return .wait(until: dueTime)
-        case .flush: return .flush(node)
-        case .copy: return .copy(to: node, isLive: false)
-        case .mend: return .copy(to: node, isLive: true)
-        case .verify: return .verify(node)
-        case .drop: return unswept.first { places[$0] == .home }.map { .drop(on: $0) }
-        }
-    }
-
-    public mutating func waited(now: UInt64) {
-        guard isSent, now >= dueTime else { return }
-        switch stage {
-        case .joining: begin(.flush(1))
-        case .gap: begin(.flush(2))
-        case .proving: begin(.mend(1))
-        case .leading: complete(now: now)
-        case .leaving, .dropPause: begin(.drop)
-        default: break
-        }
-    }
-
-    /// - Parameter isDone: false: the node refuses to be flushed.
-    public mutating func flushed(isDone: Bool, now: UInt64) {
-        guard isSent, case .flush(let count) = stage else { return }
-        if !isDone {
-            giveUp()
-        } else if count == 1 {
-            begin(.gap, at: now.addingSaturated(Self.flushGap))
-        } else if isAlone {
-            places[node] = .home
-            finish()
-        } else {
-            begin(.copy(1))
-        }
-    }
-
-    public mutating func passed(_ result: PassResult, on place: Int, now: UInt64) {
-        guard isSent else { return }
-        guard case .whole(let changed, let total) = result else {
-            return failed(result, on: place, now: now)
-        }
-        switch stage {
-        case .copy(let number):
-            let isLittle = changed < max(Self.fewItems, total / Self.fewShare)
-            if isLittle || number == Self.copyLimit {
-                begin(.proving, at: now.addingSaturated(quietTime))
-            } else {
-                begin(.copy(number + 1))
-            }
-        case .mend(let number) where verifies: begin(.verify(number))
-        case .mend(let number), .verify(let number):
-            if changed == 0 || number == Self.mendLimit {
-                begin(.leading, at: now.addingSaturated(quietTime))
-            } else {
-                begin(.mend(number + 1))
-            }
-        case .drop: swept(place)
-        default: break
-        }
-    }
-
-    private mutating func failed(_ result: PassResult, on place: Int, now: UInt64) {
-        guard stage == .drop else { return result == .impossible ? giveUp() : fail(now: now) }
-        tries += 1
-        if result == .impossible || tries == Self.dropLimit {
-            isHopeless = true
-            swept(place)
-        } else {
-            begin(.dropPause, at: now.addingSaturated(Self.pause))
-        }
-    }
-
-    private mutating func swept(_ place: Int) {
-        unswept.removeAll { $0 == place }
-        tries = 0
-        begin(.drop)
-    }
-
-    private mutating func finish() {
-        if !awaitsSweep { releaseHeld() }
-        unswept.removeAll { places[$0] == .away }
-        round += 1
+    /// Others may go on with it.
+    public mutating func abandon() {
         begin(nil)
+        round += 1
     }
 
-    /// The node is used as it is.
-    private mutating func giveUp() {
-        isHopeless = true
-        places[node] = .home
-        finish()
+    mutating func complete() {
+        guard stage != .telling(.home) else { return }
+        round += 1
+        begin(.telling(.home))
+    }
+
+    mutating func succeeded() { failures = 0 }
+
+    mutating func begin(_ next: Stage?, at time: UInt64 = 0) {
+        (stage, isSent) = (next, false)
+        if next != nil || time > 0 { dueTime = time }
     }
 }

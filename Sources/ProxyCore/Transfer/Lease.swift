@@ -6,6 +6,8 @@
 public struct Lease: Sendable {
     /// Seconds.
     static let life: UInt64 = 10
+    /// The same in nanoseconds.
+    public static let span: UInt64 = life * 1_000_000_000
     /// Nanoseconds.
     public static let renewal: UInt64 = 2_000_000_000
 

@@ -19,13 +19,18 @@ struct HomePlanTests {
             plan = HomePlan(nodes: nodes, timeout: HomePlanTests.timeout, verifies: verifies)
         }
 
-        /// One command, carried out. False when there is none.
+        /// One command, carried out. False when there is none. Other proxies hear of what is told.
         @discardableResult
         mutating func step() -> Bool {
+            if let place = plan.nextRecall {
+                plan.told(place, .away, now: now)
+                return true
+            }
             if plan.nextTime > now, plan.nextTime != .max { now = plan.nextTime }
-            guard let command = plan.nextCommand(now: now) else { return false }
-            said.append(command)
+            guard let command = plan.nextCommand(now: now) else { return plan.nextRecall != nil }
+            if case .tell = command {} else if !plan.isLeave { said.append(command) }
             switch command {
+            case .tell(let place, let phase): plan.told(place, phase, now: now)
             case .wait(let until):
                 now = until
                 plan.waited(now: now)
@@ -43,9 +48,36 @@ struct HomePlanTests {
             while plan.stage != stage { guard step() else { return } }
         }
 
-        mutating func goAndComeBack(_ node: Int) {
+        /// What has to be told is told, and what is down is taken out, if it can be.
+        mutating func settle() {
+            while plan.nextRecall != nil || isTelling || !plan.isBusy && plan.places.contains(.held) {
+                guard step() else { return }
+            }
+        }
+
+        private var isTelling: Bool {
+            guard !plan.isLeave else { return true }
+            if case .telling = plan.stage { return true } else { return false }
+        }
+
+        mutating func goDown(_ node: Int) {
             plan.wentDown(node, now: now)
+            settle()
+        }
+
+        mutating func goAndComeBack(_ node: Int) {
+            goDown(node)
             plan.answers(node, now: now)
+        }
+
+        mutating func misses(_ node: Int) -> Bool {
+            let answer = plan.missedWrite(node, now: now)
+            settle()
+            switch answer {
+            case .kept: return true
+            case .refused: return false
+            case .when(let place, let phase): return plan.phases[place] == phase
+            }
         }
 
         /// Where the node's keys are, and whether it is used.
@@ -58,27 +90,32 @@ struct HomePlanTests {
         course.plan.awaitSweep()
         #expect(!course.plan.isSettled && !course.step())
         course.plan.wentDown(1, now: course.now)
-        #expect(course.state(1) == "none own" && course.plan.record(of: 1) == nil)
+        #expect(course.state(1) == "none own" && course.plan.phases[1] == nil)
         course.plan.answers(1, now: course.now)
         #expect(course.state(1) == "full own", "nothing was acknowledged meanwhile")
         course.plan.wentDown(2, now: course.now)
         course.plan.swept()
-        #expect(course.state(2) == "none away" && course.plan.record(of: 2) == .away && course.plan.isSettled)
+        course.settle()
+        #expect(course.state(2) == "none away" && course.plan.phases[2] == .away && course.plan.isSettled)
     }
 
     @Test func aNodeThatComesBack() {
         var course = Course()
         let start = course.now
         course.plan.wentDown(1, now: start)
+        #expect(course.state(1) == "none own" && course.state(0) == "full own", "nobody has been told")
+        course.settle()
         #expect(course.state(1) == "none away" && course.state(0) == "full own")
         course.plan.answers(1, now: start)
         #expect(course.state(1) == "none away")
+        course.step()
         let first = course.plan.nextCommand(now: start)
         #expect(first == .wait(until: start + Self.quiet))
         #expect(course.state(1) == "syncing joining")
         #expect((0..<3).allSatisfy { course.plan.verdict(on: $0).isMarked })
         course.now = start + Self.quiet
         course.plan.waited(now: course.now)
+        course.said = []
         course.results = [
             .whole(changed: 500, total: 500), .whole(changed: 3, total: 500), .whole(changed: 2, total: 500),
             .whole(changed: 1, total: 500),
@@ -146,7 +183,7 @@ struct HomePlanTests {
         var course = Course(nodes: 5)
         course.goAndComeBack(3)
         course.goAndComeBack(1)
-        course.step()
+        course.run(until: .joining)
         #expect(course.state(1) == "syncing joining" && course.state(3) == "none away")
         course.run()
         #expect((0..<5).allSatisfy { course.state($0) == "full own" })
@@ -171,12 +208,13 @@ struct HomePlanTests {
         course.run(until: stage)
         let round = course.plan.round
         switch what {
-        case "down": course.plan.wentDown(node, now: course.now)
+        case "down": course.goDown(node)
         case "missed":
-            let isKept = course.plan.missedWrite(node, now: course.now)
+            let isKept = course.misses(node)
             #expect(isKept)
         default: course.plan.disturbed(now: course.now)
         }
+        course.settle()
         #expect(course.state(1) == newcomer && course.state(0) == other)
         #expect((course.plan.round != round) == (newcomer != "syncing joining" && stage != .leaving))
         course.plan.answers(0, now: course.now)
@@ -190,9 +228,9 @@ struct HomePlanTests {
         var course = Course()
         course.goAndComeBack(1)
         course.run(until: .mend(1))
-        let isKept = course.plan.missedWrite(0, now: course.now)
+        let isKept = course.misses(0)
         #expect(!isKept && course.state(1) == "full joining")
-        course.plan.wentDown(0, now: course.now)
+        course.goDown(0)
         #expect(course.state(1) == "none away" && course.state(0) == "none away")
     }
 
@@ -200,16 +238,14 @@ struct HomePlanTests {
         var course = Course()
         course.goAndComeBack(1)
         course.run(until: .leaving)
-        let (ofNode, ofOther) = (
-            course.plan.missedWrite(1, now: course.now), course.plan.missedWrite(0, now: course.now)
-        )
+        let (ofNode, ofOther) = (course.misses(1), course.misses(0))
         #expect(!ofNode && ofOther)
     }
 
     @Test func whereNobodyStandsInItIsEmptied() {
         var course = Course(nodes: 2)
-        course.plan.wentDown(0, now: course.now)
-        course.plan.wentDown(1, now: course.now)
+        course.goDown(0)
+        course.goDown(1)
         #expect(course.state(1) == "none own", "somebody keeps the keys")
         course.plan.answers(0, now: course.now)
         course.step()
@@ -237,36 +273,109 @@ struct HomePlanTests {
         #expect(stubborn.said.count { $0 == .copy(to: 1, isLive: false) } == 10)
     }
 
-    /// What a proxy that is started later finds on the nodes, and what it makes of it.
-    @Test func whatIsKeptForTheNextProxy() {
+    /// What other proxies are told, and what one that is started later makes of it.
+    @Test func whatOthersHaveToKnow() {
         var course = Course()
-        course.plan.wentDown(1, now: course.now)
-        #expect(course.plan.record(of: 1) == .away && course.plan.record(of: 0) == nil)
-        course.plan.answers(1, now: course.now)
-        for (stage, record) in [
-            (.flush(1), .away), (.copy(1), .away), (.verify(1), .away), (.leading, .home), (.leaving, .home),
+        course.goAndComeBack(1)
+        for (stage, phase) in [
+            (.flush(1), .joining), (.copy(1), .joining), (.verify(1), .proven), (.leading, .leading), (.leaving, .home),
             (.drop, .home),
-        ] as [(HomePlan.Stage, HomePlan.Record)] {
+        ] as [(HomePlan.Stage, HomePhase)] {
             course.run(until: stage)
-            #expect(course.plan.record(of: 1) == record, "\(stage)")
+            #expect(course.plan.phases[1] == phase, "\(stage)")
         }
         course.run()
-        #expect(course.plan.record(of: 1) == nil)
+        #expect(course.plan.phases[1] == nil)
 
-        var away = Course()
-        away.plan.begin(with: [1: .away])
-        #expect(away.state(1) == "none away")
-        away.run()
-        #expect(away.said.count { $0 == .flush(1) } == 2 && away.state(1) == "full own")
-
+        for phase in [HomePhase.joining, .proven, .leading, .held, .away] {
+            var later = Course()
+            later.plan.begin(with: [nil, phase, nil])
+            later.run()
+            #expect(later.said.count { $0 == .flush(1) } == 2 && later.state(1) == "full own", "\(phase)")
+        }
         var home = Course()
-        home.plan.begin(with: [1: .home])
-        #expect(home.state(1) == "full own" && home.plan.nextTime == 0)
+        home.plan.begin(with: [nil, .home, nil])
+        #expect(home.state(1) == "full own")
         home.run()
-        #expect(home.said == [.drop(on: 0), .drop(on: 2)])
-        #expect(HomePlan.Record.away.joined(.home) == .home && HomePlan.Record.away.joined(.away) == .away)
-        for record in [HomePlan.Record.away, .home] { #expect(HomePlan.Record(text: record.text) == record) }
-        #expect(HomePlan.Record(text: Array("1 ?".utf8)) == nil)
+        #expect(home.said == [.wait(until: home.now), .drop(on: 0), .drop(on: 2)])
+        #expect(home.plan.isSettled && home.plan.phases[1] == nil)
+    }
+
+    /// Another proxy does it: this one only follows.
+    @Test(
+        arguments: [
+            (.held, "none own"), (.away, "none away"), (.joining, "syncing joining"), (.proven, "full joining"),
+            (.leading, "full leading"), (.home, "full own"), (.clean, "full own"),
+        ] as [(HomePhase, String)])
+    func whatOthersSayIsDone(_ phase: HomePhase, state: String) {
+        var course = Course()
+        course.plan.heard(1, phase, now: course.now)
+        #expect(course.state(1) == state && !course.plan.isBusy && course.plan.nextRecall == nil)
+        course.plan.wentDown(1, now: course.now)
+        let isAway = phase == .away
+        #expect(course.state(1) == (isAway ? "none away" : "none own"), "until all know")
+        #expect((course.plan.nextRecall == 1) == phase.isReturning)
+    }
+
+    /// What stands in is out of this proxy's reach, and nobody else's.
+    @Test func whoReachesOnePlaceOnlyUsesNeither() {
+        var course = Course()
+        course.plan.heard(1, .leading, now: course.now)
+        course.plan.wentDown(0, now: course.now)
+        #expect(course.state(1) == "none own" && course.state(0) == "none own" && course.plan.nextRecall == nil)
+        course.plan.answers(0, now: course.now)
+        #expect(course.state(1) == "full leading")
+    }
+
+    @Test func aReturnThatAnotherCallsOff() {
+        var course = Course()
+        course.goAndComeBack(1)
+        course.run(until: .copy(1))
+        let round = course.plan.round
+        course.plan.heard(1, .away, now: course.now)
+        #expect(course.plan.round != round && !course.plan.isBusy && course.state(1) == "none away")
+        #expect(course.plan.nextTime > course.now)
+        course.run()
+        #expect(course.state(1) == "full own")
+    }
+
+    @Test func withOthersAStandInWaitsUntilTheyKnow() {
+        var course = Course()
+        course.plan.isAccompanied = true
+        course.plan.wentDown(1, now: course.now)
+        let start = course.now
+        course.run(until: .telling(.away))
+        #expect(course.now - start == course.plan.quietTime && course.state(1) == "none own")
+        course.step()
+        #expect(course.state(1) == "none away")
+    }
+
+    @Test func whoCannotTellTriesAgain() {
+        var course = Course()
+        course.plan.wentDown(1, now: course.now)
+        let first = course.plan.nextCommand(now: course.now)
+        #expect(first == .tell(1, .held))
+        course.plan.notTold(1, now: course.now)
+        #expect(course.state(1) == "none own" && course.plan.nextTime > course.now)
+        course.run()
+        #expect(course.state(1) == "none away")
+    }
+
+    /// A missed write is acknowledged when it is known to all that the node has missed something.
+    @Test func aMissedWriteWaitsForWhatOthersSay() {
+        for (phase, isKept) in [(.away, true), (.home, false)] as [(HomePhase, Bool)] {
+            var course = Course()
+            course.plan.heard(1, .leading, now: course.now)
+            let answer = course.plan.missedWrite(1, now: course.now)
+            #expect(answer == .when(1, .away))
+            #expect(course.plan.isPending(1, .away) && course.plan.nextRecall == 1)
+            course.plan.heard(1, phase, now: course.now)
+            #expect(!course.plan.isPending(1, .away) && (course.plan.phases[1] == .away) == isKept)
+        }
+        var follower = Course()
+        follower.plan.heard(1, .proven, now: follower.now)
+        let answer = follower.plan.missedWrite(0, now: follower.now)
+        #expect(answer == .refused)
     }
 
     @Test func aSweepIsTriedAgain() {

@@ -114,7 +114,9 @@ struct HomeSimulationTests {
 
         mutating func work() {
             if plan.round != round { (round, wait, pass) = (plan.round, nil, nil) }
-            if let until = wait {
+            if let place = plan.nextRecall {
+                plan.told(place, .away, now: now)
+            } else if let until = wait {
                 now = until
                 wait = nil
                 plan.waited(now: now)
@@ -126,6 +128,8 @@ struct HomeSimulationTests {
                 switch plan.nextCommand(now: now) {
                 case nil: break
                 case .wait(let until): wait = until
+                case .tell(let place, let phase):
+                    if random.once(in: 4) { plan.notTold(place, now: now) } else { plan.told(place, phase, now: now) }
                 case let command: pass = command
                 }
                 round = plan.round
@@ -135,7 +139,7 @@ struct HomeSimulationTests {
 
         mutating func carryOut(_ command: HomePlan.Command) {
             switch command {
-            case .wait: break
+            case .wait, .tell: break
             case .flush(let node):
                 if isUp[node] { contents[node] = [:] }
                 plan.flushed(isDone: true, now: now)

@@ -1,0 +1,188 @@
+/// What is done for a pool's keys, by the one proxy that does it.
+extension HomePlan {
+    /// For operators.
+    public var phase: String {
+        switch stage {
+        case nil: ""
+        case .telling, .holding: "telling the other proxies"
+        case .joining: "quiet time"
+        case .flush, .gap: "emptying"
+        case .copy(let number): "copying, pass \(number)"
+        case .mend(let number): "copying what was missed, pass \(number)"
+        case .verify: "verifying"
+        case .proving, .leading, .leaving: "settling"
+        case .drop, .dropPause: "dropping what stood in"
+        }
+    }
+
+    /// Something is under way.
+    public var isBusy: Bool { stage != nil }
+
+    /// A node is taken out, and none brought home.
+    public var isLeave: Bool { stage?.isLeave == true }
+
+    /// The return that is to be called off next, whoever it is that works at it: end it with `told`, `heard` or `notTold`.
+    public var nextRecall: Int? { recalls.min() }
+
+    /// When `nextCommand` has to be asked, if nothing is under way.
+    public var nextTime: UInt64 {
+        if isSent { return .max }
+        if stage != nil { return 0 }
+        return recalls.isEmpty && (orphan != nil || leaver != nil || newcomer != nil) ? dueTime : .max
+    }
+
+    /// Whose keys are on their way, and nobody here works at it.
+    private var orphan: Int? {
+        phases.indices.first { place in
+            guard let phase = phases[place] else { return false }
+            return phase == .held || phase == .home && hasSweeping(of: place) || phase.isReturning
+        }
+    }
+
+    /// Somebody can be rid of the node's keys, or is to be asked whether he holds any.
+    private func hasSweeping(of place: Int) -> Bool {
+        guard let sweep, sweep.node == place else { return true }
+        return sweep.left.isEmpty || sweep.left.contains { self.place($0) == .home } || hindrance(in: sweep) != nil
+    }
+
+    /// Who is down and would have to drop keys: it is taken out instead, and will be emptied.
+    private func hindrance(in sweep: Sweep) -> Int? {
+        guard !awaitsSweep, homes > 0, !sweep.left.contains(where: { self.place($0) == .home }) else { return nil }
+        return sweep.left.first { !isUp[$0] && (phases[$0] ?? .clean) == .clean }
+    }
+
+    /// Who is down, and whose keys others can take.
+    private var leaver: Int? {
+        guard !awaitsSweep, homes > 0 else { return nil }
+        return phases.indices.first { !isUp[$0] && (phases[$0] ?? .clean) == .clean }
+    }
+
+    private var newcomer: Int? { phases.indices.first { phases[$0] == .away && isUp[$0] && isHeard[$0] } }
+
+    public mutating func nextCommand(now: UInt64) -> Command? {
+        guard !isSent else { return nil }
+        if stage == nil {
+            guard now >= dueTime, recalls.isEmpty else { return nil }
+            choose(now: now)
+        }
+        if stage == .drop, !endDropping() { return nil }
+        guard stage != nil else { return nil }
+        isSent = true
+        switch stage {
+        case nil: return nil
+        case .telling(let phase): return .tell(node, phase)
+        case .holding, .joining, .gap, .proving, .leading, .leaving, .dropPause: return .wait(until: dueTime)
+        case .flush: return .flush(node)
+        case .copy: return .copy(to: node, isLive: false)
+        case .mend: return .copy(to: node, isLive: true)
+        case .verify: return .verify(node)
+        case .drop: return sweep?.left.first { place($0) == .home }.map { .drop(on: $0) }
+        }
+    }
+
+    private mutating func choose(now: UInt64) {
+        if let place = orphan {
+            node = place
+            isAlone = false
+            switch phases[place] {
+            // Whoever was at it may have left the node half filled.
+            case .joining, .proven, .leading: recalls.insert(place)
+            case .held: begin(.holding, at: now.addingSaturated(quietTime))
+            default:
+                if sweep?.node == place { begin(.drop) } else { beginSweep(of: place, at: now.addingSaturated(quietTime)) }
+            }
+        } else if let place = leaver {
+            (node, isAlone) = (place, false)
+            begin(.telling(.held))
+        } else if let place = newcomer {
+            (node, isAlone) = (place, homes == 0)
+            if isAlone { begin(.joining, at: now.addingSaturated(quietTime)) } else { begin(.telling(.joining)) }
+        }
+    }
+
+    private mutating func beginSweep(of place: Int, at time: UInt64) {
+        let others = phases.indices.filter { $0 != place && (phases[$0]?.isAtHome ?? true) }
+        sweep = Sweep(node: place, left: others)
+        begin(.leaving, at: time)
+    }
+
+    /// False: there is nothing to do for now.
+    private mutating func endDropping() -> Bool {
+        guard let sweep, !sweep.left.contains(where: { place($0) == .home }) else { return true }
+        if let place = hindrance(in: sweep) {
+            node = place
+            begin(.telling(.held))
+        } else if sweep.left.isEmpty {
+            begin(.telling(.clean))
+        } else {
+            begin(nil)
+            return false
+        }
+        return true
+    }
+
+    public mutating func waited(now: UInt64) {
+        guard isSent, now >= dueTime else { return }
+        switch stage {
+        case .holding: begin(.telling(.away))
+        case .joining: begin(.flush(1))
+        case .gap: begin(.flush(2))
+        case .proving: begin(.mend(1))
+        case .leading: complete()
+        case .leaving, .dropPause: begin(.drop)
+        default: break
+        }
+    }
+
+    /// - Parameter isDone: false: the node refuses to be flushed.
+    public mutating func flushed(isDone: Bool, now: UInt64) {
+        guard isSent, case .flush(let count) = stage else { return }
+        if !isDone {
+            giveUp()
+        } else if count == 1 {
+            begin(.gap, at: now.addingSaturated(Self.flushGap))
+        } else {
+            begin(isAlone ? .telling(.clean) : .copy(1))
+        }
+    }
+
+    public mutating func passed(_ result: PassResult, on place: Int, now: UInt64) {
+        guard isSent else { return }
+        guard case .whole(let changed, let total) = result else {
+            return failed(result, on: place, now: now)
+        }
+        switch stage {
+        case .copy(let number):
+            let isLittle = changed < max(Self.fewItems, total / Self.fewShare)
+            begin(isLittle || number == Self.copyLimit ? .telling(.proven) : .copy(number + 1))
+        case .mend(let number) where verifies: begin(.verify(number))
+        case .mend(let number), .verify(let number):
+            begin(changed == 0 || number == Self.mendLimit ? .telling(.leading) : .mend(number + 1))
+        case .drop: swept(place)
+        default: break
+        }
+    }
+
+    private mutating func failed(_ result: PassResult, on place: Int, now: UInt64) {
+        guard stage == .drop else { return result == .impossible ? giveUp() : fail(now: now) }
+        tries += 1
+        if result == .impossible || tries == Self.dropLimit {
+            isHopeless = true
+            swept(place)
+        } else {
+            begin(.dropPause, at: now.addingSaturated(Self.pause))
+        }
+    }
+
+    private mutating func swept(_ place: Int) {
+        sweep?.left.removeAll { $0 == place }
+        tries = 0
+        begin(.drop)
+    }
+
+    /// The node is used as it is.
+    private mutating func giveUp() {
+        isHopeless = true
+        begin(.telling(.clean))
+    }
+}
