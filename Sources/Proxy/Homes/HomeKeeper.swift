@@ -31,6 +31,8 @@ final class HomeKeeper {
     var misses: [(place: Int, phase: HomePhase, answer: (Bool) -> Void)] = []
     var recallDue: UInt64 = 0
     var trusted: UInt64 = 0
+    /// When there was something to be done last.
+    private var idleSince: UInt64 = 0
     private(set) var isRetired = false
 
     /// - Parameter earlier: that of the settings before.
@@ -174,7 +176,9 @@ final class HomeKeeper {
     var nextTime: UInt64 {
         let time = links.reduce(talk.nextTime) { min($0, $1.deadline) }
         if control.isDraining { return min(time, nextRecallTime) }
-        return min(time, nextRecallTime, talk.holdsLease ? waitsUntil ?? plan.nextTime : leaseTime)
+        guard talk.holdsLease else { return min(time, nextRecallTime, leaseTime) }
+        let next = waitsUntil ?? plan.nextTime
+        return min(time, nextRecallTime, next == .max && !plan.isBusy ? releaseTime : next)
     }
 
     func work() {
@@ -198,7 +202,12 @@ final class HomeKeeper {
     /// Only who has the lease does anything for the keys of the pool.
     private func isEntitled() -> Bool {
         if talk.holdsLease {
-            if !plan.isBusy, plan.nextTime == .max, plan.nextRecall == nil { talk.releaseLease() }
+            if plan.isBusy || plan.nextTime != .max {
+                idleSince = now
+            } else if now >= releaseTime {
+                // The others know that all is done.
+                talk.releaseLease()
+            }
             return true
         }
         if plan.isBusy {
@@ -208,6 +217,8 @@ final class HomeKeeper {
         if leaseTime <= now { talk.takeLease() }
         return false
     }
+
+    private var releaseTime: UInt64 { idleSince + (talk.isAccompanied ? settings.poll : 0) }
 
     /// When the lease is to be asked for.
     private var leaseTime: UInt64 { plan.nextTime == .max ? .max : max(plan.nextTime, talk.leaseDue) }

@@ -6,7 +6,7 @@ extension HomePlan {
         guard place == node, stage == .telling(phase) else { return }
         let quiet = now.addingSaturated(quietTime)
         switch phase {
-        case .held: begin(.holding, at: isAccompanied ? quiet : now)
+        case .held: begin(.holding, at: isAccompanied ? now.addingSaturated(holdTime) : now)
         case .away: begin(nil)
         case .joining: begin(.joining, at: quiet)
         case .proven: begin(.proving, at: quiet)
@@ -22,6 +22,7 @@ extension HomePlan {
     /// Another proxy says so.
     public mutating func heard(_ place: Int, _ phase: HomePhase, now: UInt64) {
         adopt(place, phase)
+        if phase.isReturning, !isUp[place] { recalls.insert(place) }
         // Whatever was under way for it is another's now, or has to begin anew.
         guard place == node, let stage else { return }
         if stage.isReturning { fail(now: now) } else { abandon() }
@@ -30,8 +31,7 @@ extension HomePlan {
     /// Nobody could be told, for now.
     public mutating func notTold(_ place: Int, now: UInt64) {
         guard place == node, case .telling = stage else { return }
-        abandon()
-        dueTime = now.addingSaturated(Self.pause / 4)
+        begin(stage, at: now.addingSaturated(Self.pause / 4))
     }
 
     private mutating func adopt(_ place: Int, _ phase: HomePhase) {

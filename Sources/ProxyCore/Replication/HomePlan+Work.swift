@@ -27,6 +27,7 @@ extension HomePlan {
     /// When `nextCommand` has to be asked, if nothing is under way.
     public var nextTime: UInt64 {
         if isSent { return .max }
+        if case .telling = stage { return dueTime }
         if stage != nil { return 0 }
         return recalls.isEmpty && (orphan != nil || leaver != nil || newcomer != nil) ? dueTime : .max
     }
@@ -67,6 +68,7 @@ extension HomePlan {
         }
         if stage == .drop, !endDropping() { return nil }
         guard stage != nil else { return nil }
+        if case .telling = stage, now < dueTime { return nil }
         isSent = true
         switch stage {
         case nil: return nil
@@ -87,7 +89,7 @@ extension HomePlan {
             switch phases[place] {
             // Whoever was at it may have left the node half filled.
             case .joining, .proven, .leading: recalls.insert(place)
-            case .held: begin(.holding, at: now.addingSaturated(quietTime))
+            case .held: begin(.holding, at: now.addingSaturated(holdTime))
             default:
                 if sweep?.node == place { begin(.drop) } else { beginSweep(of: place, at: now.addingSaturated(quietTime)) }
             }
@@ -142,7 +144,7 @@ extension HomePlan {
         } else if count == 1 {
             begin(.gap, at: now.addingSaturated(Self.flushGap))
         } else {
-            begin(isAlone ? .telling(.clean) : .copy(1))
+            begin(isAlone ? .telling(.home) : .copy(1))
         }
     }
 

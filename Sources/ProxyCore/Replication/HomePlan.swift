@@ -81,10 +81,11 @@ public struct HomePlan: Sendable {
             if case .mend = self { false } else { isFull }
         }
 
-        /// The node is not home yet, and is to be.
+        /// The node is not home yet, and it is not decided that it will be.
         var isReturning: Bool {
             switch self {
-            case .leaving, .drop, .dropPause, .holding, .telling(.held), .telling(.away), .telling(.clean): false
+            case .leaving, .drop, .dropPause, .holding: false
+            case .telling(let phase): phase.isReturning
             default: true
             }
         }
@@ -151,6 +152,9 @@ public struct HomePlan: Sendable {
         timeout.addingSaturated(timeout).addingSaturated(isAccompanied ? poll : 0).addingSaturated(1_000_000_000)
     }
 
+    /// All have stopped using a node, and what they had sent has been answered.
+    var holdTime: UInt64 { poll.addingSaturated(timeout).addingSaturated(timeout) }
+
     // MARK: What workers do
 
     public var places: [Place] { phases.indices.map(place) }
@@ -175,7 +179,9 @@ public struct HomePlan: Sendable {
         // Who does not reach both places writes neither, until all know.
         case _ where !isUp[place] || phases.indices.contains { self.place($0) == .held }: return verdict(.none, .own)
         case .joining: return verdict(.syncing, .joining)
+        case .proven where isCompleting(place): return verdict(.none, .own)
         case .proven: return verdict(.full, .joining)
+        case .leading where recalls.contains(place): return verdict(.none, .own)
         case .leading: return verdict(.full, .leading)
         }
     }
@@ -219,6 +225,7 @@ public struct HomePlan: Sendable {
     public mutating func missedWrite(_ place: Int, now: UInt64) -> MissAnswer {
         switch phases[place] {
         case .joining, .proven, .leading:
+            guard !isCompleting(place) else { return .refused }
             callOff(place, now: now)
             return .when(place, .away)
         case .home: return .refused
@@ -234,7 +241,11 @@ public struct HomePlan: Sendable {
 
     // MARK: What becomes of a return
 
+    /// What stood in may be lost, so there is no way back.
+    private func isCompleting(_ place: Int) -> Bool { place == node && stage == .telling(.home) }
+
     private mutating func callOff(_ place: Int, now: UInt64) {
+        guard !isCompleting(place) else { return }
         if place == node, stage?.isReturning == true { restart(now: now) }
         recalls.insert(place)
     }

@@ -16,7 +16,7 @@ struct HomePlanTests {
         var results: [HomePlan.PassResult] = []
 
         init(nodes: Int = 3, verifies: Bool = true) {
-            plan = HomePlan(nodes: nodes, timeout: HomePlanTests.timeout, verifies: verifies)
+            plan = HomePlan(nodes: nodes, timeout: HomePlanTests.timeout, poll: 1_000_000_000, verifies: verifies)
         }
 
         /// One command, carried out. False when there is none. Other proxies hear of what is told.
@@ -251,7 +251,7 @@ struct HomePlanTests {
         course.step()
         #expect(course.state(0) == "none away", "what it holds may be old")
         course.run()
-        #expect(course.said.count { $0 == .flush(0) } == 2 && course.said.count == 4)
+        #expect(course.said.count { $0 == .flush(0) } == 2 && course.said.count == 5, "and others may hold what is old")
         #expect(course.state(0) == "full own" && course.state(1) == "none away")
         course.plan.answers(1, now: course.now)
         course.run()
@@ -317,6 +317,16 @@ struct HomePlanTests {
         #expect((course.plan.nextRecall == 1) == phase.isReturning)
     }
 
+    /// It is up for whoever brings the keys home, and not for this proxy.
+    @Test func whoDoesNotReachTheNodeCallsItsReturnOff() {
+        var course = Course()
+        course.goDown(1)
+        course.plan.heard(1, .joining, now: course.now)
+        #expect(course.state(1) == "none own" && course.plan.nextRecall == 1)
+        course.settle()
+        #expect(course.state(1) == "none away" && course.plan.nextRecall == nil)
+    }
+
     /// What stands in is out of this proxy's reach, and nobody else's.
     @Test func whoReachesOnePlaceOnlyUsesNeither() {
         var course = Course()
@@ -345,7 +355,7 @@ struct HomePlanTests {
         course.plan.wentDown(1, now: course.now)
         let start = course.now
         course.run(until: .telling(.away))
-        #expect(course.now - start == course.plan.quietTime && course.state(1) == "none own")
+        #expect(course.now - start == course.plan.holdTime && course.state(1) == "none own")
         course.step()
         #expect(course.state(1) == "none away")
     }

@@ -26,6 +26,7 @@ struct HomeSimulationTests {
         var wait: UInt64?
         var pass: HomePlan.Command?
         var round = 0
+        var isTroubled = true
 
         init(nodes: Int, _ distribution: DistributionCase, seed: UInt64) {
             random = SeededGenerator(seed: seed)
@@ -129,7 +130,7 @@ struct HomeSimulationTests {
                 case nil: break
                 case .wait(let until): wait = until
                 case .tell(let place, let phase):
-                    if random.once(in: 4) { plan.notTold(place, now: now) } else { plan.told(place, phase, now: now) }
+                    if isTroubled, random.once(in: 4) { plan.notTold(place, now: now) } else { plan.told(place, phase, now: now) }
                 case let command: pass = command
                 }
                 round = plan.round
@@ -208,6 +209,7 @@ struct HomeSimulationTests {
                 }
             }
             // All is well in the end, and stays so.
+            pool.isTroubled = false
             for node in pool.isUp.indices where !pool.isUp[node] {
                 pool.isUp[node] = true
                 pool.plan.answers(node, now: pool.now)
