@@ -15,7 +15,8 @@ extension HomeKeeper {
         for (place, phase) in plan.phases.enumerated() {
             guard let phase else { continue }
             control.logger.notice(
-                phase == .home ? "a node's keys came home before the start" : "others stood in for a node before the start",
+                phase == .home
+                    ? "a node's keys came home before the start" : "others stood in for a node before the start",
                 metadata: control.describe(first + place, [:]))
         }
     }

@@ -147,7 +147,9 @@ final class HomeTalk {
 
     private func readRecords(on place: Int, _ change: Token?, _ began: UInt64) {
         let isNews = !hasRead[place] || changes[place] != change
-        let wanted = names.indices.filter { $0 != place && (isNews || records.known[$0].map { $0.phase != .clean } ?? false) }
+        let wanted = names.indices.filter {
+            $0 != place && (isNews || records.known[$0].map { $0.phase != .clean } ?? false)
+        }
         changes[place] = change
         guard !wanted.isEmpty else { return finish(place, began) }
         for other in wanted {
@@ -225,7 +227,9 @@ final class HomeTalk {
         var left = keepers.count
         for keeper in keepers {
             send(MarkerCommand(node: keeper, item: .here, .read)) { [unowned self] reply in
-                if case .value(let text, _) = reply, unsafe MarkerText.token(in: text.span.bytes) != owner { sawOthers() }
+                if case .value(let text, _) = reply, unsafe MarkerText.token(in: text.span.bytes) != owner {
+                    sawOthers()
+                }
                 left -= 1
                 if left == 0 { done() }
             }

@@ -47,7 +47,9 @@ public struct HomeRecord: Equatable, Comparable, Sendable {
     }
 
     public static func < (left: HomeRecord, right: HomeRecord) -> Bool {
-        (left.version, left.phase.rawValue, left.owner.number) < (right.version, right.phase.rawValue, right.owner.number)
+        (left.version, left.phase.rawValue, left.owner.number) < (
+            right.version, right.phase.rawValue, right.owner.number
+        )
     }
 
     public init?(text: RawSpan) {

@@ -31,6 +31,8 @@ extension HomePlan {
     /// Nobody could be told, for now.
     public mutating func notTold(_ place: Int, now: UInt64) {
         guard place == node, case .telling = stage else { return }
+        // It is there again.
+        if isLeaving(place), isUp[place] { return abandon() }
         begin(stage, at: now.addingSaturated(Self.pause / 4))
     }
 

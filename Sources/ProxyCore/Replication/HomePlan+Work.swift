@@ -91,7 +91,11 @@ extension HomePlan {
             case .joining, .proven, .leading: recalls.insert(place)
             case .held: begin(.holding, at: now.addingSaturated(holdTime))
             default:
-                if sweep?.node == place { begin(.drop) } else { beginSweep(of: place, at: now.addingSaturated(quietTime)) }
+                if sweep?.node == place {
+                    begin(.drop)
+                } else {
+                    beginSweep(of: place, at: now.addingSaturated(quietTime))
+                }
             }
         } else if let place = leaver {
             (node, isAlone) = (place, false)

@@ -161,7 +161,7 @@ public struct HomePlan: Sendable {
 
     func place(_ place: Int) -> Place {
         switch phases[place] {
-        case nil, .clean, .home: isUp[place] ? .home : .held
+        case nil, .clean, .home: isUp[place] && !isLeaving(place) ? .home : .held
         case .held: .held
         case .away, .joining, .proven, .leading: isUp[place] ? .back : .away
         }
@@ -173,8 +173,10 @@ public struct HomePlan: Sendable {
             NodeVerdict(access, keys: keys, isHoming: isMarked)
         }
         switch phases[place] {
-        case nil, .clean, .home: return verdict(isUp[place] ? .full : .none, .own)
+        case nil, .clean, .home: return verdict(self.place(place) == .home ? .full : .none, .own)
         case .held: return verdict(.none, .own)
+        // Nobody stood in for it, and nobody begins to.
+        case .away where isCompleting(place): return verdict(.none, .own)
         case .away: return verdict(.none, .away)
         // Who does not reach both places writes neither, until all know.
         case _ where !isUp[place] || phases.indices.contains { self.place($0) == .held }: return verdict(.none, .own)
@@ -212,6 +214,7 @@ public struct HomePlan: Sendable {
 
     public mutating func answers(_ place: Int, now: UInt64) {
         isUp[place] = true
+        if isLeaving(place), !isSent { abandon() }
         // There is something to be brought after all.
         if phases[place]?.isAtHome ?? true, isAlone, stage?.isReturning == true { restart(now: now) }
     }
@@ -240,6 +243,9 @@ public struct HomePlan: Sendable {
     }
 
     // MARK: What becomes of a return
+
+    /// Others may have heard by now that it is not to be used.
+    func isLeaving(_ place: Int) -> Bool { place == node && stage == .telling(.held) }
 
     /// What stood in may be lost, so there is no way back.
     private func isCompleting(_ place: Int) -> Bool { place == node && stage == .telling(.home) }

@@ -130,7 +130,11 @@ struct HomeSimulationTests {
                 case nil: break
                 case .wait(let until): wait = until
                 case .tell(let place, let phase):
-                    if isTroubled, random.once(in: 4) { plan.notTold(place, now: now) } else { plan.told(place, phase, now: now) }
+                    if isTroubled, random.once(in: 4) {
+                        plan.notTold(place, now: now)
+                    } else {
+                        plan.told(place, phase, now: now)
+                    }
                 case let command: pass = command
                 }
                 round = plan.round
