@@ -312,8 +312,7 @@ struct HomePlanTests {
         course.plan.heard(1, phase, now: course.now)
         #expect(course.state(1) == state && !course.plan.isBusy && course.plan.nextRecall == nil)
         course.plan.wentDown(1, now: course.now)
-        let isAway = phase == .away
-        #expect(course.state(1) == (isAway ? "none away" : "none own"), "until all know")
+        #expect(course.state(1) == (phase == .away ? "none away" : "none own"), "until all know")
         #expect((course.plan.nextRecall == 1) == phase.isReturning)
     }
 
