@@ -108,7 +108,7 @@ final class Worker {
         guard loop.now >= trimAt else { return }
         trimAt = .max
         engine.queues.chunks.forgetReturned()
-        _ = malloc_trim(0)
+        FreeMemory.release()
     }
 
     @inline(__always)
