@@ -4,7 +4,7 @@ internal import Glibc
 ///
 /// A chunk is known by its number. Every segment of a queue, and everyone who wants to read its bytes later, holds one
 /// count; at zero it goes to the free list, newest first, so that the warm one is used next. Beyond `spare` free chunks
-/// the memory goes back to the system: a burst leaves no high-water mark.
+/// the memory is freed, and `returned` counts it: the allocator keeps nearly all of it until it is told to give it up.
 @safe
 public final class ChunkStore {
     /// Bytes in a chunk: 16 KiB holds a pipeline's replies in one piece and a 64 KiB value in five.
@@ -29,6 +29,7 @@ public final class ChunkStore {
         @usableFromInline var free: UInt32
         @usableFromInline var freeCount: UInt32
         @usableFromInline var inUse: Int
+        @usableFromInline var returned: Int
     }
 
     @usableFromInline let chunks: Table<Chunk>
@@ -43,7 +44,7 @@ public final class ChunkStore {
         self.spare = spare
         chunks = Table(limit: max(limit, 4) + spare + 1)
         unsafe state = .allocate(capacity: 1)
-        unsafe state.initialize(to: State(free: .max, freeCount: 0, inUse: 0))
+        unsafe state.initialize(to: State(free: .max, freeCount: 0, inUse: 0, returned: 0))
     }
 
     deinit {
@@ -57,6 +58,11 @@ public final class ChunkStore {
 
     /// Chunks in use now.
     @inlinable public var inUse: Int { unsafe state.pointee.inUse }
+
+    /// Chunks whose memory was freed since `forgetReturned`.
+    public var returned: Int { unsafe state.pointee.returned }
+
+    public func forgetReturned() { unsafe state.pointee.returned = 0 }
 
     /// A chunk with one count, or `Table.none` at the limit.
     @inlinable
@@ -121,6 +127,7 @@ public final class ChunkStore {
             unsafe state.pointee.freeCount += 1
         } else {
             unsafe chunks[chunk].memory?.deallocate()
+            unsafe state.pointee.returned += 1
             chunks.free(chunk)
         }
     }

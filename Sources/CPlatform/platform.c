@@ -2,6 +2,7 @@
 #include "CPlatform.h"
 #include <grp.h>
 #include <link.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -63,4 +64,8 @@ static int release_object(struct dl_phdr_info *object, size_t size, void *unused
 
 void drover_release_startup_pages(void) {
     dl_iterate_phdr(release_object, NULL);
+}
+
+void drover_release_free_memory(void) {
+    malloc_trim(0);
 }

@@ -29,6 +29,9 @@ final class Worker {
 
     /// Bytes that one read may bring: as much as a busy node sends in a turn.
     static let scratchSize = 256 * 1024
+    /// Chunks freed, 4 MiB, that are worth a look at all of the allocator's memory; and how long they may pile up first.
+    private static let trimCount = 256
+    private static let trimDelay: UInt64 = 5_000_000_000
 
     let loop = EventLoop()
     let engine: Engine
@@ -54,6 +57,8 @@ final class Worker {
     /// When listeners that ran out of descriptors are tried again.
     var listenAgain = UInt64.max
     var stopAt = UInt64.max
+    /// When the allocator is asked to give up what it keeps.
+    private var trimAt = UInt64.max
     private var isStopped = false
 
     init(_ plan: Plan) {
@@ -72,7 +77,7 @@ final class Worker {
 
     func run() {
         while !isStopped {
-            loop.turn(until: min(nextTick, listenAgain, stopAt))
+            loop.turn(until: min(nextTick, listenAgain, stopAt, trimAt))
             loopStats.turns &+= 1
             engine.beginTurn(at: loop.now)
             for index in 0..<loop.readyCount {
@@ -87,9 +92,23 @@ final class Worker {
             writeAll()
             if engine.isBusy { nextTick = min(nextTick, loop.now + engine.shortestTimeout) }
             nextTick = min(nextTick, max(engine.wakeup, loop.now))
+            if engine.queues.chunks.returned >= Self.trimCount { considerTrimming() }
             if stopAt != .max { considerStopping() }
         }
         finish()
+    }
+
+    /// A large value or a crowd of slow readers is over, and their memory goes back to the system. Not at once: while
+    /// there are more of them, it would only be fetched again, page by page.
+    private func considerTrimming() {
+        guard trimAt != .max else {
+            trimAt = loop.now + Self.trimDelay
+            return
+        }
+        guard loop.now >= trimAt else { return }
+        trimAt = .max
+        engine.queues.chunks.forgetReturned()
+        FreeMemory.release()
     }
 
     @inline(__always)

@@ -66,7 +66,8 @@ struct Cancel: ParsableCommand {
         abstract: "End a job before it is done.",
         discussion: """
             Waits until it has ended, and shows what it did until then; the exit code is 0. What it has copied or \
-            repaired stays. A node that was being filled is still not read: it is filled anew sooner or later.
+            repaired stays. A node that was being filled is still not read, until `drover sync` fills it, it goes away \
+            and comes back, or another proxy fills it.
 
             EXAMPLE:
               drover cancel 7

@@ -18,7 +18,7 @@ public struct Deadline: Sendable {
     }
 
     /// Of UTC.
-    public static func secondOfDay() -> Int { unsafe Glibc.time(nil) % 86_400 }
+    public static func secondOfDay() -> Int { Glibc.time(nil) % 86_400 }
 
     /// Seconds since `start`, a value of `now()`.
     public static func seconds(since start: UInt64) -> Double {

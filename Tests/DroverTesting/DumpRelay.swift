@@ -31,7 +31,7 @@ public final class DumpRelay: Sendable {
         startThread {
             while !isOver.value {
                 guard listener.wait(Int32(POLLIN), until: Deadline(seconds: 0.1)) != 0 else { continue }
-                let number = unsafe accept(listener.number, nil, nil)
+                let number = accept(listener.number, nil, nil)
                 guard number >= 0 else { continue }
                 _ = fcntl(number, F_SETFD, FD_CLOEXEC)
                 let client = Descriptor(number)

@@ -6,12 +6,12 @@ import Testing
 struct LargeValueTests {
     private static let size = 64 << 20
 
-    private func cluster() throws -> Cluster {
+    private func cluster(_ more: String...) throws -> Cluster {
         var options = MemcachedServer.Options()
         (options.itemLimit, options.memory) = ("128m", 1024)
         return try Cluster(
             nodes: (0..<2).map { _ in try MemcachedServer(.newer, options: options) },
-            pool: ["limits: {value: 128MiB}", "timeout: 10s"])
+            pool: ["limits: {value: 128MiB}", "timeout: 10s"] + more)
     }
 
     @Test(.timeLimit(.minutes(20))) func sixtyFourMegabytesGoThroughWithoutBeingHeld() throws {
@@ -56,5 +56,21 @@ struct LargeValueTests {
         #expect(cluster.drover.residentMemory - before < 6 << 20)
         #expect(try slow.read(exactly: Self.size).count == Self.size)
         #expect(try slow.read(through: "END\r\n").count == 7)
+    }
+
+    /// For several copies a data block is collected whole. It is in memory once, and not for longer than needed.
+    @Test(.timeLimit(.minutes(20))) func whatTwoCopiesShareGoesBackToTheSystem() throws {
+        let cluster = try cluster("replicas: 2")
+        let client = try cluster.client(patience: 60)
+        #expect(try client.roundTrip("set warm 0 0 1\r\nx\r\n") == "STORED\r\n")
+        let before = cluster.drover.residentMemory
+        cluster.drover.forgetPeakMemory()
+        try client.send(
+            Array("set big 0 0 \(Self.size)\r\n".utf8) + [UInt8](repeating: 120, count: Self.size) + [13, 10])
+        #expect(try client.readLine() == "STORED\r\n")
+        let growth = cluster.drover.peakMemory - before
+        #expect(growth > Self.size / 2 && growth < Self.size + 12 << 20)
+        let isBack = Deadline(seconds: 60).waits { cluster.drover.residentMemory - before < 8 << 20 }
+        #expect(isBack)
     }
 }

@@ -59,3 +59,7 @@ int drover_spawn_child(char *const arguments[]);
 /// Gives back the memory of code and constants that were only needed to start: reading the config, parsing options.
 /// What is needed again comes back from the page cache. Only clean, read-only file pages are touched.
 void drover_release_startup_pages(void);
+
+/// malloc_trim(3): what the allocator keeps of freed memory goes back to the system, whole pages in the middle of its
+/// heaps too.
+void drover_release_free_memory(void);
