@@ -29,7 +29,7 @@ final class Worker {
 
     /// Bytes that one read may bring: as much as a busy node sends in a turn.
     static let scratchSize = 256 * 1024
-    /// Chunks freed, 4 MiB, that are worth a look at all of the allocator's memory; and how long they may pile up first.
+    /// Chunks freed, 4 MiB, that are worth a look at all of the allocator's memory; and for how long no more must have been.
     private static let trimCount = 256
     private static let trimDelay: UInt64 = 5_000_000_000
 
@@ -92,23 +92,22 @@ final class Worker {
             writeAll()
             if engine.isBusy { nextTick = min(nextTick, loop.now + engine.shortestTimeout) }
             nextTick = min(nextTick, max(engine.wakeup, loop.now))
-            if engine.queues.chunks.returned >= Self.trimCount { considerTrimming() }
+            if engine.queues.chunks.returned >= Self.trimCount || loop.now >= trimAt { considerTrimming() }
             if stopAt != .max { considerStopping() }
         }
         finish()
     }
 
-    /// A large value or a crowd of slow readers is over, and their memory goes back to the system. Not at once: while
-    /// there are more of them, it would only be fetched again, page by page.
+    /// Large values or a crowd of slow readers are over, and their memory goes back to the system. Not at once: while there
+    /// are more of them, it would only be fetched again, page by page.
     private func considerTrimming() {
-        guard trimAt != .max else {
+        if engine.queues.chunks.returned >= Self.trimCount {
+            engine.queues.chunks.forgetReturned()
             trimAt = loop.now + Self.trimDelay
-            return
+        } else if loop.now >= trimAt {
+            trimAt = .max
+            FreeMemory.release()
         }
-        guard loop.now >= trimAt else { return }
-        trimAt = .max
-        engine.queues.chunks.forgetReturned()
-        FreeMemory.release()
     }
 
     @inline(__always)
