@@ -92,7 +92,7 @@ final class Worker {
             writeAll()
             if engine.isBusy { nextTick = min(nextTick, loop.now + engine.shortestTimeout) }
             nextTick = min(nextTick, max(engine.wakeup, loop.now))
-            if engine.queues.chunks.returned >= Self.trimCount || loop.now >= trimAt { considerTrimming() }
+            considerTrimming()
             if stopAt != .max { considerStopping() }
         }
         finish()
@@ -100,6 +100,7 @@ final class Worker {
 
     /// Large values or a crowd of slow readers are over, and their memory goes back to the system. Not at once: while there
     /// are more of them, it would only be fetched again, page by page.
+    @inline(__always)
     private func considerTrimming() {
         if engine.queues.chunks.returned >= Self.trimCount {
             engine.queues.chunks.forgetReturned()
