@@ -21,6 +21,22 @@ let requestPath: [SwiftSetting] = [
 let simulated: Set = ["Bytes", "MemcacheProtocol", "Distribution", "Telemetry", "ProxyCore", "SimulationTests"]
 let optimized: [SwiftSetting] = [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))]
 
+/// In release the program brings Swift's libraries along: less of them is in memory then, and it runs where no Swift is.
+/// DROVER_SHARED_RUNTIME is for `Benchmarks/gate`, which puts counters in front of them.
+///
+/// FoundationEssentials is there for swift-argument-parser and swift-log, and needs the other two. gold, the linker
+/// otherwise, warns of a part of it that nobody calls, and maps more of the program.
+let whole: [LinkerSetting] =
+    Context.environment["DROVER_SHARED_RUNTIME"] != nil
+    ? []
+    : [
+        .unsafeFlags(
+            [
+                "-static-stdlib", "-use-ld=lld", "-lFoundationEssentials", "-l_FoundationCollections",
+                "-l_FoundationCShims",
+            ], .when(configuration: .release))
+    ]
+
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
@@ -74,7 +90,7 @@ let package = Package(
                 "CPlatform",
                 logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]),
+            ], linkerSettings: whole),
 
         // Tests.
         .target(name: "DroverTesting", dependencies: ["Bytes"], path: "Tests/DroverTesting"),

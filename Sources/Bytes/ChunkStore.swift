@@ -60,7 +60,7 @@ public final class ChunkStore {
     @inlinable public var inUse: Int { unsafe state.pointee.inUse }
 
     /// Chunks whose memory was freed since `forgetReturned`.
-    public var returned: Int { unsafe state.pointee.returned }
+    @inlinable public var returned: Int { unsafe state.pointee.returned }
 
     public func forgetReturned() { unsafe state.pointee.returned = 0 }
 

@@ -29,7 +29,7 @@ final class Worker {
 
     /// Bytes that one read may bring: as much as a busy node sends in a turn.
     static let scratchSize = 256 * 1024
-    /// Chunks freed, 4 MiB, that are worth a look at all of the allocator's memory; and how long they may pile up first.
+    /// Chunks freed, 4 MiB, that are worth a look at all of the allocator's memory; and for how long no more must have been.
     private static let trimCount = 256
     private static let trimDelay: UInt64 = 5_000_000_000
 
@@ -92,23 +92,23 @@ final class Worker {
             writeAll()
             if engine.isBusy { nextTick = min(nextTick, loop.now + engine.shortestTimeout) }
             nextTick = min(nextTick, max(engine.wakeup, loop.now))
-            if engine.queues.chunks.returned >= Self.trimCount { considerTrimming() }
+            considerTrimming()
             if stopAt != .max { considerStopping() }
         }
         finish()
     }
 
-    /// A large value or a crowd of slow readers is over, and their memory goes back to the system. Not at once: while
-    /// there are more of them, it would only be fetched again, page by page.
+    /// Large values or a crowd of slow readers are over, and their memory goes back to the system. Not at once: while there
+    /// are more of them, it would only be fetched again, page by page.
+    @inline(__always)
     private func considerTrimming() {
-        guard trimAt != .max else {
+        if engine.queues.chunks.returned >= Self.trimCount {
+            engine.queues.chunks.forgetReturned()
             trimAt = loop.now + Self.trimDelay
-            return
+        } else if loop.now >= trimAt {
+            trimAt = .max
+            FreeMemory.release()
         }
-        guard loop.now >= trimAt else { return }
-        trimAt = .max
-        engine.queues.chunks.forgetReturned()
-        FreeMemory.release()
     }
 
     @inline(__always)
@@ -134,22 +134,39 @@ final class Worker {
     private func writeAll() {
         while true {
             engine.endReceiving()
-            while let id = engine.work.resuming.pop() { feed(client: id) }
-            while let id = engine.work.opening.pop() { open(link: id) }
+            if !engine.work.wishes.isEmpty { grantWishes() }
             while let id = engine.work.links.pop() { write(link: id) }
-            while let id = engine.work.pausing.pop() { pause(link: id) }
-            while let id = engine.work.unpausing.pop() { unpause(link: id) }
             while let id = engine.work.closing.pop() { close(link: id) }
             while let id = engine.work.clients.pop() { write(client: id) }
-            while let request = engine.work.figures.pop() { control.send(.figures(worker: number, request: request)) }
-            while let report = engine.work.reports.pop() { control.send(.report(report)) }
-            while let notice = engine.work.notices.pop() { control.send(.notice(notice)) }
             while let miss = engine.work.misses.pop() { control.send(.missed(worker: number, miss)) }
-            while let grant = engine.work.handovers.pop() { peers[grant.worker].send(.granted(key: grant.key)) }
             if engine.work.isEmpty, !relieve() { break }
         }
         engine.endTurn()
         if engine.takeMoved() { control.send(.moved(worker: number)) }
+    }
+
+    /// In their order, and those that they lead to.
+    @inline(never)
+    private func grantWishes() {
+        var index = 0
+        while index < engine.work.wishes.count {
+            grant(engine.work.wishes[index])
+            index += 1
+        }
+        engine.work.wishes.removeAll()
+    }
+
+    private func grant(_ wish: Wish) {
+        switch wish {
+        case .open(let id): open(link: id)
+        case .pause(let id): pause(link: id)
+        case .unpause(let id): unpause(link: id)
+        case .resume(let id): feed(client: id)
+        case .figures(let request): control.send(.figures(worker: number, request: request))
+        case .report(let report): control.send(.report(report))
+        case .notice(let notice): control.send(.notice(notice))
+        case .handOver(let handover): peers[handover.worker].send(.granted(key: handover.key))
+        }
     }
 
     @inline(__always)

@@ -14,6 +14,8 @@ final class MoveTalk {
 
     private unowned let control: Control
     private let settings: PoolSettings
+    /// Where its keys are to be, worked out once: that takes longer than all else of a poll.
+    let places: Token
     private let polls: NodePolls
     private let names: [String]
     private let objection = SharedWord(goodFor: MoveTalk.objectionPause)
@@ -26,6 +28,7 @@ final class MoveTalk {
     /// - Parameter earlier: that of the settings before.
     init(_ control: Control, _ settings: PoolSettings, over polls: NodePolls, after earlier: MoveTalk?) {
         (self.control, self.settings, self.polls) = (control, settings, polls)
+        places = settings.placesToken
         names = settings.servers.map(\.ringName)
         if let earlier { (said, outdated) = earlier.said.next(from: earlier.settings, to: settings) }
     }
@@ -92,10 +95,10 @@ final class MoveTalk {
     ///
     /// - Parameter silent: a server that is not waited for.
     func declare(_ items: [MarkerItem], besides silent: Int? = nil, _ done: @escaping (Bool) -> Void) {
-        let (places, missed) = (settings.placesToken, Token(using: &control.generator))
+        let missed = Token(using: &control.generator)
         ask(
             besides: silent,
-            { [unowned self] place, round, answered in
+            { [unowned self, places] place, round, answered in
                 for item in items {
                     store(item, item == .missed ? missed : places, on: place) {
                         if case .done = $0, item == items.last { round.stored.insert(place) }
@@ -117,8 +120,7 @@ final class MoveTalk {
     ///   - missed: by node, what was known of missed writes when keys were copied; nil where it need not be asked for.
     ///   - done: told whether they have, and none has an objection, or knows of another missed write.
     func offer(to listeners: [Int], knowing missed: [Token?]?, _ done: @escaping (Bool) -> Void) {
-        let places = settings.placesToken
-        ask({ [unowned self] place, round, answered in
+        ask({ [unowned self, places] place, round, answered in
             store(.offer, places, on: place) { if case .done = $0 { round.stored.insert(place) } }
             if let missed {
                 read(.missed, on: place) { if $0 != missed[place] { round.isContested = true } }

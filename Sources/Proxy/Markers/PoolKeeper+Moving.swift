@@ -23,8 +23,7 @@ extension PoolKeeper {
         if markers.isOpposed { calmAt = now + quietTime }
         distrustLeftOut()
         guard talk.isSpeaking, !talk.isOutdated(on: place) else { return }
-        let own = settings.placesToken
-        if let other = reading.moving, other != own { return talk.store(.objection, other, on: place) }
+        if let other = reading.moving, other != talk.places { return talk.store(.objection, other, on: place) }
         guard let keys = settings.moving else {
             guard control.isStarted else { return }
             if reading.moving != nil { tellLatecomer() } else if isLeft(reading) { forget(on: place) {} }
@@ -33,12 +32,12 @@ extension PoolKeeper {
         if let former, reading.former != former {
             links[place].send(MarkerCommand(node: place, item: .former, .store(former, .always)), names: names) { _ in }
         }
-        talk.store(keys.hasMoved ? .moved : .moving, own, on: place)
+        talk.store(keys.hasMoved ? .moved : .moving, talk.places, on: place)
     }
 
     /// It says from where keys come to where they are by these settings.
     private func isLeft(_ reading: MarkerReading) -> Bool {
-        reading.former.map { FormerPlaces.leads($0, to: settings.placesToken) } ?? false
+        reading.former.map { FormerPlaces.leads($0, to: talk.places) } ?? false
     }
 
     private func forget(on place: Int, _ done: @escaping () -> Void) {
@@ -59,10 +58,9 @@ extension PoolKeeper {
     /// At the start: the settings by which the pool's keys are found, where others have left them on their way, or move
     /// them still; nil where they are those that it has.
     var resumed: PoolSettings? {
-        let places = settings.placesToken
-        let hasMoved = markers.hasMoved(to: places)
+        let hasMoved = markers.hasMoved(to: talk.places)
         if let keys = settings.moving { return hasMoved && !keys.hasMoved ? settings.handedOver : nil }
-        guard let former = markers.former(to: places) else { return nil }
+        guard let former = markers.former(to: talk.places) else { return nil }
         switch settings.resuming(from: former, hasMoved: hasMoved) {
         case .success(let settings): return settings
         case .failure(let refusal):

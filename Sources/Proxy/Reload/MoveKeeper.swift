@@ -94,8 +94,8 @@ final class MoveKeeper {
 
     private func answer(_ reading: MoveReading, on place: Int) {
         guard talk.isSpeaking, !talk.isOutdated(on: place) else { return }
-        if let (item, places) = reading.answer(of: settings) { talk.store(item, places, on: place) }
-        if reading.moving == settings.placesToken, settings.moving == nil { tellLatecomer() }
+        if let (item, places) = reading.answer(of: settings, at: talk.places) { talk.store(item, places, on: place) }
+        if reading.moving == talk.places, settings.moving == nil { tellLatecomer() }
     }
 
     /// Keys still move to where this proxy has written them since its start.

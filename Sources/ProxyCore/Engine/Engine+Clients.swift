@@ -165,7 +165,7 @@ extension Engine {
             else { return }
         }
         clients[id].flags.insert(.resuming)
-        work.resuming.push(id)
+        work.wishes.push(.resume(client: id))
     }
 
     /// The shell offers the waiting bytes again.

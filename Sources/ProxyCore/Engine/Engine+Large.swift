@@ -73,7 +73,7 @@ extension Engine {
         else { return }
         links[id].flags.insert(.paused)
         pausedLinks.push(id)
-        work.pausing.push(id)
+        work.wishes.push(.pause(link: id))
         // The client may be waiting for what the same call's answer has left out.
         if calls[links[id].first].missed != none { askForMissedSoFar(links[id].first) }
     }
@@ -118,7 +118,7 @@ extension Engine {
             if call == none || backlog(of: call) <= Self.outputHighWater / 2 {
                 links[link].flags.remove(.paused)
                 links[link].progress = now
-                work.unpausing.push(link)
+                work.wishes.push(.unpause(link: link))
                 removePaused(at: index)
             } else {
                 index += 1

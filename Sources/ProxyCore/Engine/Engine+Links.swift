@@ -9,7 +9,7 @@ extension Engine {
         let link = links.take(Link(state: .opening, node: node, progress: now))
         nodes[node].link = link
         liveLinks.push(link)
-        work.opening.push(link)
+        work.wishes.push(.open(link: link))
         return link
     }
 
@@ -138,7 +138,7 @@ extension Engine {
         guard cause.countsAgainstNode || cause == .unproven else { return }
         if cause.countsAgainstNode { nodes[node].isSuspect = true }
         distrust(node)
-        work.reports.push(NodeReport(node: node, failure: cause, time: now))
+        work.wishes.push(.report(NodeReport(node: node, failure: cause, time: now)))
     }
 
     /// Ends a call that will get no (more) reply: once more on another connection if that cannot hurt, else an error.

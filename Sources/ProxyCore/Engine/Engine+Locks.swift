@@ -86,7 +86,7 @@ extension Engine {
             if worker == number, isAlone {
                 work.grants.push(key)
             } else {
-                work.handovers.push(LockHandover(worker: worker, key: key))
+                work.wishes.push(.handOver(LockHandover(worker: worker, key: key)))
             }
         }
     }

@@ -38,11 +38,11 @@ extension Engine {
         }
     }
 
-    func noticeFlush(of pool: UInt16) { work.notices.push(PoolNotice(pool: pool, kind: .flushed, count: 1)) }
+    func noticeFlush(of pool: UInt16) { work.wishes.push(.notice(PoolNotice(pool: pool, kind: .flushed, count: 1))) }
 
     private func notice(_ kind: PoolNotice.Kind, of pool: Int, _ count: UInt64, since told: inout UInt64) {
         guard count > told else { return }
-        work.notices.push(PoolNotice(pool: UInt16(pool), kind: kind, count: count - told))
+        work.wishes.push(.notice(PoolNotice(pool: UInt16(pool), kind: kind, count: count - told)))
         told = count
         nextNotice = now &+ Self.noticePause
     }

@@ -374,6 +374,6 @@ extension Engine {
     /// It answers again.
     private func clear(node: UInt32) {
         nodes[node].isSuspect = false
-        work.reports.push(NodeReport(node: node, failure: nil, time: now))
+        work.wishes.push(.report(NodeReport(node: node, failure: nil, time: now)))
     }
 }

@@ -24,7 +24,7 @@ extension Engine {
         let request = newRequest(head, from: id)
         if argument.byteCount == 5, argument.isEqual(to: "nodes", at: 0) {
             requests[request].pending = 1
-            work.figures.push(request)
+            work.wishes.push(.figures(request: request))
         } else if argument.byteCount == 5, argument.isEqual(to: "reset", at: 0) {
             askAll(request, .reset, head, bytes)
         } else if !isSafe(argument) {
@@ -181,7 +181,7 @@ extension Engine {
         return StatsTopic(argument: String(decoding: word, as: UTF8.self))
     }
 
-    /// Answers a `stats nodes` that stood on `work.figures`.
+    /// Answers a `stats nodes` that was among the wishes.
     /// - Parameter stats: of all nodes of all pools, as all workers together have counted them.
     public func answer(figures request: UInt32, _ stats: [NodeStats]) {
         let pool = requests[request].pool

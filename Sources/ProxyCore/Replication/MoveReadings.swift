@@ -14,9 +14,10 @@ public struct MoveReading: Equatable, Sendable {
 
     /// What a proxy says on the node in return, and to which places it refers.
     ///
-    /// - Parameter settings: that the proxy works by.
-    public func answer(of settings: PoolSettings) -> (item: MarkerItem, places: Token)? {
-        let own = settings.placesToken
+    /// - Parameters:
+    ///   - settings: that the proxy works by.
+    ///   - own: their `placesToken`.
+    public func answer(of settings: PoolSettings, at own: Token) -> (item: MarkerItem, places: Token)? {
         if let moving, moving != own { return (.objection, moving) }
         return settings.moving.map { ($0.hasMoved ? .moved : .moving, own) }
     }

@@ -114,7 +114,7 @@ struct WriteLocksTests {
     /// A key is told from others by so many bits of its hash, whatever they are.
     @Test(arguments: [18, 24]) func hashesThatDifferAreOtherKeys(bits: UInt64) {
         let locks = WriteLocks(workers: 2, places: 1 << bits)
-        #expect(locks.keyBits == Int(bits) + Int(LockWord.tagBits))
+        #expect(locks.keyBits == Int(bits) + 17)
         var generator = SeededGenerator.fromEnvironment()
         var hashes = (0..<1000).map { _ in generator.next() }
         for number in 0..<1000 as Range<UInt64> { hashes += [number, number << 32] }
@@ -203,6 +203,7 @@ struct WriteLocksTests {
     @Test(arguments: [2, 3, 8, LockWord.groups, 40, 90])
     func oneWorkerAtATime(workers: Int) {
         let first = SeededGenerator.fromEnvironment().seed
+        var turns = 0
         for seed in (0..<20).map({ first &+ $0 }) {
             var model = Model(workers: workers, generator: SeededGenerator(seed: seed))
             for _ in 0..<3_000 { model.step(begins: true) }
@@ -213,10 +214,11 @@ struct WriteLocksTests {
             }
             let comment: Comment = "DROVER_SEED=\(seed)"
             #expect(model.isOver && model.locks.areFree, comment)
-            #expect(model.turns > 10, comment)
+            turns += model.turns
             // With more workers than there are groups it is chance that decides within one.
             if workers <= LockWord.groups { #expect(model.longest < workers, comment) }
         }
+        #expect(turns > 300, "DROVER_SEED=\(first)")
     }
 
     /// Two workers of a group: the one has heard that a key is reserved for them while the other had it, and takes it as

@@ -12,7 +12,8 @@ import Testing
         func told() -> [PoolNotice.Kind: UInt64] {
             _ = engine.tick()
             var told: [PoolNotice.Kind: UInt64] = [:]
-            while let notice = engine.work.notices.pop() {
+            while let wish = engine.work.wishes.pop() {
+                guard case .notice(let notice) = wish else { continue }
                 #expect(notice.pool == 0 && told[notice.kind] == nil)
                 told[notice.kind] = notice.count
             }

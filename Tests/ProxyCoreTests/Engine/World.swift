@@ -230,26 +230,13 @@ final class World {
         var moved = false
         repeat {
             engine.endReceiving()
-            while let id = engine.work.resuming.pop() {
-                feed(id)
-                moved = true
-            }
-            while let id = engine.work.opening.pop() { open(link: id) }
+            moved = grantWishes() || moved
             while let id = engine.work.links.pop() { moved = write(link: id) || moved }
-            while let id = engine.work.pausing.pop() { links[id]?.isPaused = true }
-            while let id = engine.work.unpausing.pop() {
-                links[id]?.isPaused = false
-                moved = true
-            }
             while let id = engine.work.closing.pop() {
                 links[id] = nil
                 engine.released(link: id)
             }
             while let id = engine.work.clients.pop() { moved = write(client: id) || moved }
-            while let request = engine.work.figures.pop() { figures.append(request) }
-            while let report = engine.work.reports.pop() { reports.append(report) }
-            while let notice = engine.work.notices.pop() { notices.append(notice) }
-            while let handover = engine.work.handovers.pop() { handovers.append(handover) }
             while let miss = engine.work.misses.pop() {
                 misses.append(miss)
                 missed.append(miss)
@@ -258,6 +245,36 @@ final class World {
         } while !engine.work.isEmpty || relieve()
         engine.endTurn()
         return moved
+    }
+
+    private func grantWishes() -> Bool {
+        var moved = false
+        var index = 0
+        while index < engine.work.wishes.count {
+            moved = grant(engine.work.wishes[index]) || moved
+            index += 1
+        }
+        engine.work.wishes.removeAll()
+        return moved
+    }
+
+    /// Whether there may be more to receive now.
+    private func grant(_ wish: Wish) -> Bool {
+        switch wish {
+        case .open(let id): open(link: id)
+        case .pause(let id): links[id]?.isPaused = true
+        case .unpause(let id):
+            links[id]?.isPaused = false
+            return true
+        case .resume(let id):
+            feed(id)
+            return true
+        case .figures(let request): figures.append(request)
+        case .report(let report): reports.append(report)
+        case .notice(let notice): notices.append(notice)
+        case .handOver(let handover): handovers.append(handover)
+        }
+        return false
     }
 
     private func relieve() -> Bool {

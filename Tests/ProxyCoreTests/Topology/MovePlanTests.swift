@@ -185,16 +185,19 @@ struct MoveReadingTests {
         let moving = try before.next(towards: after).get()
         let handed = try #require(moving.handedOver)
         let (own, other) = (after.placesToken, before.placesToken)
+        func answer(_ reading: MoveReading, of settings: PoolSettings) -> (item: MarkerItem, places: Token)? {
+            reading.answer(of: settings, at: settings.placesToken)
+        }
         let nothing = MoveReading()
         let seen = MoveReading(moving: own, moved: nil, hasObjection: false)
-        #expect(nothing.answer(of: before) == nil)
-        #expect(try #require(seen.answer(of: before)) == (.objection, own))
-        #expect(seen.answer(of: after) == nil, "it began with the new places")
-        #expect(try #require(nothing.answer(of: moving)) == (.moving, own))
-        #expect(try #require(seen.answer(of: moving)) == (.moving, own))
-        #expect(try #require(seen.answer(of: handed)) == (.moved, own))
+        #expect(answer(nothing, of: before) == nil)
+        #expect(try #require(answer(seen, of: before)) == (.objection, own))
+        #expect(answer(seen, of: after) == nil, "it began with the new places")
+        #expect(try #require(answer(nothing, of: moving)) == (.moving, own))
+        #expect(try #require(answer(seen, of: moving)) == (.moving, own))
+        #expect(try #require(answer(seen, of: handed)) == (.moved, own))
         let elsewhere = MoveReading(moving: other, moved: nil, hasObjection: false)
-        #expect(try #require(elsewhere.answer(of: moving)) == (.objection, other))
+        #expect(try #require(answer(elsewhere, of: moving)) == (.objection, other))
     }
 
     @Test func nobodyIsTakenToHaveMovedBeforeAllWereAsked() throws {
