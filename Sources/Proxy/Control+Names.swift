@@ -50,6 +50,9 @@ extension Control {
             keeper.moved(keeper.place(of: node))
         }
         if let mover = mover(of: node), node - mover.first < mover.links.count { mover.moved(node - mover.first) }
+        if let home = homes.isEmpty ? nil : homes[topology.nodes[node].pool], home.numbers.contains(node) {
+            home.moved(node - home.first)
+        }
         logger.info("node's name resolved", metadata: describe(node, ["to": "\(first.host)"]))
         for worker in workers { worker.send(.address(node: node, first)) }
     }

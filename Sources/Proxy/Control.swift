@@ -141,6 +141,7 @@ public final class Control {
             threads.append(LoopThread(name: "worker-\(number)") { Worker(plan).run() })
         }
         isStarted = true
+        for home in homes { home?.tellTrust() }
         moveKeysOfAll()
         for pool in topology.pools.indices { measureReach(of: pool) }
         nextLook = loop.now

@@ -79,7 +79,7 @@ final class Worker {
         while !isStopped {
             loop.turn(until: min(nextTick, listenAgain, stopAt, trimAt))
             loopStats.turns &+= 1
-            engine.beginTurn(at: loop.now)
+            if engine.isMistrustDue(at: loop.now) { beginLate() } else { engine.beginTurn(at: loop.now) }
             for index in 0..<loop.readyCount {
                 let (token, what) = loop.ready(at: index)
                 handle(WatchToken(bits: token), what)
@@ -96,6 +96,16 @@ final class Worker {
             if stopAt != .max { considerStopping() }
         }
         finish()
+    }
+
+    /// Some pool's nodes are not to be used any more. But where this thread was held up, better news may be there, and wait
+    /// to be read.
+    @inline(never)
+    private func beginLate() {
+        let letters = mailbox.takeAll()
+        for case .trusted(let pool, let time) in letters { engine.trust(pool: pool, until: time) }
+        engine.beginTurn(at: loop.now)
+        for message in letters { receive(message) }
     }
 
     /// Large values or a crowd of slow readers are over, and their memory goes back to the system. Not at once: while there

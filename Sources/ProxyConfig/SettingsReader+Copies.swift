@@ -40,6 +40,10 @@ extension SettingsReader {
     }
 
     mutating func warnOfCopies(_ pool: PoolSettings, _ places: PoolPlaces) {
+        if pool.proxies != .one && !pool.bringsHome {
+            log.warn(
+                places["proxies"], "proxies: has no effect where no other node stands in for one that is down")
+        }
         if pool.read != .fastest && pool.hedge != PoolSettings.defaultHedge {
             log.warn(places["hedge"], "hedge: has no effect without read: fastest")
         }

@@ -5,8 +5,8 @@ internal import ProxyCore
 extension SettingsReader {
     static let poolKeys = [
         "listen", "nodes", "distribution", "hash", "hash_tag", "replicas", "standby", "acks", "min_live", "read",
-        "hedge", "on_miss", "checks", "when_down", "timeout", "connect_timeout", "fail_after", "probe", "poll", "sync",
-        "limits",
+        "hedge", "on_miss", "checks", "when_down", "proxies", "timeout", "connect_timeout", "fail_after", "probe",
+        "poll", "sync", "limits",
     ]
 
     /// One pool with everything that can be checked within it.
@@ -86,6 +86,7 @@ extension SettingsReader {
         choice(map["on_miss"], key: "on_miss", into: &pool.onMiss)
         if let node = map["checks"] { rate(node, orOff: "checks", 1...1000, into: &pool.checks) }
         choice(map["when_down"], key: "when_down", into: &pool.whenDown)
+        choice(map["proxies"], key: "proxies", into: &pool.proxies)
         duration(map["poll"], key: "poll", 100 * Self.millisecond...60 * Self.second, into: &pool.poll)
     }
 

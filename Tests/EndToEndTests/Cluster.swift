@@ -55,11 +55,14 @@ final class Cluster: Sendable {
         return client
     }
 
+    /// Keys that `keyOfEachNode` stores.
+    static let routedKeys = 200
+
     /// A key of each node, in the nodes' order: found by asking each node which of some keys it got.
     func keyOfEachNode() throws -> [String] {
         let client = try client()
         // FNV leaves keys that differ in their last digits only beside each other on the ring.
-        let names = (0..<200).map { "\($0 * 7919)-routed" }
+        let names = (0..<Self.routedKeys).map { "\($0 * 7919)-routed" }
         for name in names { _ = try client.roundTrip("set \(name) 0 0 1\r\nx\r\n") }
         return try nodes.map { node in
             let own = try node.client()

@@ -67,8 +67,7 @@ struct CommandTests {
     }
 
     @Test func versionVerbosityAndStats() throws {
-        // With `rehash` the nodes count what proxies keep there.
-        let cluster = try Cluster(pool: ["when_down: error"])
+        let cluster = try Cluster()
         let client = try cluster.client()
         #expect(try client.roundTrip("version\r\n").hasPrefix("VERSION "))
         #expect(try client.roundTrip("verbosity 1\r\n") == "OK\r\n")

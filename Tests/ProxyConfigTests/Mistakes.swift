@@ -53,7 +53,7 @@ enum Mistakes {
         (
             "pools:\n  main: 3\n",
             [
-                "2:9: pool \"main\" is a single value; it must be a map of listen, nodes, distribution, hash, hash_tag, replicas, standby, acks, min_live, read, hedge, on_miss, checks, when_down, timeout, connect_timeout, fail_after, probe, poll, sync, limits"
+                "2:9: pool \"main\" is a single value; it must be a map of listen, nodes, distribution, hash, hash_tag, replicas, standby, acks, min_live, read, hedge, on_miss, checks, when_down, proxies, timeout, connect_timeout, fail_after, probe, poll, sync, limits"
             ]
         ),
         (
@@ -153,7 +153,7 @@ enum Mistakes {
         (
             "zzzzzzzzzz: 1",
             [
-                "5:5: unknown key \"zzzzzzzzzz\" in pool \"main\"; it may be one of listen, nodes, distribution, hash, hash_tag, replicas, standby, acks, min_live, read, hedge, on_miss, checks, when_down, timeout, connect_timeout, fail_after, probe, poll, sync, limits"
+                "5:5: unknown key \"zzzzzzzzzz\" in pool \"main\"; it may be one of listen, nodes, distribution, hash, hash_tag, replicas, standby, acks, min_live, read, hedge, on_miss, checks, when_down, proxies, timeout, connect_timeout, fail_after, probe, poll, sync, limits"
             ]
         ),
         (
@@ -241,6 +241,10 @@ enum Mistakes {
         (
             "hash_tag: é",
             ["5:15: hash_tag: \"é\" is not two visible ASCII characters; write it like \"{}\""]
+        ),
+        (
+            "proxies: two",
+            ["5:14: proxies: \"two\" is unknown; it may be one of one, several"]
         ),
         (
             "when_down: ignore",

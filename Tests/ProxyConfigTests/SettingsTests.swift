@@ -27,6 +27,7 @@ struct SettingsTests {
                 on_miss: next
                 checks: 50/s
                 when_down: miss
+                proxies: several
                 timeout: 20ms
                 connect_timeout: 1.5s
                 fail_after: 7
@@ -60,6 +61,7 @@ struct SettingsTests {
         pool.onMiss = .next
         pool.checks = 50
         pool.whenDown = .miss
+        pool.proxies = .several
         pool.timeout = 20_000_000
         pool.connectTimeout = 1_500_000_000
         pool.failAfter = 7

@@ -19,7 +19,6 @@ extension MarkerItem {
         case .offer: 1100
         case .missed: 1101
         case .homes: 1102
-        case .here: 1103
         case .away(let node): 1030 + node
         case .standing(let node): 1010 + node
         }

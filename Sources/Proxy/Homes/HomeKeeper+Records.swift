@@ -96,10 +96,15 @@ extension HomeKeeper {
 
     // MARK: Trust
 
-    /// Until when what was read is good.
+    /// Until when what was read is good; not with each answer of each node.
     func tellTrust() {
-        guard talk.goodUntil > trusted, !isRetired else { return }
-        trusted = talk.goodUntil
-        for worker in control.workers { worker.send(.trusted(pool: pool, until: trusted)) }
+        let time = talk.goodUntil
+        guard !isRetired, time != trusted, time > 0, !control.workers.isEmpty else { return }
+        if time < trusted || time - trusted > settings.poll / 8 { trust(until: time) }
+    }
+
+    func trust(until time: UInt64) {
+        trusted = time
+        for worker in control.workers { worker.send(.trusted(pool: pool, until: time)) }
     }
 }

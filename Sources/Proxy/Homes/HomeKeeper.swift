@@ -30,7 +30,8 @@ final class HomeKeeper {
     /// Clients wait for these: a write is acknowledged if so much comes of a node's keys.
     var misses: [(place: Int, phase: HomePhase, answer: (Bool) -> Void)] = []
     var recallDue: UInt64 = 0
-    var trusted: UInt64 = 0
+    /// What workers were told last.
+    var trusted: UInt64
     /// When there was something to be done last.
     private var idleSince: UInt64 = 0
     private(set) var isRetired = false
@@ -44,6 +45,7 @@ final class HomeKeeper {
         plan = HomePlan(
             nodes: count, timeout: settings.timeout, poll: settings.poll, verifies: settings.sync.verify != .none)
         talk = HomeTalk(control, of: topology, after: earlier?.talk)
+        trusted = earlier?.trusted ?? .max
         for place in 0..<count {
             links.append(
                 MarkerLink(
@@ -66,7 +68,7 @@ final class HomeKeeper {
     func begin(after earlier: HomeKeeper?, origins: [Int?], awaitsSweep: Bool) {
         if let earlier {
             talk.begin(with: origins.map { $0.flatMap { earlier.talk.records.known[$0 - earlier.first] } })
-            earlier.retire()
+            earlier.retire(isReplaced: true)
         } else {
             talk.begin(with: [])
         }
@@ -75,8 +77,10 @@ final class HomeKeeper {
         for place in plan.phases.indices where !control.isUp(first + place) { plan.wentDown(place, now: now) }
     }
 
-    /// Another keeper is there, or none is needed; what is under way for a node's keys begins anew with it.
-    func retire() {
+    /// What is under way for a node's keys begins anew with the keeper that comes after it.
+    ///
+    /// - Parameter isReplaced: one does.
+    func retire(isReplaced: Bool = false) {
         isRetired = true
         if let job {
             control.cancelPass(of: job)
@@ -89,7 +93,7 @@ final class HomeKeeper {
         talk.close()
         for miss in misses { miss.answer(false) }
         misses = []
-        for worker in control.workers { worker.send(.trusted(pool: pool, until: .max)) }
+        if !isReplaced { trust(until: .max) }
     }
 
     // MARK: What happens
@@ -118,6 +122,12 @@ final class HomeKeeper {
         case .refused: answer(false)
         case .when(let place, let phase): misses.append((place, phase, answer))
         }
+    }
+
+    /// The node is at another address now.
+    func moved(_ place: Int) {
+        talk.links[place].fail()
+        links[place].fail()
     }
 
     private func lost(_ place: Int) { if watched == place, !isRetired { disturb() } }
@@ -174,11 +184,14 @@ final class HomeKeeper {
     // MARK: In each turn of the loop
 
     var nextTime: UInt64 {
-        let time = links.reduce(talk.nextTime) { min($0, $1.deadline) }
-        if control.isDraining { return min(time, nextRecallTime) }
-        guard talk.holdsLease else { return min(time, nextRecallTime, leaseTime) }
+        let time = links.reduce(min(talk.nextTime, nextRecallTime)) { min($0, $1.deadline) }
+        let mayWork = !control.isDraining && talk.holdsLease
+        guard mayWork else {
+            let next = plan.isLeave ? waitsUntil ?? plan.leaveTime : plan.leaveTime
+            return min(time, next, control.isDraining ? .max : leaseTime)
+        }
         let next = waitsUntil ?? plan.nextTime
-        return min(time, nextRecallTime, next == .max && !plan.isBusy ? releaseTime : next)
+        return min(time, next == .max && !plan.isBusy ? releaseTime : next)
     }
 
     func work() {
@@ -187,19 +200,19 @@ final class HomeKeeper {
         plan.isAccompanied = talk.isAccompanied
         tellTrust()
         callOff()
-        guard !control.isDraining else { return }
-        guard isEntitled() else { return }
-        if let time = waitsUntil, now >= time {
+        let mayWork = !control.isDraining && isEntitled()
+        if let time = waitsUntil, now >= time, mayWork || plan.isLeave {
             waitsUntil = nil
             plan.waited(now: now)
             review("")
             control.publish()
         }
-        if waitsUntil == nil, plan.nextTime <= now { proceed() }
+        let next = mayWork ? plan.nextTime : plan.leaveTime
+        if waitsUntil == nil, next <= now { proceed(onlyLeaves: !mayWork) }
         for link in links { link.flush() }
     }
 
-    /// Only who has the lease does anything for the keys of the pool.
+    /// Only who has the lease brings keys home.
     private func isEntitled() -> Bool {
         if talk.holdsLease {
             if plan.isBusy || plan.nextTime != .max {
@@ -210,7 +223,7 @@ final class HomeKeeper {
             }
             return true
         }
-        if plan.isBusy {
+        if plan.isBusy, !plan.isLeave {
             plan.abandon()
             review("another proxy goes on with it")
         }
@@ -221,10 +234,12 @@ final class HomeKeeper {
     private var releaseTime: UInt64 { idleSince + (talk.isAccompanied ? settings.poll : 0) }
 
     /// When the lease is to be asked for.
-    private var leaseTime: UInt64 { plan.nextTime == .max ? .max : max(plan.nextTime, talk.leaseDue) }
+    private var leaseTime: UInt64 {
+        plan.isWork && plan.nextTime < .max ? max(plan.nextTime, talk.leaseDue) : .max
+    }
 
-    private func proceed() {
-        let next = plan.nextCommand(now: now)
+    private func proceed(onlyLeaves: Bool) {
+        let next = plan.nextCommand(now: now, onlyLeaves: onlyLeaves)
         review("a node went or came")
         guard let command = next else { return control.publish() }
         if !plan.isLeave { currentJob().phase = plan.phase }

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import ProxyCore
 
 /// One proxy at a time works for the keys of a pool: the one that has the lease, which is on the first node whose keys
@@ -10,11 +11,12 @@ extension HomeTalk {
         if lease != nil, now >= leaseGoodUntil { lease = nil }
         guard lease == nil, now >= leaseDue else { return }
         leaseDue = now + Self.leasePause
-        guard let place = names.indices.first(where: { believes($0) && links[$0].state == .open }) else { return }
-        let taken = Lease(node: place, owner: owner)
+        // One that hangs would keep everybody waiting; what can keep nothing keeps nothing of other proxies either.
+        let able = names.indices.filter { believes($0) && hasRead($0) }
+        guard let place = able.first(where: { !isUnable($0) }) ?? able.first else { return }
+        let taken = Lease(node: place, owner: owner, outlivesFlushes: true)
         lease = taken
-        // What can keep nothing keeps nothing of other proxies either.
-        if isUnable[place] { return leaseAnswered(.done(cas: .max), sent: now, on: place) }
+        if isUnable(place) { return leaseAnswered(.done(cas: .max), sent: now, on: place) }
         // Until it is answered, or the connection is lost.
         leaseGoodUntil = .max
         let sent = now
@@ -24,8 +26,9 @@ extension HomeTalk {
 
     private func leaseAnswered(_ reply: MarkerReply, sent: UInt64, on place: Int) {
         guard let before = lease, before.node == place else { return }
+        let reply = reply == .done(cas: 0) ? .done(cas: .max) : reply
         if before.isHeld { lease?.renewed(reply, now: now) } else { lease?.taken(reply, now: now) }
-        leaseGoodUntil = sent + Lease.span
+        if case .done = reply { leaseGoodUntil = sent + Lease.span }
         guard lease?.isLost == true else { return }
         lease = nil
         if !before.isHeld, reply == .refused { takeBackOwn(on: place) }
@@ -41,16 +44,18 @@ extension HomeTalk {
         }
     }
 
+    static var unixMilliseconds: UInt64 { UInt64(max(0, time(nil))) * 1000 }
+
     func renewLease() {
         let sent = now
         guard let node = lease?.node, let command = lease?.renewing(now: sent) else { return }
-        if isUnable[node] { return leaseAnswered(.done(cas: .max), sent: sent, on: node) }
+        if isUnable(node) { return leaseAnswered(.done(cas: .max), sent: sent, on: node) }
         send(command) { [unowned self] in leaseAnswered($0, sent: sent, on: node) }
     }
 
     func releaseLease() {
         guard let lease, lease.isHeld else { return }
-        if !isUnable[lease.node] { send(lease.releasing()) { _ in } }
+        if !isUnable(lease.node) { send(lease.releasing()) { _ in } }
         polls.flush()
         (self.lease, leaseDue) = (nil, now)
     }

@@ -1,23 +1,21 @@
+internal import Logging
+internal import MemcacheProtocol
 internal import ProxyCore
 internal import Reactor
 internal import Sockets
 
 /// What a proxy says on the nodes of a pool with one copy of each key about those whose keys are elsewhere, and what it
-/// hears there of the others.
-///
-/// Whoever takes a node out says so, and looks then whether another proxy is there (`here`); who is started says that he
-/// is there, and looks then whether a node is out. It is the same nodes, so one of the two sees the other.
+/// hears there of the others. While all keys are at home it says nothing.
 ///
 /// Nodes go by their place in the pool.
 final class HomeTalk {
     /// Tokens of its connections have this bit and the node's number.
     static let token: UInt64 = 1 << 43
-    /// For so long a proxy counts as being there, in seconds.
-    private static let presence: UInt64 = 10
     /// Before a lease is asked for again that another has.
     static let leasePause: UInt64 = 500_000_000
-    /// What is known is good for so long when nobody else is there to change it: less than `presence`.
-    private static let aloneSpan: UInt64 = 8_000_000_000
+    /// For so long other proxies are told that all is over, in seconds: one that did not reach the nodes meanwhile would
+    /// bring back what it knew before.
+    private static let overLife: UInt64 = 86400
 
     private struct Telling {
         let phase: HomePhase
@@ -26,22 +24,25 @@ final class HomeTalk {
     }
 
     private unowned let control: Control
+    /// The pool's first node among all nodes.
+    private let first: Int
     private let settings: PoolSettings
     let names: [String]
     let polls: NodePolls
     let owner: Token
     private(set) var records: HomeRecords
-    /// Nodes that were read altogether since they were connected, and what their change item said then.
-    private var hasRead: [Bool]
+    /// When a node was last read altogether, since it was connected, and what its change item said then.
+    private var readAt: [UInt64?]
     private var changes: [Token?]
     private var hasFailed: [Bool]
-    /// It answers, and can keep no items.
-    private(set) var isUnable: [Bool]
+    /// Its items have no CAS numbers.
+    private var lacksCAS: [Bool]
     /// At the start: what the nodes keep.
     private var found: [(record: HomeRecord, place: Int, keeper: Int)]? = []
-    private var othersUntil: UInt64 = 0
-    /// What is known of the nodes is good until then.
-    private(set) var goodUntil: UInt64 = 0
+    /// Another proxy has been heard of.
+    private var hasCompany: Bool
+    /// What was read is good until then.
+    private(set) var readUntil: UInt64
     private var tellings: [Int: [Telling]] = [:]
     var lease: Lease?
     var leaseGoodUntil: UInt64 = 0
@@ -56,15 +57,16 @@ final class HomeTalk {
 
     /// - Parameter earlier: that of the settings before.
     init(_ control: Control, of pool: Pool, after earlier: HomeTalk?) {
-        (self.control, settings) = (control, pool.settings)
+        (self.control, first, settings) = (control, pool.firstNode, pool.settings)
         names = pool.settings.nodes.map(\.ringName)
         polls = NodePolls(control, of: pool, token: Self.token)
         owner = earlier?.owner ?? Token(using: &control.generator)
-        othersUntil = earlier?.othersUntil ?? 0
+        (hasCompany, readUntil) = (earlier?.hasCompany ?? false, earlier?.readUntil ?? 0)
         records = HomeRecords(nodes: names.count)
         let none = names.map { _ in false }
-        (hasRead, hasFailed, isUnable) = (none, none, none)
+        readAt = names.map { _ in nil }
         changes = names.map { _ in nil }
+        (hasFailed, lacksCAS) = (none, none)
         polls.lost = { [unowned self] place, _ in lost(place) }
     }
 
@@ -72,16 +74,38 @@ final class HomeTalk {
     var now: UInt64 { control.loop.now }
 
     private func lost(_ place: Int) {
-        (hasRead[place], hasFailed[place]) = (false, true)
+        (readAt[place], hasFailed[place], lacksCAS[place]) = (nil, true, false)
         if lease?.node == place { lease = nil }
         hears(place, false)
     }
 
     func close() { for link in links { link.fail() } }
 
+    func hasRead(_ place: Int) -> Bool { links[place].state == .open && readAt[place] != nil }
+
+    // MARK: What nodes can do
+
+    private func isTooOld(_ place: Int) -> Bool {
+        links[place].version != .unknown && links[place].version.lacksMetaSet
+    }
+
+    /// It cannot keep what others have to know.
+    func isUnable(_ place: Int) -> Bool { isTooOld(place) || lacksCAS[place] }
+
+    func send(_ command: MarkerCommand, _ answered: @escaping (MarkerReply) -> Void) {
+        let place = command.node
+        links[place].send(command, names: names) { [unowned self] reply in
+            switch (command.action, reply) {
+            case (.read, .value(_, cas: 0)), (.store, .done(cas: 0)): lacksCAS[place] = true
+            default: break
+            }
+            answered(reply)
+        }
+    }
+
     // MARK: The start
 
-    var isInformed: Bool { names.indices.allSatisfy { hasRead[$0] || hasFailed[$0] } }
+    var isInformed: Bool { names.indices.allSatisfy { readAt[$0] != nil || hasFailed[$0] } }
 
     /// What was found counts from here on.
     func begin() {
@@ -95,6 +119,26 @@ final class HomeTalk {
         for (place, record) in known.enumerated() { if let record { _ = records.hear(record, of: place) } }
     }
 
+    // MARK: Other proxies
+
+    /// Others use the nodes: they are given time to hear of each step, and what is known of the nodes is good for `poll`.
+    var isAccompanied: Bool { settings.proxies == .several || hasCompany }
+
+    var goodUntil: UInt64 { isAccompanied ? readUntil : .max }
+
+    /// - Parameter isOld: it may have stood there since before this proxy's start.
+    /// - Returns: it is news.
+    private func hear(_ record: HomeRecord, of place: Int, isOld: Bool = false) -> Bool {
+        guard records.hear(record, of: place) else { return false }
+        if record.owner != owner, !isOld, !isAccompanied {
+            hasCompany = true
+            control.logger.warning(
+                "another proxy uses the pool's nodes: write proxies: several in the config of each",
+                metadata: ["pool": "\(settings.name)"])
+        }
+        return true
+    }
+
     // MARK: In each turn of the loop
 
     func work() {
@@ -105,62 +149,43 @@ final class HomeTalk {
 
     var nextTime: UInt64 { min(polls.nextTime, lease?.renewalTime ?? .max) }
 
-    func send(_ command: MarkerCommand, _ answered: @escaping (MarkerReply) -> Void) {
-        links[command.node].send(command, names: names, answered)
-    }
-
     // MARK: Polls
 
     private func poll(_ place: Int) {
         let began = now
-        send(MarkerCommand(node: place, item: .here, .read)) { [unowned self] reply in
-            guard links[place].state == .open else { return }
-            // One that is new here is not to be overlooked.
-            let isNew = !hasRead[place]
-            isUnable[place] = reply == .failed
-            switch reply {
-            case .value(let text, let cas):
-                if unsafe MarkerText.token(in: text.span.bytes) != owner { sawOthers() }
-                sayHere(on: place, isNew ? .always : .ifSame(cas))
-            case .missing: sayHere(on: place, isNew ? .always : .ifMissing)
-            default: break
-            }
-            send(MarkerCommand(node: place, item: .homes, .read)) { [unowned self] reply in
-                var change: Token?
-                if case .value(let text, _) = reply { change = unsafe MarkerText.token(in: text.span.bytes) }
-                readRecords(on: place, change, began)
+        guard !isTooOld(place) else { return finish(place, began) }
+        let others = names.indices.filter { $0 != place }
+        // What its change item has said may have expired since.
+        let isUnread = readAt[place].map { began - $0 > changeLife * 500_000_000 } ?? true
+        let wanted = others.filter { isUnread || records.known[$0].map { $0.phase != .clean } ?? false }
+        var isNews = false
+        func goOn() {
+            read(isNews ? others.filter { !wanted.contains($0) } : [], on: place) { [unowned self] in
+                finish(place, began)
             }
         }
+        send(MarkerCommand(node: place, item: .homes, .read)) { [unowned self] reply in
+            var change: Token?
+            if case .value(let text, _) = reply { change = unsafe MarkerText.token(in: text.span.bytes) }
+            isNews = changes[place] != change
+            changes[place] = change
+            if wanted.isEmpty { goOn() }
+        }
+        if !wanted.isEmpty { read(wanted, on: place) { goOn() } }
     }
 
-    private func sayHere(on place: Int, _ condition: MarkerCommand.Condition) {
-        let action = MarkerCommand.Action.store(MarkerText.token(owner), condition)
-        send(MarkerCommand(node: place, item: .here, action, life: Self.presence)) { [unowned self] reply in
-            if reply == .refused { sawOthers() }
-            if reply == .failed { isUnable[place] = links[place].state == .open }
-        }
-    }
-
-    private func sawOthers() { othersUntil = now + Self.presence * 1_000_000_000 }
-
-    var isAccompanied: Bool { now < othersUntil }
-
-    private func readRecords(on place: Int, _ change: Token?, _ began: UInt64) {
-        let isNews = !hasRead[place] || changes[place] != change
-        let wanted = names.indices.filter {
-            $0 != place && (isNews || records.known[$0].map { $0.phase != .clean } ?? false)
-        }
-        changes[place] = change
-        guard !wanted.isEmpty else { return finish(place, began) }
-        for other in wanted {
+    private func read(_ others: [Int], on place: Int, _ done: @escaping () -> Void) {
+        guard links[place].state == .open, let last = others.last else { return done() }
+        for other in others {
             send(MarkerCommand(node: place, item: .away(of: other), .read)) { [unowned self] reply in
                 guard links[place].state == .open else { return }
                 switch reply {
+                case .value(_, cas: 0): break
                 case .value(let text, _): take(unsafe HomeRecord(text: text.span.bytes), of: other, from: place)
                 case .missing: take(nil, of: other, from: place)
                 default: break
                 }
-                if other == wanted.last { finish(place, began) }
+                if other == last { done() }
             }
         }
     }
@@ -168,9 +193,9 @@ final class HomeTalk {
     private func finish(_ place: Int, _ began: UInt64) {
         guard links[place].state == .open else { return }
         _ = polls.answered(place)
-        hasRead[place] = true
+        readAt[place] = began
         hears(place, true)
-        goodUntil = max(goodUntil, began + (isAccompanied ? settings.poll : max(settings.poll, Self.aloneSpan)))
+        readUntil = max(readUntil, began + settings.poll)
     }
 
     private func take(_ record: HomeRecord?, of other: Int, from place: Int) {
@@ -180,18 +205,21 @@ final class HomeTalk {
         }
         // Of what is being said just now the answers tell.
         guard believes(place), tellings[other] == nil else { return }
-        if let record, records.hear(record, of: other) { return heard(other, record) }
+        if let record, hear(record, of: other, isOld: readAt[place] == nil) { return heard(other, record) }
         guard let answer = records.answer(to: record, of: other) else { return }
         carry(HomeChange(answer, of: other, on: place, from: nil, life: recordLife)) { [unowned self] outcome in
-            guard case .seen(let seen) = outcome, tellings[other] == nil, records.hear(seen, of: other) else { return }
+            guard case .seen(let seen) = outcome, tellings[other] == nil, hear(seen, of: other) else { return }
             heard(other, seen)
         }
     }
 
     // MARK: Telling
 
-    /// Seconds in which all have seen what is over.
-    private var recordLife: UInt64 { 3 + settings.poll / 500_000_000 }
+    /// Seconds in which all who reach the nodes have looked several times.
+    private var changeLife: UInt64 { 3 + settings.poll / 500_000_000 }
+
+    /// Seconds for which a record is kept that says that all is over.
+    private var recordLife: UInt64 { isAccompanied ? Self.overLife : changeLife }
 
     /// Says it on every node that is connected.
     ///
@@ -205,41 +233,29 @@ final class HomeTalk {
 
     private func tellNext(of place: Int) {
         guard let telling = tellings[place]?.first else { return tellings[place] = nil }
-        let (from, record) = (records.known[place], records.next(telling.phase, of: place, by: owner))
-        let keepers = names.indices.filter { $0 != place && believes($0) && links[$0].state == .open }
-        guard !keepers.isEmpty else { return conclude(place, record, telling.mayBeAlone ? .unable : .failed) }
+        let from = records.known[place]
+        let record = records.next(telling.phase, of: place, by: owner, first: Self.unixMilliseconds)
+        let others = names.indices.filter { $0 != place && believes($0) && control.isUp(first + $0) }
+        let keepers = others.filter { links[$0].state == .open && !isUnable($0) }
+        guard !keepers.isEmpty else {
+            let isNobodyAble = telling.mayBeAlone || !others.isEmpty && others.allSatisfy(isUnable)
+            return conclude(place, record, isNobodyAble ? .unable : .failed)
+        }
         var outcomes: [HomeChange.Outcome] = []
         for keeper in keepers {
             let change = HomeChange(record, of: place, on: keeper, from: .some(from), life: recordLife)
             carry(change) { [unowned self] outcome in
                 outcomes.append(outcome)
-                guard outcomes.count == keepers.count else { return }
-                let result = HomeTelling(record, outcomes)
-                guard telling.phase == .held, result == .told else { return conclude(place, record, result) }
-                look(keepers) { [unowned self] in conclude(place, record, result) }
+                if outcomes.count == keepers.count { conclude(place, record, HomeTelling(record, outcomes)) }
             }
         }
         polls.flush()
     }
 
-    /// Whether another proxy is there.
-    private func look(_ keepers: [Int], _ done: @escaping () -> Void) {
-        var left = keepers.count
-        for keeper in keepers {
-            send(MarkerCommand(node: keeper, item: .here, .read)) { [unowned self] reply in
-                if case .value(let text, _) = reply, unsafe MarkerText.token(in: text.span.bytes) != owner {
-                    sawOthers()
-                }
-                left -= 1
-                if left == 0 { done() }
-            }
-        }
-    }
-
     private func conclude(_ place: Int, _ record: HomeRecord, _ result: HomeTelling) {
         switch result {
         case .told, .unable: _ = records.hear(record, of: place)
-        case .refused(let seen): _ = records.hear(seen, of: place)
+        case .refused(let seen): _ = hear(seen, of: place)
         case .failed: break
         }
         let telling = tellings[place]?.removeFirst()
@@ -252,11 +268,13 @@ final class HomeTalk {
     private func carry(_ change: HomeChange, _ done: @escaping (HomeChange.Outcome) -> Void) {
         var change = change
         guard let command = change.nextCommand() else { return done(change.outcome ?? .failed) }
+        // By now it has told its version.
+        if case .store = command.action, isUnable(change.keeper) { return done(.unable) }
         send(command) { [unowned self] reply in
             change.received(reply, isOpen: links[change.keeper].state == .open)
             if change.outcome == .done {
                 let action = MarkerCommand.Action.store(MarkerText.token(Token(using: &control.generator)), .always)
-                send(MarkerCommand(node: change.keeper, item: .homes, action)) { _ in }
+                send(MarkerCommand(node: change.keeper, item: .homes, action, life: changeLife)) { _ in }
             }
             carry(change, done)
         }

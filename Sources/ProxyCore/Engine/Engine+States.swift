@@ -99,6 +99,9 @@ extension Engine {
         if wasMistrusted != isMistrusted(pool: UInt16(pool)) { judgeAll(ofPool: UInt16(pool)) }
     }
 
+    @inline(__always)
+    public func isMistrustDue(at time: UInt64) -> Bool { time >= nextMistrust }
+
     /// The time of some pool is over.
     @inline(never)
     func mistrust() {

@@ -89,8 +89,10 @@ public struct HomeRecords: Sendable {
         return record < mine ? mine : nil
     }
 
-    public func next(_ phase: HomePhase, of place: Int, by owner: Token) -> HomeRecord {
-        HomeRecord(version: (known[place]?.version ?? 0) + 1, phase: phase, owner: owner)
+    /// - Parameter first: the version where nothing is known. Others may remember what is no longer kept: the time is later
+    ///   than that.
+    public func next(_ phase: HomePhase, of place: Int, by owner: Token, first: UInt64 = 1) -> HomeRecord {
+        HomeRecord(version: known[place].map { $0.version + 1 } ?? first, phase: phase, owner: owner)
     }
 
     /// At the start: what was found, by the node that it is about and the one that keeps it. One whose keys are elsewhere
@@ -115,7 +117,7 @@ public struct HomeChange: Sendable {
         case failed
     }
 
-    private enum Step { case read, reading, store(MarkerCommand.Condition), storing }
+    private enum Step { case read, reading, store(MarkerCommand.Condition), storing, undo, undoing }
 
     static let tryLimit = 16
 
@@ -146,13 +148,19 @@ public struct HomeChange: Sendable {
         case .store(let condition):
             step = .storing
             return MarkerCommand(node: keeper, item: .away(of: place), .store(record.text, condition), life: life)
-        case .reading, .storing: return nil
+        case .undo:
+            step = .undoing
+            return MarkerCommand(node: keeper, item: .away(of: place), .delete)
+        case .reading, .storing, .undoing: return nil
         }
     }
 
     /// - Parameter isOpen: the connection is.
     public mutating func received(_ reply: MarkerReply, isOpen: Bool) {
         switch (step, reply) {
+        // Without CAS numbers nobody can tell whether it takes the place of something newer.
+        case (.reading, .value(_, cas: 0)): outcome = .unable
+        case (.storing, .done(cas: 0)): step = .undo
         case (.reading, .value(let text, let cas)): decide(unsafe HomeRecord(text: text.span.bytes), .ifSame(cas))
         case (.reading, .missing): decide(nil, .ifMissing)
         case (.storing, .done): outcome = .done

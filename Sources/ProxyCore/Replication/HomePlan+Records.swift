@@ -21,10 +21,15 @@ extension HomePlan {
 
     /// Another proxy says so.
     public mutating func heard(_ place: Int, _ phase: HomePhase, now: UInt64) {
+        let isGone = (phases[place]?.isAtHome ?? true) && !phase.isAtHome
         adopt(place, phase)
         if phase.isReturning, !isUp[place] { recalls.insert(place) }
+        guard place == node else {
+            if isGone { lostStandIn(place, now: now) }
+            return
+        }
         // Whatever was under way for it is another's now, or has to begin anew.
-        guard place == node, let stage else { return }
+        guard let stage else { return }
         if stage.isReturning { fail(now: now) } else { abandon() }
     }
 

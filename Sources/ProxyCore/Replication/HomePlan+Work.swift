@@ -21,6 +21,9 @@ extension HomePlan {
     /// A node is taken out, and none brought home.
     public var isLeave: Bool { stage?.isLeave == true }
 
+    /// There is something to be done that one proxy at a time does; each takes out nodes that it has lost.
+    public var isWork: Bool { stage.map { !$0.isLeave } ?? (orphan != nil || newcomer != nil) }
+
     /// The return that is to be called off next, whoever it is that works at it: end it with `told`, `heard` or `notTold`.
     public var nextRecall: Int? { recalls.min() }
 
@@ -30,6 +33,12 @@ extension HomePlan {
         if case .telling = stage { return dueTime }
         if stage != nil { return 0 }
         return recalls.isEmpty && (orphan != nil || leaver != nil || newcomer != nil) ? dueTime : .max
+    }
+
+    /// The same for who only takes nodes out.
+    public var leaveTime: UInt64 {
+        guard stage == nil else { return isLeave ? nextTime : .max }
+        return recalls.isEmpty && leaver != nil ? dueTime : .max
     }
 
     /// Whose keys are on their way, and nobody here works at it.
@@ -60,11 +69,12 @@ extension HomePlan {
 
     private var newcomer: Int? { phases.indices.first { phases[$0] == .away && isUp[$0] && isHeard[$0] } }
 
-    public mutating func nextCommand(now: UInt64) -> Command? {
+    /// - Parameter onlyLeaves: another proxy may be at work.
+    public mutating func nextCommand(now: UInt64, onlyLeaves: Bool = false) -> Command? {
         guard !isSent else { return nil }
         if stage == nil {
             guard now >= dueTime, recalls.isEmpty else { return nil }
-            choose(now: now)
+            choose(now: now, onlyLeaves: onlyLeaves)
         }
         if stage == .drop, !endDropping() { return nil }
         guard stage != nil else { return nil }
@@ -82,8 +92,8 @@ extension HomePlan {
         }
     }
 
-    private mutating func choose(now: UInt64) {
-        if let place = orphan {
+    private mutating func choose(now: UInt64, onlyLeaves: Bool) {
+        if !onlyLeaves, let place = orphan {
             node = place
             isAlone = false
             switch phases[place] {
@@ -100,7 +110,7 @@ extension HomePlan {
         } else if let place = leaver {
             (node, isAlone) = (place, false)
             begin(.telling(.held))
-        } else if let place = newcomer {
+        } else if !onlyLeaves, let place = newcomer {
             (node, isAlone) = (place, homes == 0)
             if isAlone { begin(.joining, at: now.addingSaturated(quietTime)) } else { begin(.telling(.joining)) }
         }

@@ -17,7 +17,8 @@
 ///   node that goes down before that is done keeps its keys, and requests for them fail, until it is.
 ///
 /// Each step is told the other proxies before it is taken (`HomePhase`), and they follow; between two of them there is time
-/// for all to have done so. One proxy at a time takes them. But anyone who cannot write the node calls its return off.
+/// for all to have done so. One proxy at a time brings nodes home. But each takes out those that it has lost, and anyone
+/// who cannot write a node calls its return off.
 ///
 /// So a value is read only where every write of its key went that was acknowledged, and what was acknowledged stays.
 public struct HomePlan: Sendable {
@@ -204,12 +205,15 @@ public struct HomePlan: Sendable {
         case .joining, .proven, .leading: callOff(place, now: now)
         case .away:
             if place == node, stage?.isReturning == true { restart(now: now) }
-        case nil, .clean, .home:
-            guard place != node, stage?.isReturning == true else { break }
-            // What stood in is lost with it.
-            if stage?.isProven == true { complete() } else { restart(now: now) }
+        case nil, .clean, .home: lostStandIn(place, now: now)
         case .held: break
         }
+    }
+
+    /// What stood in there is lost to the node that is brought home.
+    mutating func lostStandIn(_ place: Int, now: UInt64) {
+        guard place != node, stage?.isReturning == true else { return }
+        if stage?.isProven == true { complete() } else { restart(now: now) }
     }
 
     public mutating func answers(_ place: Int, now: UInt64) {

@@ -29,8 +29,6 @@ public enum MarkerItem: Hashable, Sendable {
     case away(of: Int)
     /// On a node that keeps such: changes with each of them.
     case homes
-    /// On every node where keys have one copy: the proxy that looked last. It expires unless it is renewed.
-    case here
     /// On a node whose items are being listed: for whom. It expires unless it is renewed.
     case dump
     /// A counter that is only touched to see the node's CAS number.
@@ -59,7 +57,6 @@ public enum MarkerItem: Hashable, Sendable {
         case .dump: Array("__drover:dump".utf8)
         case .tick: Array("__drover:tick".utf8)
         case .homes: Array("__drover:homes".utf8)
-        case .here: Array("__drover:here".utf8)
         case .away(let node): Array("__drover:away:".utf8) + Self.spelling(names[node])
         case .standing(let node): Array("__drover:standing:".utf8) + Self.spelling(names[node])
         }

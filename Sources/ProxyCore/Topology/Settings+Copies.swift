@@ -39,6 +39,14 @@ extension PoolSettings {
         case next
     }
 
+    /// Who uses the nodes, where those stand in for each other.
+    public enum Proxies: String, Sendable, CaseIterable {
+        /// One: what it does it does at once.
+        case one
+        /// Several: each waits until the others know what it does.
+        case several
+    }
+
     /// One read in 20.
     public static let defaultHedge = 500
 

@@ -85,6 +85,7 @@ public struct PoolSettings: Sendable, Equatable {
     /// Keys a second whose copies each worker compares, 1 to 1,000; 0 is none.
     public var checks = defaultChecks
     public var whenDown = WhenDown.rehash
+    public var proxies = Proxies.one
     public var timeout: UInt64 = 200_000_000
     public var connectTimeout: UInt64 = 500_000_000
     public var failAfter = 3

@@ -17,14 +17,19 @@ public struct Lease: Sendable {
     private var cas: UInt64 = 0
     private var due: UInt64 = .max
     private var isSent = false
+    private let outlivesFlushes: Bool
+    /// It was not there to be renewed.
+    private var isGone = false
     public private(set) var isHeld = false
     /// It was refused, or lost: whoever works under it stops.
     public private(set) var isLost = false
 
-    public init(node: Int, owner: Token, item: MarkerItem = .lease) {
+    /// - Parameter outlivesFlushes: one that is gone when it is to be renewed is taken anew, if nobody else has it by then.
+    public init(node: Int, owner: Token, item: MarkerItem = .lease, outlivesFlushes: Bool = false) {
         self.node = node
         self.owner = owner
         self.item = item
+        self.outlivesFlushes = outlivesFlushes
     }
 
     /// Takes it, if nobody has it.
@@ -41,7 +46,9 @@ public struct Lease: Sendable {
         if case .done(let cas) = reply, cas > 0 {
             self.cas = cas
             due = now.addingSaturated(Self.renewal)
-            isHeld = true
+            (isHeld, isGone) = (true, false)
+        } else if isHeld, outlivesFlushes, !isGone, reply == .refused {
+            (isGone, due) = (true, now)
         } else {
             isLost = true
         }
@@ -51,7 +58,8 @@ public struct Lease: Sendable {
     public mutating func renewing(now: UInt64) -> MarkerCommand? {
         guard isHeld, !isLost, !isSent, now >= due else { return nil }
         isSent = true
-        return MarkerCommand(node: node, item: item, .store(MarkerText.token(owner), .ifSame(cas)))
+        return isGone
+            ? taking() : MarkerCommand(node: node, item: item, .store(MarkerText.token(owner), .ifSame(cas)))
     }
 
     public mutating func renewed(_ reply: MarkerReply, now: UInt64) {

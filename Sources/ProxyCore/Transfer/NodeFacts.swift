@@ -27,7 +27,7 @@ public struct NodeFacts: BitwiseCopyable, Sendable, Equatable {
     }
 
     /// Before 1.6.10 the commands of a transfer were spelled differently.
-    public var isTooOld: Bool { version < ServerVersion(1, 6, 10) }
+    public var isTooOld: Bool { version.lacksMetaSet }
 
     public enum Dump: BitwiseCopyable, Sendable, Equatable {
         /// All keys that are there while it runs. Before 1.6.19 a reader that stops, and be it because its process is
@@ -67,6 +67,9 @@ public struct NodeFacts: BitwiseCopyable, Sendable, Equatable {
 }
 
 extension ServerVersion {
+    /// Before 1.6.10 ms was spelled differently: its data block would be taken for a command.
+    public var lacksMetaSet: Bool { self < ServerVersion(1, 6, 10) }
+
     /// A dump of all that is there, without harm, is 1.6.19's.
     public var dumpsMayLackItems: Bool { self < ServerVersion(1, 6, 19) }
 }

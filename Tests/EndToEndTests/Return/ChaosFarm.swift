@@ -55,6 +55,7 @@ final class ChaosFarm: Sendable {
                     timeout: 300ms
                     connect_timeout: 300ms
                     poll: 200ms
+                    proxies: \(replicas == 1 ? "several" : "one")
                     probe: {interval: 100ms, max: 500ms}
                     checks: 100/s
                 """

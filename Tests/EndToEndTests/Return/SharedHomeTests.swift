@@ -78,10 +78,10 @@ struct SharedHomeTests {
         }
         #expect(isHome, "\(logs(farm))")
         for node in farm.nodes.dropFirst() {
-            let isForgotten = try Deadline(seconds: 20).waits {
-                try node.client().roundTrip("mg __drover:away:n0\r\n") == "EN\r\n"
+            let isClean = try Deadline(seconds: 20).waits {
+                try node.client().roundTrip("get __drover:away:n0\r\n", through: "END\r\n").contains(" c ")
             }
-            #expect(isForgotten)
+            #expect(isClean)
         }
     }
 
@@ -221,6 +221,27 @@ struct SharedHomeTests {
         #expect(try get(own[1], client) == "v2" && get(own[2], client) == "-")
         #expect(try Set(keys(on: farm.nodes[0])) == [own[0], own[1]])
         for node in farm.nodes.dropFirst() { #expect(try Set(keys(on: node)).isDisjoint(with: own)) }
+    }
+
+    /// What it knew when it lost sight of the other nodes is long over, and who has brought the keys home is gone.
+    @Test(.enabled(if: NodeNetwork.isAvailable, "networks take root"), .timeLimit(.minutes(20)))
+    func aProxyThatWasCutOffBringsNothingBack() throws {
+        let (farm, own) = try filled(hasNetworks: true)
+        farm.nodes[0].freeze()
+        try awaitStandIns(own[0], farm)
+        for node in 1..<3 { try farm.cut(node: node, from: 1, .both) }
+        farm.nodes[0].thaw()
+        try awaitHome(1, farm)
+        #expect(try set(own[1], "v2", farm.client(of: 0)))
+        farm.kill(proxy: 0)
+        // For longer than who reaches the nodes needs to see that it is over.
+        _ = Deadline(seconds: 6).waits { false }
+        try farm.start(proxy: 0)
+        for node in 1..<3 { try farm.heal(node: node, for: 1) }
+        let clients = try (0..<2).map { try farm.client(of: $0) }
+        #expect(try Deadline(seconds: 30).waits { try get(own[1], clients[1]) == "v2" }, "\(logs(farm))")
+        let isUsed = try (0..<20).allSatisfy { try get(own[1], clients[$0 % 2]) == "v2" }
+        #expect(isUsed && homecomings(farm) == 0, "\(logs(farm))")
     }
 
     /// A proxy that is started while the node is out for another, and in reach for itself, does not use it.

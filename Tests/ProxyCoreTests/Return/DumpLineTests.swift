@@ -142,6 +142,8 @@ struct DumpLineTests {
         #expect(facts("STAT version 1.6.38-3_beta").version == ServerVersion(1, 6, 38))
         #expect(facts("STAT version 1.6.9").isTooOld && facts("STAT version x").isTooOld && facts().isTooOld)
         #expect(facts("STAT version 1.6").isTooOld && facts("STAT version 1.6.x").isTooOld)
+        #expect(ServerVersion(1, 5, 22).lacksMetaSet && ServerVersion(1, 6, 9).lacksMetaSet)
+        #expect(!ServerVersion(1, 6, 10).lacksMetaSet)
         #expect(!facts("STAT version 1.6.9999").isTooOld && !facts("STAT version 99999999999.0.0").isTooOld)
         #expect(!facts("STAT cas_enabled no").keepsCAS)
         #expect(facts("STAT time", "STAT time x", "STAT item_size_max 99999999999999999999").unixTime == nil)

@@ -48,6 +48,18 @@ struct HomeRecordTests {
         #expect(records.answer(to: record(3, .home), of: 1) == record(4, .clean))
     }
 
+    /// The nodes have been flushed, and another proxy remembers what was over before.
+    @Test func whoKnowsNothingIsHeardAllTheSame() {
+        var (other, fresh) = (HomeRecords(nodes: 2), HomeRecords(nodes: 2))
+        _ = other.hear(record(1_795_000_000_007, .clean), of: 1)
+        let said = fresh.next(.held, of: 1, by: Self.owners[1], first: 1_796_000_000_000)
+        let isNews = other.hear(said, of: 1)
+        #expect(isNews && other.answer(to: said, of: 1) == nil)
+        _ = fresh.hear(said, of: 1)
+        let next = fresh.next(.away, of: 1, by: Self.owners[1], first: 1_797_000_000_000)
+        #expect(next.version == said.version + 1)
+    }
+
     /// A node that is away itself holds what was known when it went.
     @Test func whoIsBelievedAtTheStart() {
         var records = HomeRecords(nodes: 3)
@@ -95,6 +107,24 @@ struct HomeRecordTests {
         }
         if change.nextCommand() != nil { change.received(.done(cas: 9), isOpen: true) }
         #expect(Ending(change.outcome) == ending)
+    }
+
+    /// Whatever takes the place of what: a node that was taken out could never be said to be.
+    @Test func aNodeWithoutCASNumbersKeepsNoRecord() {
+        var change = HomeChange(record(1, .held), of: 1, on: 0, from: .some(nil), life: 5)
+        _ = change.nextCommand()
+        change.received(.missing, isOpen: true)
+        _ = change.nextCommand()
+        change.received(.done(cas: 0), isOpen: true)
+        let undo = change.nextCommand()
+        #expect(undo == MarkerCommand(node: 0, item: .away(of: 1), .delete) && change.outcome == nil)
+        change.received(.done(cas: 0), isOpen: true)
+        #expect(change.outcome == .unable)
+
+        var later = HomeChange(record(2, .away), of: 1, on: 0, from: .some(nil), life: 5)
+        _ = later.nextCommand()
+        later.received(.value(record(1, .held).text, cas: 0), isOpen: true)
+        #expect(later.outcome == .unable)
     }
 
     private enum Ending {

@@ -1,4 +1,3 @@
-import Bytes
 import Distribution
 import DroverTesting
 import Testing
@@ -9,15 +8,13 @@ import Testing
 /// or nothing where its only node was lost.
 struct HomeSimulationTests {
     private struct Pool {
-        static let keyCount = 40
+        static let keyCount = HomeKeys.count
 
         var random: SeededGenerator
         var plan: HomePlan
-        var settings: PoolSettings
         var topology: Topology
         var now: UInt64 = 1_000_000_000
-        /// By node and key.
-        var contents: [[Int: Int]]
+        var keys: HomeKeys
         var isUp: [Bool]
         var written: [Int: Int] = [:]
         /// Its last write was lost with its node.
@@ -31,30 +28,18 @@ struct HomeSimulationTests {
         init(nodes: Int, _ distribution: DistributionCase, seed: UInt64) {
             random = SeededGenerator(seed: seed)
             plan = HomePlan(nodes: nodes, timeout: 200_000_000, verifies: random.once(in: 2))
-            let list = (0..<nodes).map {
-                NodeSettings(address: .tcp(host: "h", port: UInt16(1 + $0)), weight: 1 + $0 % 3)
-            }
-            settings = PoolSettings(name: "p", listen: [], nodes: list)
-            settings.distribution = distribution.kind
-            settings.hash = .xxh3
-            topology = Topology([settings])
-            contents = Array(repeating: [:], count: nodes)
+            topology = HomeKeys.topology(nodes: nodes, distribution.kind)
+            keys = HomeKeys(nodes: nodes)
             isUp = Array(repeating: true, count: nodes)
         }
 
         mutating func publish() {
             let plan = plan
-            guard !contents.indices.allSatisfy({ plan.verdict(on: $0) == topology.nodes[$0].verdict }) else { return }
+            guard !isUp.indices.allSatisfy({ plan.verdict(on: $0) == topology.nodes[$0].verdict }) else { return }
             topology = topology.with { plan.verdict(on: $0) }
         }
 
-        func places(_ key: Int) -> [Int] {
-            let name = Array("key:\(key)".utf8)
-            let pool = topology.pools[0]
-            let hash = unsafe pool.hashed(ByteRange(offset: 0, length: name.count), in: name.span.bytes)
-            let copies = pool.copies(of: hash)
-            return copies.indices.map { Int(copies[$0]) }
-        }
+        func places(_ key: Int) -> [Int] { HomeKeys.places(key, topology) }
 
         func access(_ node: Int) -> NodeAccess { topology.nodes[node].verdict.access }
 
@@ -71,7 +56,7 @@ struct HomeSimulationTests {
             let isCount = random.once(in: 4)
             for node in all {
                 // A command that depends on what is there is a delete where that is not known.
-                contents[node][key] = isDelete || isCount && access(node) == .syncing ? nil : next
+                keys.contents[node][key] = isDelete || isCount && access(node) == .syncing ? nil : next
             }
             written[key] = isDelete ? nil : next
             mayMiss.remove(key)
@@ -79,7 +64,7 @@ struct HomeSimulationTests {
 
         func complaint(_ key: Int) -> String? {
             guard let node = places(key).first(where: { access($0) == .full }), isUp[node] else { return nil }
-            let found = contents[node][key]
+            let found = keys.contents[node][key]
             if found == written[key] || found == nil && mayMiss.contains(key) { return nil }
             return "key \(key) on node \(node): \(found ?? 0) instead of \(written[key] ?? 0)"
         }
@@ -91,14 +76,14 @@ struct HomeSimulationTests {
                 mayMiss.insert(key)
             }
             isUp[node] = false
-            if isRestart { contents[node] = [:] }
+            if isRestart { keys.contents[node] = [:] }
             // A key that was counted up while it was copied is not on the newcomer yet.
             guard plan.stage == .proving else { return }
             mayMiss.formUnion((0..<Self.keyCount).filter { places($0).count == 2 })
         }
 
         mutating func happen() {
-            let node = random.pick(contents.indices)
+            let node = random.pick(keys.contents.indices)
             if isUp[node], isUp.count(where: { !$0 }) * 2 + 2 <= isUp.count + 1 {
                 lose(node, isRestart: random.once(in: 2))
                 plan.wentDown(node, now: now)
@@ -146,41 +131,21 @@ struct HomeSimulationTests {
             switch command {
             case .wait, .tell: break
             case .flush(let node):
-                if isUp[node] { contents[node] = [:] }
+                if isUp[node] { keys.contents[node] = [:] }
                 plan.flushed(isDone: true, now: now)
             case .copy(let node, _):
-                let changed = fill(node, drops: false)
+                let changed = keys.fill(node, topology, drops: false)
                 // Behind its back.
                 for _ in 0..<3 { write(random.pick(0..<Self.keyCount)) }
                 plan.passed(.whole(changed: changed, total: 40), on: node, now: now)
             case .verify(let node):
-                let changed = fill(node, drops: true)
+                let changed = keys.fill(node, topology, drops: true)
                 plan.passed(.whole(changed: changed, total: 40), on: node, now: now)
             case .drop(let node):
                 guard isUp[node] else { return plan.passed(.cutShort, on: node, now: now) }
-                contents[node] = contents[node].filter { places($0.key).contains(node) }
+                keys.dropStrays(on: node, topology)
                 plan.passed(.whole(changed: 0, total: 40), on: node, now: now)
             }
-        }
-
-        private mutating func fill(_ node: Int, drops: Bool) -> Int {
-            var changed = 0
-            for key in 0..<Self.keyCount {
-                let all = places(key)
-                guard all.contains(node), let source = all.first(where: { $0 != node && access($0) == .full }) else {
-                    continue
-                }
-                guard contents[source][key] != contents[node][key] else { continue }
-                if drops {
-                    contents[node][key] = nil
-                } else if contents[node][key] == nil {
-                    contents[node][key] = contents[source][key]
-                } else {
-                    continue
-                }
-                changed += 1
-            }
-            return changed
         }
     }
 
@@ -220,8 +185,8 @@ struct HomeSimulationTests {
             }
             for _ in 0..<300 { pool.work() }
             #expect(pool.plan.places.allSatisfy { $0 == .home } && !pool.plan.isBusy, "DROVER_SEED=\(seed)")
-            for node in pool.contents.indices {
-                let strays = pool.contents[node].keys.filter { pool.places($0) != [node] }
+            for node in pool.keys.contents.indices {
+                let strays = pool.keys.contents[node].keys.filter { pool.places($0) != [node] }
                 #expect(strays.isEmpty, "DROVER_SEED=\(seed): node \(node) holds \(strays)")
             }
         }

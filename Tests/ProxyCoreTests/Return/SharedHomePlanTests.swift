@@ -1,0 +1,136 @@
+import Testing
+
+@testable import ProxyCore
+
+/// Nodes that stand in for each other, step by step, where other proxies use them as well.
+struct SharedHomePlanTests {
+    private typealias Course = HomeCourse
+
+    /// Another proxy does it: this one only follows.
+    @Test(
+        arguments: [
+            (.held, "none own"), (.away, "none away"), (.joining, "syncing joining"), (.proven, "full joining"),
+            (.leading, "full leading"), (.home, "full own"), (.clean, "full own"),
+        ] as [(HomePhase, String)])
+    func whatOthersSayIsDone(_ phase: HomePhase, state: String) {
+        var course = Course()
+        course.plan.heard(1, phase, now: course.now)
+        #expect(course.state(1) == state && !course.plan.isBusy && course.plan.nextRecall == nil)
+        course.plan.wentDown(1, now: course.now)
+        #expect(course.state(1) == (phase == .away ? "none away" : "none own"), "until all know")
+        #expect((course.plan.nextRecall == 1) == phase.isReturning)
+    }
+
+    /// It is up for whoever brings the keys home, and not for this proxy.
+    @Test func whoDoesNotReachTheNodeCallsItsReturnOff() {
+        var course = Course()
+        course.goDown(1)
+        course.plan.heard(1, .joining, now: course.now)
+        #expect(course.state(1) == "none own" && course.plan.nextRecall == 1)
+        course.settle()
+        #expect(course.state(1) == "none away" && course.plan.nextRecall == nil)
+    }
+
+    /// What stands in is out of this proxy's reach, and nobody else's.
+    @Test func whoReachesOnePlaceOnlyUsesNeither() {
+        var course = Course()
+        course.plan.heard(1, .leading, now: course.now)
+        course.plan.wentDown(0, now: course.now)
+        #expect(course.state(1) == "none own" && course.state(0) == "none own" && course.plan.nextRecall == nil)
+        course.plan.answers(0, now: course.now)
+        #expect(course.state(1) == "full leading")
+    }
+
+    @Test func aReturnThatAnotherCallsOff() {
+        var course = Course()
+        course.goAndComeBack(1)
+        course.run(until: .copy(1))
+        let round = course.plan.round
+        course.plan.heard(1, .away, now: course.now)
+        #expect(course.plan.round != round && !course.plan.isBusy && course.state(1) == "none away")
+        #expect(course.plan.nextTime > course.now)
+        course.run()
+        #expect(course.state(1) == "full own")
+    }
+
+    @Test func withOthersAStandInWaitsUntilTheyKnow() {
+        var course = Course()
+        course.plan.isAccompanied = true
+        course.plan.wentDown(1, now: course.now)
+        let start = course.now
+        course.run(until: .telling(.away))
+        #expect(course.now - start == course.plan.holdTime && course.state(1) == "none own")
+        course.step()
+        #expect(course.state(1) == "none away")
+    }
+
+    /// A lease that another proxy has for a long return does not keep a node that is lost from being taken out.
+    @Test func whileAnotherIsAtWorkNodesAreTakenOut() {
+        var course = Course()
+        course.plan.heard(1, .joining, now: course.now)
+        let nothing = course.plan.nextCommand(now: course.now, onlyLeaves: true)
+        #expect(nothing == nil && course.plan.leaveTime == .max && course.plan.isWork)
+        course.plan.wentDown(2, now: course.now)
+        #expect(course.plan.leaveTime <= course.now)
+        for phase in [HomePhase.held, .away] {
+            let command = course.plan.nextCommand(now: course.now, onlyLeaves: true)
+            #expect(command == .tell(2, phase) && !course.plan.isWork)
+            course.plan.told(2, phase, now: course.now)
+            guard phase == .held else { continue }
+            #expect(course.plan.leaveTime <= course.now)
+            let wait = course.plan.nextCommand(now: course.now, onlyLeaves: true)
+            #expect(wait == .wait(until: course.now))
+            course.plan.waited(now: course.now)
+        }
+        #expect(course.state(2) == "none away" && course.plan.phases[1] == .joining && course.plan.leaveTime == .max)
+        course.plan.answers(2, now: course.now)
+        let newcomer = course.plan.nextCommand(now: course.now, onlyLeaves: true)
+        #expect(newcomer == nil, "it is not brought home without the lease")
+    }
+
+    /// Another proxy has lost one that stands in, and this one, which brings the node home, has not.
+    @Test(
+        arguments: [
+            (.copy(1), .held, .away), (.copy(1), .away, .away), (.verify(1), .held, .home), (.mend(1), .held, .away),
+            (.leading, .held, .home), (.leaving, .held, .home),
+        ] as [(HomePlan.Stage, HomePhase, HomePhase)])
+    func aStandInThatAnotherHasLost(_ stage: HomePlan.Stage, _ phase: HomePhase, becomes end: HomePhase) {
+        var course = Course()
+        course.goAndComeBack(1)
+        course.run(until: stage)
+        course.plan.heard(0, phase, now: course.now)
+        while course.plan.phases[1] != end { guard course.step() else { break } }
+        #expect(course.plan.phases[1] == end && course.plan.phases[0] == phase)
+        course.plan.heard(0, .away, now: course.now)
+        course.run()
+        #expect((0..<3).allSatisfy { course.state($0) == "full own" })
+    }
+
+    @Test func whoCannotTellTriesAgain() {
+        var course = Course()
+        course.plan.wentDown(1, now: course.now)
+        let first = course.plan.nextCommand(now: course.now)
+        #expect(first == .tell(1, .held))
+        course.plan.notTold(1, now: course.now)
+        #expect(course.state(1) == "none own" && course.plan.nextTime > course.now)
+        course.run()
+        #expect(course.state(1) == "none away")
+    }
+
+    /// A missed write is acknowledged when it is known to all that the node has missed something.
+    @Test func aMissedWriteWaitsForWhatOthersSay() {
+        for (phase, isKept) in [(.away, true), (.home, false)] as [(HomePhase, Bool)] {
+            var course = Course()
+            course.plan.heard(1, .leading, now: course.now)
+            let answer = course.plan.missedWrite(1, now: course.now)
+            #expect(answer == .when(1, .away))
+            #expect(course.plan.isPending(1, .away) && course.plan.nextRecall == 1)
+            course.plan.heard(1, phase, now: course.now)
+            #expect(!course.plan.isPending(1, .away) && (course.plan.phases[1] == .away) == isKept)
+        }
+        var follower = Course()
+        follower.plan.heard(1, .proven, now: follower.now)
+        let answer = follower.plan.missedWrite(0, now: follower.now)
+        #expect(answer == .refused)
+    }
+}
