@@ -35,8 +35,12 @@ struct SharedHomeSimulationTests {
         var written: [Int: Int] = [:]
         /// Its last write was lost with its node.
         var mayMiss: Set<Int> = []
+        /// Its last write is not on the node that is brought home yet, and is lost if a node that stands in fails just then.
+        var counted: Set<Int> = []
         var next = 0
         var isTroubled = true
+        /// For who looks for a mistake.
+        var said: [String] = []
 
         init(nodes: Int, _ distribution: DistributionKind, seed: UInt64) {
             random = SeededGenerator(seed: seed)
@@ -78,15 +82,32 @@ struct SharedHomeSimulationTests {
             }
             written[key] = isDelete ? nil : next
             mayMiss.remove(key)
+            if isCount, !isDelete, all.contains(where: { access($0, proxy) == .syncing }) {
+                counted.insert(key)
+            } else {
+                counted.remove(key)
+            }
+        }
+
+        /// The other has called the node's return off while that decided, or ended it before, and this one has not heard of it
+        /// for less than `poll`: in that time it may read what is older.
+        private func isCutShort(_ node: Int, _ proxy: Int) -> Bool {
+            switch (proxies[proxy].plan.phases[node], kept[node]?.phase) {
+            case (.leading, .held), (.leading, .away), (.leading, .joining): true
+            case (.joining, .home), (.proven, .home), (.joining, .clean), (.proven, .clean): true
+            default: false
+            }
         }
 
         func complaint(_ key: Int, through proxy: Int) -> String? {
             guard isTrusted(proxy), let node = places(key, proxy).first(where: { access($0, proxy) == .full }),
                 reaches(node, proxy)
             else { return nil }
+            if places(key, proxy).contains(where: { isCutShort($0, proxy) }) { return nil }
             let found = keys.contents[node][key]
             if found == written[key] || found == nil && mayMiss.contains(key) { return nil }
-            return "key \(key) on node \(node) by proxy \(proxy): \(found ?? 0) instead of \(written[key] ?? 0)"
+            let phases = proxies.map { $0.plan.phases.map { "\($0.map { "\($0)" } ?? "-")" } }
+            return "key \(key), node \(node), proxy \(proxy): \(found ?? 0) instead of \(written[key] ?? 0), \(phases)"
         }
 
         // MARK: Nodes
@@ -107,7 +128,14 @@ struct SharedHomeSimulationTests {
                 return
             }
             let troubled = isUp.indices.count { node in proxies.indices.contains { !reaches(node, $0) } }
-            guard troubled * 2 + 2 <= isUp.count + 1 else { return }
+            // They have to reach a node in common, whose keys are at home.
+            let common = isUp.indices.contains { other in
+                other != node
+                    && proxies.indices.allSatisfy {
+                        reaches(other, $0) && proxies[$0].plan.place(other) == .home
+                    }
+            }
+            guard common, troubled * 2 + 2 <= isUp.count + 1 else { return }
             if random.once(in: 2) {
                 proxies[random.pick(proxies.indices)].reaches[node] = false
             } else {
@@ -157,6 +185,7 @@ struct SharedHomeSimulationTests {
                 if reaches(node, proxy) {
                     proxies[proxy].plan.answers(node, now: now)
                 } else {
+                    mayMiss.formUnion(counted)
                     proxies[proxy].plan.wentDown(node, now: now)
                 }
             }
@@ -211,8 +240,10 @@ struct SharedHomeSimulationTests {
                 _ = proxies[proxy].records.hear(there, of: place)
                 return proxies[proxy].plan.heard(place, there.phase, now: now)
             }
+            if phase == .held { mayMiss.formUnion(counted) }
             if phase == .away, kept[place]?.phase == .held { lose(place) }
             kept[place] = record
+            said.append("\(now / 1_000_000) ms: proxy \(proxy) says \(phase) of \(place)")
             if isTroubled, random.once(in: 10) { return proxies[proxy].plan.notTold(place, now: now) }
             _ = proxies[proxy].records.hear(record, of: place)
             proxies[proxy].plan.told(place, phase, now: now)
@@ -261,7 +292,7 @@ struct SharedHomeSimulationTests {
                 let looked = step % 20 == 0 ? Array(0..<HomeKeys.count) : [key]
                 let complaints = (0..<2).flatMap { proxy in looked.compactMap { pool.complaint($0, through: proxy) } }
                 guard complaints.isEmpty else {
-                    Issue.record("DROVER_SEED=\(seed), step \(step): \(complaints)")
+                    Issue.record("DROVER_SEED=\(seed), step \(step): \(complaints); \(pool.said.suffix(12))")
                     return
                 }
             }
