@@ -9,6 +9,9 @@ class Counts:
     """Of one process at a time, all its threads: instructions outside of the kernel and in it, and system calls."""
 
     PATH = "/run/shared/counts"
+    # How often each peer is started: how its threads and the others' take turns on the processors differs more from one
+    # start to the next than from run to run.
+    STARTS = 5
 
     def __init__(self):
         self._generation = 0

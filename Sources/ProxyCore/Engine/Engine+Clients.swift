@@ -24,7 +24,7 @@ extension Engine {
     }
 
     /// Bytes of a client. Returns how many were used up; the rest must be offered again with what comes after, or,
-    /// if `isWaiting`, when the client is on the `resuming` list.
+    /// if `isWaiting`, when there is a wish to resume the client.
     public func received(fromClient id: UInt32, _ bytes: RawSpan) -> Int {
         if isCheckDue { considerCheck(of: id, bytes) }
         var offset = 0
