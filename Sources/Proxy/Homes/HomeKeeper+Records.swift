@@ -25,6 +25,12 @@ extension HomeKeeper {
 
     func heard(_ place: Int, _ record: HomeRecord) {
         guard !isRetired else { return }
+        if record.owner == talk.owner {
+            // Not all have heard it yet, and it is being said again.
+            if plan.isPending(place, record.phase) { return }
+        } else {
+            talk.leaveLease()
+        }
         let before = plan.phases[place]
         plan.heard(place, record.phase, now: now)
         tell(of: place, from: before)
@@ -67,21 +73,19 @@ extension HomeKeeper {
             }
             plan.told(place, phase, now: now)
         case .refused(let record): plan.heard(place, record.phase, now: now)
-        case .failed:
-            plan.notTold(place, now: now)
-            recallDue = now + Self.recallPause
+        case .failed, .unsaid:
+            plan.notTold(place, isUnsaid: result == .unsaid, now: now)
+            recallDue = now + HomePlan.tellPause
         }
         review("the node is not to be used")
         control.publish()
         answerMisses()
     }
 
-    private static var recallPause: UInt64 { 100_000_000 }
-
     /// Returns that cannot go on, whoever works at them.
     func callOff() {
         guard let place = plan.nextRecall, now >= recallDue, !talk.isTelling(place) else { return }
-        tell(place, .away)
+        tell(place, plan.recallPhase(of: place))
     }
 
     var nextRecallTime: UInt64 { plan.nextRecall.map { talk.isTelling($0) ? .max : recallDue } ?? .max }
@@ -99,7 +103,7 @@ extension HomeKeeper {
     /// Until when what was read is good; not with each answer of each node.
     func tellTrust() {
         let time = talk.goodUntil
-        guard !isRetired, time != trusted, time > 0, !control.workers.isEmpty else { return }
+        guard !isRetired, time != trusted, !control.workers.isEmpty else { return }
         if time < trusted || time - trusted > settings.poll / 8 { trust(until: time) }
     }
 

@@ -53,6 +53,9 @@ final class HomeKeeper {
                     connectTimeout: settings.connectTimeout, lost: { [unowned self] _ in lost(place) }))
         }
         talk.believes = { [unowned self] in plan.isBelieved($0) }
+        talk.leasePlace = { [unowned self] in
+            plan.leasePlace(in: talk.order, isUnable: talk.isUnable, isRead: talk.hasRead)
+        }
         talk.hears = { [unowned self] in plan.hears($0, $1) }
         talk.heard = { [unowned self] in heard($0, $1) }
     }
@@ -223,6 +226,7 @@ final class HomeKeeper {
             }
             return true
         }
+        if talk.isMovingLease { return false }
         if plan.isBusy, !plan.isLeave {
             plan.abandon()
             review("another proxy goes on with it")
@@ -235,7 +239,7 @@ final class HomeKeeper {
 
     /// When the lease is to be asked for.
     private var leaseTime: UInt64 {
-        plan.isWork && plan.nextTime < .max ? max(plan.nextTime, talk.leaseDue) : .max
+        plan.isWork && plan.nextTime < .max && !talk.isAskingForLease ? max(plan.nextTime, talk.leaseDue) : .max
     }
 
     private func proceed(onlyLeaves: Bool) {
@@ -277,8 +281,8 @@ final class HomeKeeper {
 
     private func flush() {
         guard let watched, links[watched].state == .open else { return disturb() }
-        // It may have been stopped since it looked.
-        guard talk.holdsLease else { return }
+        // It may have stood still since it looked.
+        guard talk.holdsLease(at: EventLoop.monotonicNow()) else { return }
         let round = round
         links[watched].ask(Array("flush_all\r\n".utf8), .flushAll) { [weak self] answer in
             guard let self, self.round == round, let answer else { return }
@@ -286,6 +290,7 @@ final class HomeKeeper {
             review("flushed")
             control.publish()
         }
+        links[watched].flush()
     }
 
     private func begin(_ pass: FillingPlan.Pass, on target: Int, isLive: Bool, dropsStrays: Bool = false) {

@@ -2,25 +2,43 @@ internal import Glibc
 internal import ProxyCore
 
 /// One proxy at a time works for the keys of a pool: the one that has the lease, which is on the first node whose keys
-/// are at home.
+/// are at home. When that is another node, the lease goes there.
 extension HomeTalk {
-    var holdsLease: Bool { lease?.isHeld == true && now < leaseGoodUntil }
+    var holdsLease: Bool { holdsLease(at: now) }
+
+    func holdsLease(at time: UInt64) -> Bool { lease?.isHeld == true && formerLease == nil && time < leaseGoodUntil }
+
+    var isAskingForLease: Bool { lease?.isHeld == false }
+
+    /// What is under way waits until the lease is where it belongs now.
+    var isMovingLease: Bool { formerLease != nil }
 
     /// Asks for it, unless that was refused just now.
     func takeLease() {
         if lease != nil, now >= leaseGoodUntil { lease = nil }
         guard lease == nil, now >= leaseDue else { return }
         leaseDue = now + Self.leasePause
-        // One that hangs would keep everybody waiting; what can keep nothing keeps nothing of other proxies either.
-        let able = names.indices.filter { believes($0) && hasRead($0) }
-        guard let place = able.first(where: { !isUnable($0) }) ?? able.first else { return }
-        let taken = Lease(node: place, owner: owner, outlivesFlushes: true)
-        lease = taken
+        if let place = leasePlace() { askForLease(on: place) }
+    }
+
+    /// Another proxy is at work, or has been just now: it may have to take its lease elsewhere.
+    func leaveLease() { leaseDue = max(leaseDue, now + Self.leasePause) }
+
+    /// Who came first there has it from then on.
+    func moveLease() {
+        guard holdsLease, let held = lease, let place = leasePlace(), place != held.node else { return }
+        formerLease = held
+        askForLease(on: place)
+    }
+
+    private func askForLease(on place: Int) {
+        let asked = Lease(node: place, owner: owner, outlivesFlushes: true)
+        lease = asked
         if isUnable(place) { return leaseAnswered(.done(cas: .max), sent: now, on: place) }
         // Until it is answered, or the connection is lost.
         leaseGoodUntil = .max
         let sent = now
-        send(taken.taking()) { [unowned self] in leaseAnswered($0, sent: sent, on: place) }
+        send(asked.taking()) { [unowned self] in leaseAnswered($0, sent: sent, on: place) }
         polls.flush()
     }
 
@@ -29,6 +47,10 @@ extension HomeTalk {
         let reply = reply == .done(cas: 0) ? .done(cas: .max) : reply
         if before.isHeld { lease?.renewed(reply, now: now) } else { lease?.taken(reply, now: now) }
         if case .done = reply { leaseGoodUntil = sent + Lease.span }
+        if let former = formerLease {
+            formerLease = nil
+            giveBack(former)
+        }
         guard lease?.isLost == true else { return }
         lease = nil
         if !before.isHeld, reply == .refused { takeBackOwn(on: place) }
@@ -37,7 +59,7 @@ extension HomeTalk {
     /// By the settings before it may have been this proxy's.
     private func takeBackOwn(on place: Int) {
         send(MarkerCommand(node: place, item: .lease, .read)) { [unowned self] reply in
-            guard case .value(let text, let cas) = reply, lease == nil,
+            guard case .value(let text, let cas) = reply, lease?.node != place,
                 unsafe MarkerText.token(in: text.span.bytes) == owner
             else { return }
             send(MarkerCommand(node: place, item: .lease, .deleteSame(cas))) { _ in }
@@ -55,8 +77,13 @@ extension HomeTalk {
 
     func releaseLease() {
         guard let lease, lease.isHeld else { return }
-        if !isUnable(lease.node) { send(lease.releasing()) { _ in } }
-        polls.flush()
         (self.lease, leaseDue) = (nil, now)
+        giveBack(lease)
+    }
+
+    private func giveBack(_ lease: Lease) {
+        guard !isUnable(lease.node) else { return }
+        if lease.isBeingRenewed { takeBackOwn(on: lease.node) } else { send(lease.releasing()) { _ in } }
+        polls.flush()
     }
 }

@@ -28,6 +28,8 @@ final class HomeTalk {
     private let first: Int
     private let settings: PoolSettings
     let names: [String]
+    /// Places by their names, which is the same for all proxies: who is told first, and has the lease.
+    let order: [Int]
     let polls: NodePolls
     let owner: Token
     private(set) var records: HomeRecords
@@ -45,11 +47,15 @@ final class HomeTalk {
     private(set) var readUntil: UInt64
     private var tellings: [Int: [Telling]] = [:]
     var lease: Lease?
+    /// While it is asked for elsewhere.
+    var formerLease: Lease?
     var leaseGoodUntil: UInt64 = 0
     var leaseDue: UInt64 = 0
 
     /// What the node keeps counts, and it is told.
     var believes: (Int) -> Bool = { _ in true }
+    /// Where the lease belongs; nil as long as that is not known.
+    var leasePlace: () -> Int? = { nil }
     /// Another proxy has said so.
     var heard: (Int, HomeRecord) -> Void = { _, _ in }
     /// The node answers, or no longer.
@@ -58,7 +64,9 @@ final class HomeTalk {
     /// - Parameter earlier: that of the settings before.
     init(_ control: Control, of pool: Pool, after earlier: HomeTalk?) {
         (self.control, first, settings) = (control, pool.firstNode, pool.settings)
-        names = pool.settings.nodes.map(\.ringName)
+        let names = pool.settings.nodes.map(\.ringName)
+        self.names = names
+        order = names.indices.sorted { names[$0] < names[$1] }
         polls = NodePolls(control, of: pool, token: Self.token)
         owner = earlier?.owner ?? Token(using: &control.generator)
         (hasCompany, readUntil) = (earlier?.hasCompany ?? false, earlier?.readUntil ?? 0)
@@ -144,6 +152,7 @@ final class HomeTalk {
     func work() {
         polls.work(poll)
         renewLease()
+        moveLease()
         polls.flush()
     }
 
@@ -165,6 +174,7 @@ final class HomeTalk {
             }
         }
         send(MarkerCommand(node: place, item: .homes, .read)) { [unowned self] reply in
+            guard reply != .failed else { return links[place].fail(.badReply) }
             var change: Token?
             if case .value(let text, _) = reply { change = unsafe MarkerText.token(in: text.span.bytes) }
             isNews = changes[place] != change
@@ -183,7 +193,7 @@ final class HomeTalk {
                 case .value(_, cas: 0): break
                 case .value(let text, _): take(unsafe HomeRecord(text: text.span.bytes), of: other, from: place)
                 case .missing: take(nil, of: other, from: place)
-                default: break
+                default: return links[place].fail(.badReply)
                 }
                 if other == last { done() }
             }
@@ -195,7 +205,12 @@ final class HomeTalk {
         _ = polls.answered(place)
         readAt[place] = began
         hears(place, true)
-        readUntil = max(readUntil, began + settings.poll)
+        if isInformative(place) { readUntil = max(readUntil, began + settings.poll) }
+    }
+
+    /// What is read there is what others are to know: or nobody can keep it.
+    private func isInformative(_ place: Int) -> Bool {
+        believes(place) && (!isUnable(place) || names.indices.allSatisfy { !believes($0) || isUnable($0) })
     }
 
     private func take(_ record: HomeRecord?, of other: Int, from place: Int) {
@@ -235,20 +250,24 @@ final class HomeTalk {
         guard let telling = tellings[place]?.first else { return tellings[place] = nil }
         let from = records.known[place]
         let record = records.next(telling.phase, of: place, by: owner, first: Self.unixMilliseconds)
-        let others = names.indices.filter { $0 != place && believes($0) && control.isUp(first + $0) }
-        let keepers = others.filter { links[$0].state == .open && !isUnable($0) }
-        guard !keepers.isEmpty else {
-            let isNobodyAble = telling.mayBeAlone || !others.isEmpty && others.allSatisfy(isUnable)
-            return conclude(place, record, isNobodyAble ? .unable : .failed)
-        }
-        var outcomes: [HomeChange.Outcome] = []
-        for keeper in keepers {
-            let change = HomeChange(record, of: place, on: keeper, from: .some(from), life: recordLife)
-            carry(change) { [unowned self] outcome in
-                outcomes.append(outcome)
-                if outcomes.count == keepers.count { conclude(place, record, HomeTelling(record, outcomes)) }
+        let others = order.filter { $0 != place && believes($0) && control.isUp(first + $0) }
+        let able = others.filter { !isUnable($0) }
+        if able.isEmpty, telling.mayBeAlone || !others.isEmpty { return conclude(place, record, .unable) }
+        let keepers = able.filter { links[$0].state == .open }
+        // Whoever reads only one that has not heard of it would not know.
+        if keepers.isEmpty || isAccompanied && keepers.count < able.count { return conclude(place, record, .unsaid) }
+        var news = HomeNews(record, to: keepers, needsAll: isAccompanied)
+        func goOn() {
+            for keeper in news.nextKeepers() {
+                carry(HomeChange(record, of: place, on: keeper, from: .some(from), life: recordLife)) {
+                    [unowned self] outcome in
+                    guard news.result == nil else { return }
+                    news.answered(outcome)
+                    if let result = news.result { conclude(place, record, result) } else { goOn() }
+                }
             }
         }
+        goOn()
         polls.flush()
     }
 
@@ -256,7 +275,7 @@ final class HomeTalk {
         switch result {
         case .told, .unable: _ = records.hear(record, of: place)
         case .refused(let seen): _ = hear(seen, of: place)
-        case .failed: break
+        case .failed, .unsaid: break
         }
         let telling = tellings[place]?.removeFirst()
         let isMore = tellings[place]?.isEmpty == false
@@ -272,11 +291,15 @@ final class HomeTalk {
         if case .store = command.action, isUnable(change.keeper) { return done(.unable) }
         send(command) { [unowned self] reply in
             change.received(reply, isOpen: links[change.keeper].state == .open)
-            if change.outcome == .done {
-                let action = MarkerCommand.Action.store(MarkerText.token(Token(using: &control.generator)), .always)
-                send(MarkerCommand(node: change.keeper, item: .homes, action, life: changeLife)) { _ in }
-            }
-            carry(change, done)
+            if change.outcome == .done { announce(on: change.keeper, done) } else { carry(change, done) }
+        }
+    }
+
+    /// Who has read the records before looks at them again only if this has changed.
+    private func announce(on keeper: Int, _ done: @escaping (HomeChange.Outcome) -> Void) {
+        let action = MarkerCommand.Action.store(MarkerText.token(Token(using: &control.generator)), .always)
+        send(MarkerCommand(node: keeper, item: .homes, action, life: changeLife)) { reply in
+            if case .done = reply { done(.done) } else { done(.failed) }
         }
     }
 }

@@ -185,26 +185,3 @@ public struct HomeChange: Sendable {
         }
     }
 }
-
-/// What has come of telling all nodes that answer.
-public enum HomeTelling: Equatable, Sendable {
-    case told
-    /// This counts instead.
-    case refused(HomeRecord)
-    /// None of them can keep it: each proxy goes by itself.
-    case unable
-    case failed
-
-    public init(_ record: HomeRecord, _ outcomes: [HomeChange.Outcome]) {
-        var newest: HomeRecord?
-        for case .seen(let seen) in outcomes { newest = max(newest ?? seen, seen) }
-        let isKept = outcomes.contains(.done)
-        if let newest, !isKept || newest > record {
-            self = .refused(newest)
-        } else if isKept {
-            self = .told
-        } else {
-            self = outcomes.contains(.unable) && !outcomes.contains(.failed) ? .unable : .failed
-        }
-    }
-}

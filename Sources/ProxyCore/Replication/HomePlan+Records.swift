@@ -3,6 +3,8 @@ extension HomePlan {
     /// All nodes that answer keep it.
     public mutating func told(_ place: Int, _ phase: HomePhase, now: UInt64) {
         adopt(place, phase)
+        // A return was called off: this proxy goes on with that.
+        if phase == .held, stage == nil { (node, isAlone, stage) = (place, false, .telling(.held)) }
         guard place == node, stage == .telling(phase) else { return }
         let quiet = now.addingSaturated(quietTime)
         switch phase {
@@ -24,6 +26,7 @@ extension HomePlan {
         let isGone = (phases[place]?.isAtHome ?? true) && !phase.isAtHome
         adopt(place, phase)
         if phase.isReturning, !isUp[place] { recalls.insert(place) }
+        if phase == .held { heldDue = now.addingSaturated(heldPatience) }
         guard place == node else {
             if isGone { lostStandIn(place, now: now) }
             return
@@ -33,12 +36,15 @@ extension HomePlan {
         if stage.isReturning { fail(now: now) } else { abandon() }
     }
 
-    /// Nobody could be told, for now.
-    public mutating func notTold(_ place: Int, now: UInt64) {
+    /// Not all could be told, for now.
+    ///
+    /// - Parameter isUnsaid: nobody was.
+    public mutating func notTold(_ place: Int, isUnsaid: Bool, now: UInt64) {
         guard place == node, case .telling = stage else { return }
-        // It is there again.
-        if isLeaving(place), isUp[place] { return abandon() }
-        begin(stage, at: now.addingSaturated(Self.pause / 4))
+        if !isUnsaid { isRumored = true }
+        // It is there again, and nobody thinks otherwise.
+        if isLeaving(place), isUp[place], !isRumored { return abandon() }
+        begin(stage, at: now.addingSaturated(Self.tellPause))
     }
 
     private mutating func adopt(_ place: Int, _ phase: HomePhase) {
@@ -56,6 +62,25 @@ extension HomePlan {
     /// It is not decided yet whether the node's keys will be so far.
     public func isPending(_ place: Int, _ phase: HomePhase) -> Bool {
         recalls.contains(place) || place == node && stage == .telling(phase)
+    }
+
+    /// How far the keys of a node are whose return is called off. Where it decides, others may read it until they know:
+    /// nobody uses its keys before that.
+    public func recallPhase(of place: Int) -> HomePhase {
+        isAccompanied && phases[place] == .leading ? .held : .away
+    }
+
+    /// The node that the lease of who brings keys home is on: the first one whose keys are at home.
+    ///
+    /// - Parameters:
+    ///   - order: the same for all proxies.
+    ///   - isUnable: it can keep nothing, nor anything of other proxies.
+    ///   - isRead: what it keeps is known.
+    /// - Returns: nil until the right one is read. With another, two proxies would each have a lease.
+    public func leasePlace(in order: [Int], isUnable: (Int) -> Bool, isRead: (Int) -> Bool) -> Int? {
+        let believed = order.filter { isUp[$0] && isBelieved($0) }
+        guard let place = believed.first(where: { !isUnable($0) }) ?? believed.first else { return nil }
+        return isRead(place) ? place : nil
     }
 
     // MARK: Keys that have moved to other nodes

@@ -22,7 +22,9 @@ extension HomePlan {
     public var isLeave: Bool { stage?.isLeave == true }
 
     /// There is something to be done that one proxy at a time does; each takes out nodes that it has lost.
-    public var isWork: Bool { stage.map { !$0.isLeave } ?? (orphan != nil || newcomer != nil) }
+    public var isWork: Bool {
+        stage.map { !$0.isLeave } ?? (orphan != nil || newcomer != nil || phases.contains(.held))
+    }
 
     /// The return that is to be called off next, whoever it is that works at it: end it with `told`, `heard` or `notTold`.
     public var nextRecall: Int? { recalls.min() }
@@ -31,21 +33,22 @@ extension HomePlan {
     public var nextTime: UInt64 {
         if isSent { return .max }
         if case .telling = stage { return dueTime }
-        if stage != nil { return 0 }
-        return recalls.isEmpty && (orphan != nil || leaver != nil || newcomer != nil) ? dueTime : .max
+        if stage != nil || leaver != nil { return 0 }
+        let returnTime = recalls.isEmpty && (orphan != nil || newcomer != nil) ? returnDue : .max
+        return phases.contains(.held) ? min(heldDue, returnTime) : returnTime
     }
 
     /// The same for who only takes nodes out.
     public var leaveTime: UInt64 {
         guard stage == nil else { return isLeave ? nextTime : .max }
-        return recalls.isEmpty && leaver != nil ? dueTime : .max
+        return leaver != nil ? 0 : .max
     }
 
     /// Whose keys are on their way, and nobody here works at it.
     private var orphan: Int? {
         phases.indices.first { place in
             guard let phase = phases[place] else { return false }
-            return phase == .held || phase == .home && hasSweeping(of: place) || phase.isReturning
+            return phase == .home && hasSweeping(of: place) || phase.isReturning
         }
     }
 
@@ -72,10 +75,7 @@ extension HomePlan {
     /// - Parameter onlyLeaves: another proxy may be at work.
     public mutating func nextCommand(now: UInt64, onlyLeaves: Bool = false) -> Command? {
         guard !isSent else { return nil }
-        if stage == nil {
-            guard now >= dueTime, recalls.isEmpty else { return nil }
-            choose(now: now, onlyLeaves: onlyLeaves)
-        }
+        if stage == nil { choose(now: now, onlyLeaves: onlyLeaves) }
         if stage == .drop, !endDropping() { return nil }
         guard stage != nil else { return nil }
         if case .telling = stage, now < dueTime { return nil }
@@ -92,42 +92,38 @@ extension HomePlan {
         }
     }
 
+    /// A node that is lost waits for nothing else.
     private mutating func choose(now: UInt64, onlyLeaves: Bool) {
-        if !onlyLeaves, let place = orphan {
-            node = place
-            isAlone = false
-            switch phases[place] {
-            // Whoever was at it may have left the node half filled.
-            case .joining, .proven, .leading: recalls.insert(place)
-            case .held: begin(.holding, at: now.addingSaturated(holdTime))
-            default:
-                if sweep?.node == place {
-                    begin(.drop)
-                } else {
-                    beginSweep(of: place, at: now.addingSaturated(quietTime))
-                }
-            }
-        } else if let place = leaver {
+        if let place = leaver { return takeOut(place) }
+        guard !onlyLeaves else { return }
+        if now >= heldDue, let place = phases.firstIndex(of: .held) { return takeOut(place) }
+        guard recalls.isEmpty, now >= returnDue else { return }
+        if let place = orphan {
             (node, isAlone) = (place, false)
-            begin(.telling(.held))
-        } else if !onlyLeaves, let place = newcomer {
+            if phases[place]?.isReturning == true {
+                // Whoever was at it may have left the node half filled.
+                recalls.insert(place)
+            } else {
+                // Whoever said it may not have told all.
+                begin(sweep?.node == place ? .drop : .telling(.home))
+            }
+        } else if let place = newcomer {
             (node, isAlone) = (place, homes == 0)
             if isAlone { begin(.joining, at: now.addingSaturated(quietTime)) } else { begin(.telling(.joining)) }
         }
     }
 
-    private mutating func beginSweep(of place: Int, at time: UInt64) {
-        let others = phases.indices.filter { $0 != place && (phases[$0]?.isAtHome ?? true) }
-        sweep = Sweep(node: place, left: others)
-        begin(.leaving, at: time)
+    /// Who is alone has nobody who would have to know first.
+    private mutating func takeOut(_ place: Int) {
+        (node, isAlone) = (place, false)
+        begin(.telling(isAccompanied ? .held : .away))
     }
 
     /// False: there is nothing to do for now.
     private mutating func endDropping() -> Bool {
         guard let sweep, !sweep.left.contains(where: { place($0) == .home }) else { return true }
         if let place = hindrance(in: sweep) {
-            node = place
-            begin(.telling(.held))
+            takeOut(place)
         } else if sweep.left.isEmpty {
             begin(.telling(.clean))
         } else {

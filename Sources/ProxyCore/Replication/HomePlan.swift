@@ -110,6 +110,8 @@ public struct HomePlan: Sendable {
     static let dropLimit = 5
     /// Before anything is tried again.
     static let pause: UInt64 = 1_000_000_000
+    /// Before it is told again.
+    public static let tellPause: UInt64 = 100_000_000
 
     private let timeout: UInt64
     private let poll: UInt64
@@ -132,7 +134,14 @@ public struct HomePlan: Sendable {
     /// Nobody stands in: it is flushed, and nothing is to be brought.
     var isAlone = false
     var isSent = false
+    /// Some may have heard what is being told, though not all.
+    var isRumored = false
+    /// What is under way goes on then.
     var dueTime: UInt64 = 0
+    /// Returns are tried again then.
+    var returnDue: UInt64 = 0
+    /// Whoever has said that a node is held has gone on by then, or will not.
+    var heldDue: UInt64 = 0
     var tries = 0
     private var failures = 0
     /// Changes when what is under way has lost its ground: its end is of no interest any more.
@@ -155,6 +164,9 @@ public struct HomePlan: Sendable {
 
     /// All have stopped using a node, and what they had sent has been answered.
     var holdTime: UInt64 { poll.addingSaturated(timeout).addingSaturated(timeout) }
+
+    /// Who said that a node is held has told that it is away, and all have heard of it.
+    var heldPatience: UInt64 { holdTime.addingSaturated(poll).addingSaturated(Self.pause) }
 
     // MARK: What workers do
 
@@ -213,12 +225,14 @@ public struct HomePlan: Sendable {
     /// What stood in there is lost to the node that is brought home.
     mutating func lostStandIn(_ place: Int, now: UInt64) {
         guard place != node, stage?.isReturning == true else { return }
-        if stage?.isProven == true { complete() } else { restart(now: now) }
+        if !isAccompanied, stage?.isProven == true { return complete() }
+        // Others may have what stands in decide until they know that the node does.
+        if !isAccompanied || phases[node] != .leading { restart(now: now) }
     }
 
     public mutating func answers(_ place: Int, now: UInt64) {
         isUp[place] = true
-        if isLeaving(place), !isSent { abandon() }
+        if isLeaving(place), !isSent, !isRumored { abandon() }
         // There is something to be brought after all.
         if phases[place]?.isAtHome ?? true, isAlone, stage?.isReturning == true { restart(now: now) }
     }
@@ -234,14 +248,17 @@ public struct HomePlan: Sendable {
         case .joining, .proven, .leading:
             guard !isCompleting(place) else { return .refused }
             callOff(place, now: now)
-            return .when(place, .away)
+            // By then another may have had the node decide, and what stands in take that over.
+            return recallPhase(of: place) == .held ? .refused : .when(place, .away)
         case .home: return .refused
         case nil, .held, .away, .clean: break
         }
         guard let newcomer = phases.firstIndex(where: { $0?.isReturning == true }) else { return .kept }
         // What stood in is behind now.
         guard phases[newcomer] != .joining else { return .kept }
-        guard newcomer == node, stage?.isProven == true else { return .refused }
+        guard newcomer == node, stage?.isProven == true, !isAccompanied || isCompleting(newcomer) else {
+            return .refused
+        }
         complete()
         return .when(newcomer, .home)
     }
@@ -249,7 +266,9 @@ public struct HomePlan: Sendable {
     // MARK: What becomes of a return
 
     /// Others may have heard by now that it is not to be used.
-    func isLeaving(_ place: Int) -> Bool { place == node && stage == .telling(.held) }
+    func isLeaving(_ place: Int) -> Bool {
+        place == node && (stage == .telling(.held) || stage == .telling(.away)) && phases[place]?.isAtHome ?? true
+    }
 
     /// What stood in may be lost, so there is no way back.
     private func isCompleting(_ place: Int) -> Bool { place == node && stage == .telling(.home) }
@@ -263,14 +282,14 @@ public struct HomePlan: Sendable {
     /// Tried again, more and more slowly: what was acknowledged meanwhile is on the stand-ins, and stays there.
     mutating func fail(now: UInt64) {
         restart(now: now)
-        dueTime = now.addingSaturated((Self.pause / 4) << UInt64(min(failures, 4)))
+        returnDue = now.addingSaturated((Self.pause / 4) << UInt64(min(failures, 4)))
         failures += 1
     }
 
     mutating func restart(now: UInt64) {
         if phases[node]?.isReturning == true { recalls.insert(node) }
         abandon()
-        dueTime = now.addingSaturated(Self.pause / 4)
+        returnDue = now.addingSaturated(Self.pause / 4)
     }
 
     /// Others may go on with it.
@@ -288,7 +307,7 @@ public struct HomePlan: Sendable {
     mutating func succeeded() { failures = 0 }
 
     mutating func begin(_ next: Stage?, at time: UInt64 = 0) {
-        (stage, isSent) = (next, false)
-        if next != nil || time > 0 { dueTime = time }
+        if next != stage { isRumored = false }
+        (stage, isSent, dueTime) = (next, false, time)
     }
 }

@@ -70,5 +70,8 @@ public struct Lease: Sendable {
     /// When `renewing` has to be asked next.
     public var renewalTime: UInt64 { isHeld && !isLost && !isSent ? due : .max }
 
+    /// The answer to that gives it another number.
+    public var isBeingRenewed: Bool { isSent }
+
     public func releasing() -> MarkerCommand { MarkerCommand(node: node, item: item, .deleteSame(cas)) }
 }

@@ -155,11 +155,53 @@ struct HomeRecordTests {
 
     @Test func whatComesOfTelling() {
         let (mine, theirs) = (record(3, .away), record(3, .home, 1))
-        #expect(HomeTelling(mine, [.done, .failed, .unable]) == .told)
-        #expect(HomeTelling(mine, [.done, .seen(theirs)]) == .refused(theirs))
-        #expect(HomeTelling(theirs, [.done, .seen(mine)]) == .told, "who was first there sees it")
-        #expect(HomeTelling(theirs, [.seen(mine)]) == .refused(mine))
-        #expect(HomeTelling(mine, [.unable]) == .unable && HomeTelling(mine, [.unable, .failed]) == .failed)
-        #expect(HomeTelling(mine, []) == .failed)
+        for (outcomes, ofOne, ofSeveral) in [
+            ([.done, .done], .told, .told), ([.done, .unable], .told, .told), ([.unable, .done], .told, .told),
+            // One that is read by others may not know.
+            ([.done, .failed], .told, .failed), ([.failed], .failed, .failed), ([.unable, .failed], .failed, .failed),
+            ([.unable, .unable], .unable, .unable), ([.done, .seen(theirs)], .told, .refused(theirs)),
+            ([.seen(theirs)], .refused(theirs), .refused(theirs)), ([], .unsaid, .unsaid),
+        ] as [([HomeChange.Outcome], HomeTelling, HomeTelling)] {
+            #expect(told(mine, outcomes, needsAll: false) == ofOne, "\(outcomes)")
+            #expect(told(mine, outcomes, needsAll: true) == ofSeveral, "\(outcomes)")
+        }
+        // What counts less was said by who was told first elsewhere, and the first decides.
+        #expect(told(theirs, [.done, .seen(mine)], needsAll: true) == .told)
+        #expect(told(theirs, [.seen(mine)], needsAll: true) == .refused(mine))
+    }
+
+    private func told(_ record: HomeRecord, _ outcomes: [HomeChange.Outcome], needsAll: Bool) -> HomeTelling? {
+        var news = HomeNews(record, to: Array(outcomes.indices), needsAll: needsAll)
+        var left = outcomes
+        while news.result == nil {
+            let next = news.nextKeepers()
+            guard !next.isEmpty else { return nil }
+            for _ in next { news.answered(left.removeFirst()) }
+        }
+        return news.result
+    }
+
+    /// Of two that say something else at once, one gets no further than the first.
+    @Test func theFirstDecides() {
+        var news = HomeNews(record(2, .home), to: [4, 0, 3], needsAll: true)
+        let first = news.nextKeepers()
+        let nobody = news.nextKeepers()
+        news.answered(.unable)
+        let second = news.nextKeepers()
+        #expect(first == [4] && nobody.isEmpty && second == [0])
+        var (other, loser) = (news, news)
+        news.answered(.done)
+        let rest = news.nextKeepers()
+        news.answered(.done)
+        #expect(rest == [3] && news.result == .told)
+        loser.answered(.seen(record(2, .away)))
+        let none = loser.nextKeepers()
+        #expect(loser.result == .refused(record(2, .away)) && none.isEmpty)
+        other.answered(.failed)
+        #expect(other.result == .failed)
+
+        var alone = HomeNews(record(2, .home), to: [4, 0, 3], needsAll: false)
+        let all = alone.nextKeepers()
+        #expect(all == [4, 0, 3])
     }
 }

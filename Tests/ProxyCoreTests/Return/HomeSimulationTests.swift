@@ -116,7 +116,7 @@ struct HomeSimulationTests {
                 case .wait(let until): wait = until
                 case .tell(let place, let phase):
                     if isTroubled, random.once(in: 4) {
-                        plan.notTold(place, now: now)
+                        plan.notTold(place, isUnsaid: false, now: now)
                     } else {
                         plan.told(place, phase, now: now)
                     }

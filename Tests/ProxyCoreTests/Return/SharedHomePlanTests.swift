@@ -111,7 +111,7 @@ struct SharedHomePlanTests {
         course.plan.wentDown(1, now: course.now)
         let first = course.plan.nextCommand(now: course.now)
         #expect(first == .tell(1, .held))
-        course.plan.notTold(1, now: course.now)
+        course.plan.notTold(1, isUnsaid: false, now: course.now)
         #expect(course.state(1) == "none own" && course.plan.nextTime > course.now)
         course.run()
         #expect(course.state(1) == "none away")
