@@ -36,6 +36,9 @@ final class HomeTalk {
     /// When a node was last read altogether, since it was connected, and what its change item said then.
     private var readAt: [UInt64?]
     private var changes: [Token?]
+    /// When all that it said was last heard; and whether something was not, of what is being read.
+    private var heardAt: [UInt64?]
+    private var isPartial: [Bool]
     private var hasFailed: [Bool]
     /// Its items have no CAS numbers.
     private var lacksCAS: [Bool]
@@ -54,6 +57,8 @@ final class HomeTalk {
 
     /// What the node keeps counts, and it is told.
     var believes: (Int) -> Bool = { _ in true }
+    /// When what is known was true, of when each node was heard.
+    var readTime: ([UInt64?]) -> UInt64? = { _ in nil }
     /// Where the lease belongs; nil as long as that is not known.
     var leasePlace: () -> Int? = { nil }
     /// Another proxy has said so.
@@ -74,7 +79,8 @@ final class HomeTalk {
         let none = names.map { _ in false }
         readAt = names.map { _ in nil }
         changes = names.map { _ in nil }
-        (hasFailed, lacksCAS) = (none, none)
+        heardAt = names.map { _ in nil }
+        (hasFailed, lacksCAS, isPartial) = (none, none, none)
         polls.lost = { [unowned self] place, _ in lost(place) }
     }
 
@@ -162,6 +168,7 @@ final class HomeTalk {
 
     private func poll(_ place: Int) {
         let began = now
+        isPartial[place] = false
         guard !isTooOld(place) else { return finish(place, began) }
         let others = names.indices.filter { $0 != place }
         // What its change item has said may have expired since.
@@ -205,12 +212,8 @@ final class HomeTalk {
         _ = polls.answered(place)
         readAt[place] = began
         hears(place, true)
-        if isInformative(place) { readUntil = max(readUntil, began + settings.poll) }
-    }
-
-    /// What is read there is what others are to know: or nobody can keep it.
-    private func isInformative(_ place: Int) -> Bool {
-        believes(place) && (!isUnable(place) || names.indices.allSatisfy { !believes($0) || isUnable($0) })
+        if !isPartial[place] { heardAt[place] = began }
+        if let time = readTime(heardAt) { readUntil = max(readUntil, time + settings.poll) }
     }
 
     private func take(_ record: HomeRecord?, of other: Int, from place: Int) {
@@ -218,8 +221,12 @@ final class HomeTalk {
             if let record { found?.append((record, other, place)) }
             return
         }
+        guard believes(place) else { return }
         // Of what is being said just now the answers tell.
-        guard believes(place), tellings[other] == nil else { return }
+        if tellings[other] != nil {
+            if records.isNews(record, of: other, besides: owner) { isPartial[place] = true }
+            return
+        }
         if let record, hear(record, of: other, isOld: readAt[place] == nil) { return heard(other, record) }
         guard let answer = records.answer(to: record, of: other) else { return }
         carry(HomeChange(answer, of: other, on: place, from: nil, life: recordLife)) { [unowned self] outcome in

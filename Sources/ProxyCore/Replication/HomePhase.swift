@@ -81,6 +81,12 @@ public struct HomeRecords: Sendable {
         return true
     }
 
+    /// Another has said it, and this proxy does not know.
+    public func isNews(_ record: HomeRecord?, of place: Int, besides owner: Token) -> Bool {
+        guard let record, record.owner != owner else { return false }
+        return known[place].map { $0 < record } ?? true
+    }
+
     /// What a node that keeps this about the place has to be told.
     public func answer(to record: HomeRecord?, of place: Int) -> HomeRecord? {
         guard let mine = known[place] else { return nil }

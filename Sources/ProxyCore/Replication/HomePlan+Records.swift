@@ -26,6 +26,11 @@ extension HomePlan {
         let isGone = (phases[place]?.isAtHome ?? true) && !phase.isAtHome
         adopt(place, phase)
         if phase.isReturning, !isUp[place] { recalls.insert(place) }
+        // Whoever had the lease before says it late: two at once are in each other's way.
+        if phase.isReturning, place != node, stage?.isReturning == true {
+            recalls.insert(place)
+            restart(now: now)
+        }
         if phase == .held { heldDue = now.addingSaturated(heldPatience) }
         guard place == node else {
             if isGone { lostStandIn(place, now: now) }
@@ -81,6 +86,18 @@ extension HomePlan {
         let believed = order.filter { isUp[$0] && isBelieved($0) }
         guard let place = believed.first(where: { !isUnable($0) }) ?? believed.first else { return nil }
         return isRead(place) ? place : nil
+    }
+
+    /// When what is known of all nodes was true.
+    ///
+    /// - Parameter times: by place: when it was last read; nil: it says nothing.
+    /// - Returns: when most of those that count had been read. One that is away, unknown to this proxy, tells nothing of
+    ///   itself, nor what it has missed.
+    public func readTime(of times: [UInt64?]) -> UInt64? {
+        let believed = times.indices.filter { isUp[$0] && isBelieved($0) }
+        let read = believed.compactMap { times[$0] }.sorted(by: >)
+        let needed = believed.count / 2
+        return read.count > needed ? read[needed] : nil
     }
 
     // MARK: Keys that have moved to other nodes

@@ -34,8 +34,8 @@ extension HomePlan {
         if isSent { return .max }
         if case .telling = stage { return dueTime }
         if stage != nil || leaver != nil { return 0 }
-        let returnTime = recalls.isEmpty && (orphan != nil || newcomer != nil) ? returnDue : .max
-        return phases.contains(.held) ? min(heldDue, returnTime) : returnTime
+        if phases.contains(.held) { return heldDue }
+        return recalls.isEmpty && (orphan != nil || newcomer != nil) ? returnDue : .max
     }
 
     /// The same for who only takes nodes out.
@@ -92,11 +92,14 @@ extension HomePlan {
         }
     }
 
-    /// A node that is lost waits for nothing else.
+    /// A node that is lost waits for nothing else; and while it is held no other can come home.
     private mutating func choose(now: UInt64, onlyLeaves: Bool) {
         if let place = leaver { return takeOut(place) }
         guard !onlyLeaves else { return }
-        if now >= heldDue, let place = phases.firstIndex(of: .held) { return takeOut(place) }
+        if let place = phases.firstIndex(of: .held) {
+            if now >= heldDue { takeOut(place) }
+            return
+        }
         guard recalls.isEmpty, now >= returnDue else { return }
         if let place = orphan {
             (node, isAlone) = (place, false)

@@ -206,8 +206,10 @@ public struct HomePlan: Sendable {
     /// What the node keeps about others counts, and it is told.
     public func isBelieved(_ place: Int) -> Bool { self.place(place) == .home || homes == 0 }
 
-    /// Another node answers, which can be told.
-    public func hasKeepers(of place: Int) -> Bool { isUp.indices.contains { $0 != place && isUp[$0] } }
+    /// Another node answers, which can be told, and will be believed.
+    public func hasKeepers(of place: Int) -> Bool {
+        isUp.indices.contains { $0 != place && isUp[$0] && isBelieved($0) }
+    }
 
     // MARK: What happens to nodes
 
@@ -253,9 +255,8 @@ public struct HomePlan: Sendable {
         case .home: return .refused
         case nil, .held, .away, .clean: break
         }
-        guard let newcomer = phases.firstIndex(where: { $0?.isReturning == true }) else { return .kept }
         // What stood in is behind now.
-        guard phases[newcomer] != .joining else { return .kept }
+        guard let newcomer = phases.firstIndex(where: { $0 == .proven || $0 == .leading }) else { return .kept }
         guard newcomer == node, stage?.isProven == true, !isAccompanied || isCompleting(newcomer) else {
             return .refused
         }

@@ -67,6 +67,7 @@ struct SharedHomePlanTests {
     /// A lease that another proxy has for a long return does not keep a node that is lost from being taken out.
     @Test func whileAnotherIsAtWorkNodesAreTakenOut() {
         var course = Course()
+        course.plan.isAccompanied = true
         course.plan.heard(1, .joining, now: course.now)
         let nothing = course.plan.nextCommand(now: course.now, onlyLeaves: true)
         #expect(nothing == nil && course.plan.leaveTime == .max && course.plan.isWork)
@@ -79,7 +80,8 @@ struct SharedHomePlanTests {
             guard phase == .held else { continue }
             #expect(course.plan.leaveTime <= course.now)
             let wait = course.plan.nextCommand(now: course.now, onlyLeaves: true)
-            #expect(wait == .wait(until: course.now))
+            #expect(wait == .wait(until: course.now + course.plan.holdTime))
+            course.now += course.plan.holdTime
             course.plan.waited(now: course.now)
         }
         #expect(course.state(2) == "none away" && course.plan.phases[1] == .joining && course.plan.leaveTime == .max)
@@ -108,6 +110,7 @@ struct SharedHomePlanTests {
 
     @Test func whoCannotTellTriesAgain() {
         var course = Course()
+        course.plan.isAccompanied = true
         course.plan.wentDown(1, now: course.now)
         let first = course.plan.nextCommand(now: course.now)
         #expect(first == .tell(1, .held))
@@ -132,5 +135,101 @@ struct SharedHomePlanTests {
         follower.plan.heard(1, .proven, now: follower.now)
         let answer = follower.plan.missedWrite(0, now: follower.now)
         #expect(answer == .refused)
+    }
+
+    /// Others may have the node decide for a while yet, and what stands in take that over.
+    @Test func whatLeadsIsHeldBeforeOthersStandIn() {
+        for (phase, recall, answer) in [
+            (.joining, .away, .when(1, .away)), (.proven, .away, .when(1, .away)), (.leading, .held, .refused),
+        ] as [(HomePhase, HomePhase, HomePlan.MissAnswer)] {
+            var course = Course()
+            course.plan.isAccompanied = true
+            course.plan.heard(1, phase, now: course.now)
+            let given = course.plan.missedWrite(1, now: course.now)
+            #expect(given == answer && course.plan.recallPhase(of: 1) == recall, "\(phase)")
+            #expect(course.plan.nextRecall == 1)
+            let start = course.now
+            course.plan.told(1, recall, now: start)
+            while course.plan.phases[1] != .away { guard course.step() else { break } }
+            #expect(course.state(1) == "none away")
+            #expect(course.now - start == (recall == .held ? course.plan.holdTime : 0))
+        }
+        var alone = Course()
+        alone.plan.heard(1, .leading, now: alone.now)
+        let answer = alone.plan.missedWrite(1, now: alone.now)
+        #expect(answer == .when(1, .away) && alone.plan.recallPhase(of: 1) == .away)
+    }
+
+    /// What stood in is lost while others still read it: the node is not home at once.
+    @Test(
+        arguments: [(.verify(1), .away, .away), (.leading, .leading, .home)]
+            as [(HomePlan.Stage, HomePhase, HomePhase)])
+    func nothingIsCompleteBeforeOthersKnow(_ stage: HomePlan.Stage, _ soon: HomePhase, later: HomePhase) {
+        var course = Course()
+        course.plan.isAccompanied = true
+        course.goAndComeBack(1)
+        course.run(until: stage)
+        let isKept = course.plan.missedWrite(0, now: course.now)
+        #expect(isKept == .refused && course.plan.stage == stage)
+        course.plan.wentDown(0, now: course.now)
+        #expect(course.state(1) == "none own")
+        while let place = course.plan.nextRecall { course.plan.told(place, .away, now: course.now) }
+        #expect(course.plan.phases[1] == soon)
+        while course.plan.phases[1] != later { guard course.step() else { break } }
+        #expect(course.plan.phases[1] == later)
+    }
+
+    /// A node that is lost does not wait until a return that failed is tried again.
+    @Test(arguments: [false, true]) func aLossWaitsForNoReturn(_ isAccompanied: Bool) {
+        var course = Course(nodes: 5)
+        course.plan.isAccompanied = isAccompanied
+        let first: HomePhase = isAccompanied ? .held : .away
+        course.goAndComeBack(1)
+        for _ in 0..<5 {
+            course.run(until: .flush(1))
+            course.plan.disturbed(now: course.now)
+            course.settle()
+        }
+        #expect(course.plan.nextTime > course.now + 3_000_000_000, "the return has to wait")
+        course.plan.wentDown(3, now: course.now)
+        #expect(course.plan.leaveTime <= course.now && course.plan.nextTime <= course.now)
+        let command = course.plan.nextCommand(now: course.now, onlyLeaves: true)
+        #expect(command == .tell(3, first))
+
+        var other = Course(nodes: 5)
+        other.plan.isAccompanied = isAccompanied
+        other.goAndComeBack(1)
+        other.run(until: .copy(1))
+        other.plan.wentDown(3, now: other.now)
+        #expect(other.plan.nextRecall == 1)
+        let next = other.plan.nextCommand(now: other.now)
+        #expect(next == .tell(3, first), "nor until that return is called off")
+    }
+
+    /// All have it on the same node, or on none.
+    @Test func whereTheLeaseIs() {
+        let (order, every) = ([2, 0, 1], Set([0, 1, 2]))
+        for (away, unable, read, place) in [
+            ([], [], every, 2), ([2], [], every, 0), ([2, 0], [], every, 1), ([], [2], every, 0),
+            ([], every, every, 2), ([], [], [0, 1], nil), ([2], [], [1], nil), ([], [2], [1], nil),
+        ] as [([Int], Set<Int>, Set<Int>, Int?)] {
+            var course = Course()
+            for place in away { course.plan.heard(place, .away, now: course.now) }
+            let found = course.plan.leasePlace(
+                in: order, isUnable: { unable.contains($0) }, isRead: { read.contains($0) })
+            #expect(found == place, "\(away), \(unable), \(read)")
+        }
+    }
+
+    /// What one node says of the others is not enough: it may be the one that is away.
+    @Test func whatIsReadFromMostNodesIsTrusted() {
+        for (times, away, time) in [
+            ([5, 7, 9], [], 7), ([nil, 7, 9], [], 7), ([nil, nil, 9], [], nil), ([5, 7, 9], [2], 5),
+            ([nil, 7, 9], [2], nil), ([5, nil, nil], [1, 2], 5),
+        ] as [([UInt64?], [Int], UInt64?)] {
+            var course = Course()
+            for place in away { course.plan.heard(place, .away, now: course.now) }
+            #expect(course.plan.readTime(of: times) == time, "\(times), \(away)")
+        }
     }
 }

@@ -55,7 +55,7 @@ struct SharedHomeSimulationTests {
     /// Each rule is there for a reason: without it something is wrong sooner or later, and seen.
     @Test(arguments: SharedHomeWorld.BrokenRule.allCases)
     func withoutItSomethingIsWrong(_ rule: SharedHomeWorld.BrokenRule) {
-        for seed in 1...UInt64(200) {
+        for seed in 1...UInt64(400) {
             if let complaint = play(.ketama, seed: seed, broken: rule) {
                 print("without \(rule), seed \(seed): \(complaint.prefix(100))")
                 return

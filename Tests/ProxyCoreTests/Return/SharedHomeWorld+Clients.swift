@@ -12,7 +12,7 @@ extension SharedHomeWorld {
 
     mutating func write(_ key: Int, through proxy: Int) {
         let all = places(key, proxy)
-        guard isTrusted(proxy), !pending.contains(key), all.allSatisfy({ access($0, proxy) != .none }) else { return }
+        guard isTrusted(proxy), pending[key] == nil, all.allSatisfy({ access($0, proxy) != .none }) else { return }
         let isFaulty = isTroubled && all.count > 1 && random.once(in: 20)
         let unlucky = isFaulty ? random.pick(all) : -1
         let taking = all.filter { reaches($0, proxy) && $0 != unlucky }
@@ -28,6 +28,7 @@ extension SharedHomeWorld {
         let isPartial = isCount && !isDelete && all.contains { access($0, proxy) == .syncing }
         // What is not acknowledged may be there all the same, or be again.
         allowed[key, default: [0]].formUnion(isPartial ? [value, 0] : [value])
+        history[key, default: []].append("\(now / 1_000_000) \(proxy) writes \(value) to \(taking) of \(all)")
         guard taking.contains(where: { access($0, proxy) == .full }) else { return }
         if taking.count == all.count {
             acknowledge(key, value)
@@ -46,15 +47,17 @@ extension SharedHomeWorld {
         case .refused where broken == .missesRefused: acknowledge(key, value)
         case .refused: break
         case .when(let place, let phase):
-            pending.insert(key)
+            pending[key] = false
             proxies[proxy].misses.append((key, value, place, phase))
         }
     }
 
     mutating func answerMisses(_ proxy: Int) {
         for miss in proxies[proxy].misses where !proxies[proxy].plan.isPending(miss.place, miss.phase) {
-            pending.remove(miss.key)
-            if proxies[proxy].plan.phases[miss.place] == miss.phase { acknowledge(miss.key, miss.value) }
+            let isLost = pending.removeValue(forKey: miss.key) == true
+            guard proxies[proxy].plan.phases[miss.place] == miss.phase else { continue }
+            acknowledge(miss.key, miss.value)
+            if isLost { allowed[miss.key]?.insert(0) }
         }
         let plan = proxies[proxy].plan
         proxies[proxy].misses.removeAll { !plan.isPending($0.place, $0.phase) }
@@ -67,6 +70,7 @@ extension SharedHomeWorld {
         let (found, wanted) = (keys.contents[node][key] ?? 0, allowed[key] ?? [0])
         if wanted.contains(found) { return nil }
         let phases = proxies.map { $0.plan.phases.map { "\($0.map { "\($0)" } ?? "-")" } }
-        return "key \(key), node \(node), proxy \(proxy): \(found) instead of \(wanted), \(phases)"
+        let past = history[key, default: []].suffix(8)
+        return "key \(key), node \(node), proxy \(proxy): \(found) instead of \(wanted), \(phases), \(past)"
     }
 }

@@ -9,20 +9,33 @@ extension SharedHomeWorld {
     mutating func ask(_ proxy: Int) {
         for node in isUp.indices where isOpen(node, proxy) && now >= proxies[proxy].pollDue[node] {
             proxies[proxy].pollDue[node] = now + Self.poll / 2
-            for other in isUp.indices where other != node { take(other, from: node, proxy) }
+            var isWhole = true
+            for other in isUp.indices where other != node && !take(other, from: node, proxy) { isWhole = false }
             proxies[proxy].hasRead[node] = true
             proxies[proxy].plan.hears(node, true)
-            if proxies[proxy].plan.isBelieved(node) { proxies[proxy].readUntil = now + Self.poll }
+            if isWhole { proxies[proxy].readAt[node] = now }
+            // What one node was told is known to whoever reads most of them, sooner or later.
+            let last = proxies[proxy].readAt.compactMap { $0 }.max()
+            if let time = broken == .toldByAll ? last : proxies[proxy].plan.readTime(of: proxies[proxy].readAt) {
+                proxies[proxy].readUntil = max(proxies[proxy].readUntil, time + Self.poll)
+            }
         }
     }
 
-    private mutating func take(_ other: Int, from node: Int, _ proxy: Int) {
-        guard proxies[proxy].plan.isBelieved(node), proxies[proxy].tellings[other] == nil else { return }
+    /// False: it says something new, which is not heard just now.
+    private mutating func take(_ other: Int, from node: Int, _ proxy: Int) -> Bool {
+        guard proxies[proxy].plan.isBelieved(node) else { return true }
         let record = kept[node][other].flatMap { unsafe HomeRecord(text: $0.text.span.bytes) }
-        if let record, proxies[proxy].records.hear(record, of: other) { return heard(other, record, proxy) }
-        guard let answer = proxies[proxy].records.answer(to: record, of: other) else { return }
-        var change = HomeChange(answer, of: other, on: node, from: nil, life: 0)
-        while let command = change.nextCommand() { change.received(carryOut(command), isOpen: true) }
+        guard proxies[proxy].tellings[other] == nil else {
+            return !proxies[proxy].records.isNews(record, of: other, besides: proxies[proxy].owner)
+        }
+        if let record, proxies[proxy].records.hear(record, of: other) {
+            heard(other, record, proxy)
+        } else if let answer = proxies[proxy].records.answer(to: record, of: other) {
+            var change = HomeChange(answer, of: other, on: node, from: nil, life: 0)
+            while let command = change.nextCommand() { change.received(carryOut(command), isOpen: true) }
+        }
+        return true
     }
 
     private mutating func heard(_ place: Int, _ record: HomeRecord, _ proxy: Int) {
@@ -32,6 +45,7 @@ extension SharedHomeWorld {
             proxies[proxy].leaseDue = max(proxies[proxy].leaseDue, now + Self.leasePause)
         }
         note("proxy \(proxy) hears \(record.phase) of \(place)")
+        if record.phase == .held || record.phase == .away { lose(place) }
         proxies[proxy].plan.heard(place, record.phase, now: now)
         settle(proxy)
     }
@@ -93,7 +107,8 @@ extension SharedHomeWorld {
         var others = proxies[proxy].order.filter { $0 != place && plan.isBelieved($0) && plan.isUp[$0] }
         if broken == .firstDecides { others.shuffle(using: &random) }
         if others.isEmpty { return plan.hasKeepers(of: place) ? .unsaid : .unable }
-        let open = others.filter { isOpen($0, proxy) }
+        var open = others.filter { isOpen($0, proxy) }
+        if broken == .toldByAll, !open.isEmpty { open = [random.pick(open)] }
         let needsAll = broken != .toldByAll
         if open.isEmpty || needsAll && open.count < others.count { return .unsaid }
         telling.news = HomeNews(record, to: open, needsAll: needsAll)
@@ -140,6 +155,7 @@ extension SharedHomeWorld {
             proxies[proxy].plan.told(place, telling.phase, now: now)
         case .refused(let seen):
             _ = proxies[proxy].records.hear(seen, of: place)
+            if seen.phase == .held || seen.phase == .away { lose(place) }
             proxies[proxy].plan.heard(place, seen.phase, now: now)
         case .failed, .unsaid:
             proxies[proxy].plan.notTold(place, isUnsaid: result == .unsaid, now: now)

@@ -1,3 +1,5 @@
+import DroverTesting
+
 @testable import ProxyCore
 
 /// What each proxy does for the keys of a node.

@@ -23,6 +23,7 @@ struct SharedHomeWorld {
         var isCutUntil: [UInt64]
         var pollDue: [UInt64]
         var hasRead: [Bool]
+        var readAt: [UInt64?]
         /// What it knows is good until then.
         var readUntil: UInt64 = 0
         var nextTurn: UInt64 = 0
@@ -59,14 +60,16 @@ struct SharedHomeWorld {
     var leases: [(owner: Int, until: UInt64)?]
     /// What each key may be; 0 is a miss.
     var allowed: [Int: Set<Int>] = [:]
-    /// A client waits for what becomes of its write.
-    var pending: Set<Int> = []
+    /// A client waits for what becomes of its write; true: the node that has it was lost meanwhile.
+    var pending: [Int: Bool] = [:]
     /// Its last write is not on the node that is brought home yet, and is lost if a node that stands in fails just then.
     var counted: Set<Int> = []
     var next = 0
     var isTroubled = true
+    var killedAt: UInt64 = 0
     /// For who looks for a mistake.
     var said: [String] = []
+    var history: [Int: [String]] = [:]
 
     init(nodes: Int, _ distribution: DistributionKind, seed: UInt64, broken: BrokenRule? = nil) {
         self.broken = broken
@@ -86,7 +89,8 @@ struct SharedHomeWorld {
                 topology: HomeKeys.topology(nodes: nodes, distribution),
                 order: isReversed ? (0..<nodes).reversed() : Array(0..<nodes),
                 reaches: Array(repeating: true, count: nodes), isCutUntil: Array(repeating: 0, count: nodes),
-                pollDue: Array(repeating: 0, count: nodes), hasRead: Array(repeating: false, count: nodes))
+                pollDue: Array(repeating: 0, count: nodes), hasRead: Array(repeating: false, count: nodes),
+                readAt: Array(repeating: nil, count: nodes))
         }
     }
 
@@ -101,9 +105,12 @@ struct SharedHomeWorld {
 
     /// What it held may be lost: also where one proxy alone does not reach it, for the others have to give it up.
     mutating func lose(_ node: Int) {
-        for key in 0..<HomeKeys.count
-        where counted.contains(key) || proxies.indices.contains(where: { places(key, $0).contains(node) }) {
+        for key in 0..<HomeKeys.count {
+            let isThere = proxies.indices.contains { places(key, $0).contains(node) } || keys.contents[node][key] != nil
+            guard isThere || counted.contains(key) else { continue }
+            history[key, default: []].append("\(now / 1_000_000) lost \(node)")
             allowed[key, default: [0]].insert(0)
+            if pending[key] != nil { pending[key] = true }
         }
     }
 
@@ -121,7 +128,9 @@ struct SharedHomeWorld {
                 && proxies.indices.allSatisfy { reaches(other, $0) && proxies[$0].plan.place(other) == .home }
         }
         guard hasCommon, troubled * 2 + 2 <= isUp.count + 1 else { return }
-        switch random.pick(0..<4) {
+        // What one that stands still would have to hear is lost with who keeps it, until others have written it anew.
+        let areAllAwake = proxies.allSatisfy { $0.nextTurn < now + Self.poll }
+        switch random.pick(0..<(areAllAwake ? 4 : 3)) {
         case 0, 1:
             let proxy = random.pick(proxies.indices)
             proxies[proxy].reaches[node] = false
@@ -135,6 +144,7 @@ struct SharedHomeWorld {
             lose(node)
             isUp[node] = false
             (keys.contents[node], kept[node], leases[node]) = ([:], [:], nil)
+            killedAt = now
             note("node \(node) is killed")
         }
     }
@@ -167,14 +177,15 @@ struct SharedHomeWorld {
         now += UInt64(random.pick(5...80)) * 1_000_000
         if isTroubled, random.once(in: 80) { happen() }
         for proxy in proxies.indices where now >= proxies[proxy].nextTurn {
-            if isTroubled, random.once(in: 40) { cut(proxy) }
+            if isTroubled, random.once(in: broken == .toldByAll ? 15 : 40) { cut(proxy) }
             for node in isUp.indices where !isOpen(node, proxy) { lostLink(node, proxy) }
             see(proxy)
             ask(proxy)
             for _ in 0..<random.pick(1...6) { say(proxy) }
             for _ in 0..<2 { work(proxy) }
             settle(proxy)
-            let pause = isTroubled && random.once(in: 150) ? random.pick([1_500, 4_000, 15_000]) : random.pick(10...200)
+            let mayStand = isTroubled && now > killedAt + 3 * Self.poll
+            let pause = mayStand && random.once(in: 150) ? random.pick([1_500, 4_000, 15_000]) : random.pick(10...200)
             proxies[proxy].nextTurn = now + UInt64(pause) * 1_000_000
         }
     }
