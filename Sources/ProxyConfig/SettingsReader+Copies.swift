@@ -43,6 +43,10 @@ extension SettingsReader {
         if pool.proxies != .one && !pool.bringsHome {
             log.warn(
                 places["proxies"], "proxies: has no effect where no other node stands in for one that is down")
+        } else if pool.proxies == .several && pool.poll < 500 * Self.millisecond {
+            log.warn(
+                places["poll"],
+                "poll: with proxies: several a proxy that is held up for half of it uses no node for a moment")
         }
         if pool.read != .fastest && pool.hedge != PoolSettings.defaultHedge {
             log.warn(places["hedge"], "hedge: has no effect without read: fastest")

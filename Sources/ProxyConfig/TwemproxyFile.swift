@@ -63,6 +63,7 @@ enum TwemproxyText {
             lines.append("    hash_tag: " + quoted(String(decoding: [tag.open, tag.close], as: UTF8.self)))
         }
         lines.append("    when_down: \(settings.whenDown.rawValue)")
+        if pool.ejects { lines.append("    proxies: \(settings.proxies.rawValue)") }
         lines.append("    timeout: \(Units.text(ofDuration: settings.timeout))")
         lines.append("    connect_timeout: \(Units.text(ofDuration: settings.connectTimeout))")
         if pool.ejects {

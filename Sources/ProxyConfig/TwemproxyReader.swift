@@ -96,6 +96,8 @@ struct TwemproxyReader {
         result.settings.connectTimeout = timeout ?? Self.longTimeout
         if let node = map["auto_eject_hosts"] { result.ejects = flag(node, key: "auto_eject_hosts") ?? false }
         result.settings.whenDown = result.ejects ? .rehash : .error
+        // As a rule there are: each twemproxy goes by itself, and ours have to know of each other.
+        result.settings.proxies = result.ejects ? .several : .one
         result.settings.failAfter = 2
         result.settings.probeInterval = 30 * SettingsReader.second
         if let node = map["server_failure_limit"], let limit = number(node, key: "server_failure_limit") {
@@ -111,6 +113,10 @@ struct TwemproxyReader {
             values.log.warn(
                 place,
                 "auto_eject_hosts: an ejected node comes back when a probe is answered, and loses what only it held"
+            )
+            values.log.warn(
+                place,
+                "auto_eject_hosts: became proxies: several, too; one if nobody else uses the nodes, and nobody waits"
             )
         }
     }

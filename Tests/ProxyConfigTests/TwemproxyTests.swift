@@ -61,6 +61,7 @@ struct TwemproxyTests {
         pool.timeout = 400_000_000
         pool.connectTimeout = 400_000_000
         pool.whenDown = .rehash
+        pool.proxies = .several
         pool.failAfter = 4
         pool.probeInterval = 2_500_000_000
         pool.probeMax = 2_500_000_000
@@ -77,6 +78,7 @@ struct TwemproxyTests {
                 "n:11:23: server_connections: is dropped; each worker has one connection to a node and fills it with "
                     + "many requests",
                 "n:12:21: auto_eject_hosts: an ejected node comes back when a probe is answered, and loses what only it held",
+                "n:12:21: auto_eject_hosts: became proxies: several, too; one if nobody else uses the nodes, and nobody waits",
                 "n:15:17: tcpkeepalive: is dropped; dead connections are found by time-outs and probes",
                 "n:16:14: reuseport: is dropped; workers share the port always",
             ])

@@ -40,7 +40,13 @@ struct WarningTests {
         ("read: spread", ["5:11: read: has no effect while a key has one copy"]),
         ("on_miss: next", ["5:14: on_miss: has no effect while a key has one copy"]),
         ("checks: off", ["5:13: checks: has no effect while a key has one copy"]),
-        ("proxies: several", []),
+        ("proxies: several", []), ("poll: 100ms", []),
+        (
+            "proxies: several\n    poll: 400ms",
+            [
+                "6:11: poll: with proxies: several a proxy that is held up for half of it uses no node for a moment"
+            ]
+        ),
         (
             "when_down: miss\n    proxies: several",
             ["6:14: proxies: has no effect where no other node stands in for one that is down"]

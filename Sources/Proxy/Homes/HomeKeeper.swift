@@ -53,7 +53,7 @@ final class HomeKeeper {
                     connectTimeout: settings.connectTimeout, lost: { [unowned self] _ in lost(place) }))
         }
         talk.believes = { [unowned self] in plan.isBelieved($0) }
-        talk.readTime = { [unowned self] in plan.readTime(of: $0) }
+        talk.readTime = { [unowned self] in plan.readTime(of: $0, isUnable: talk.isUnable) }
         talk.leasePlace = { [unowned self] in
             plan.leasePlace(in: talk.order, isUnable: talk.isUnable, isRead: talk.hasRead)
         }

@@ -168,11 +168,11 @@ final class HomeTalk {
 
     private func poll(_ place: Int) {
         let began = now
-        isPartial[place] = false
         guard !isTooOld(place) else { return finish(place, began) }
         let others = names.indices.filter { $0 != place }
         // What its change item has said may have expired since.
-        let isUnread = readAt[place].map { began - $0 > changeLife * 500_000_000 } ?? true
+        let isUnread = isPartial[place] || readAt[place].map { began - $0 > changeLife * 500_000_000 } ?? true
+        isPartial[place] = false
         let wanted = others.filter { isUnread || records.known[$0].map { $0.phase != .clean } ?? false }
         var isNews = false
         func goOn() {
@@ -243,7 +243,7 @@ final class HomeTalk {
     /// Seconds for which a record is kept that says that all is over.
     private var recordLife: UInt64 { isAccompanied ? Self.overLife : changeLife }
 
-    /// Says it on every node that is connected.
+    /// Says it on the nodes whose keys are at home: see `HomeNews`.
     ///
     /// - Parameter mayBeAlone: there is nobody who could be told.
     func tell(_ place: Int, _ phase: HomePhase, mayBeAlone: Bool, _ done: @escaping (HomeTelling) -> Void) {

@@ -79,7 +79,7 @@ extension HomePlan {
     ///
     /// - Parameters:
     ///   - order: the same for all proxies.
-    ///   - isUnable: it can keep nothing, nor anything of other proxies.
+    ///   - isUnable: it can keep nothing, so nobody has anything there.
     ///   - isRead: what it keeps is known.
     /// - Returns: nil until the right one is read. With another, two proxies would each have a lease.
     public func leasePlace(in order: [Int], isUnable: (Int) -> Bool, isRead: (Int) -> Bool) -> Int? {
@@ -90,11 +90,16 @@ extension HomePlan {
 
     /// When what is known of all nodes was true.
     ///
-    /// - Parameter times: by place: when it was last read; nil: it says nothing.
+    /// - Parameters:
+    ///   - times: by place: when it was last read.
+    ///   - isUnable: it can keep nothing.
     /// - Returns: when most of those that count had been read. One that is away, unknown to this proxy, tells nothing of
     ///   itself, nor what it has missed.
-    public func readTime(of times: [UInt64?]) -> UInt64? {
-        let believed = times.indices.filter { isUp[$0] && isBelieved($0) }
+    public func readTime(of times: [UInt64?], isUnable: (Int) -> Bool = { _ in false }) -> UInt64? {
+        let all = times.indices.filter { isUp[$0] && isBelieved($0) }
+        let able = all.filter { !isUnable($0) }
+        // Where nobody keeps anything there is nothing to be known.
+        let believed = able.isEmpty ? all : able
         let read = believed.compactMap { times[$0] }.sorted(by: >)
         let needed = believed.count / 2
         return read.count > needed ? read[needed] : nil

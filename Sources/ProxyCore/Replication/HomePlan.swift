@@ -6,13 +6,15 @@
 ///                                ▲                     │           │           │
 ///                                └──── disturbed, or a write was missed ───────┘
 ///
-/// - *Held*: nobody uses the node any more, nor yet another in its place. It is over when all proxies know.
+/// - *Held*: nobody uses the node any more, nor yet another in its place. It is over when all proxies know. Who is alone
+///   does without.
 /// - *Away*: others stand in. They hold what is written meanwhile, and the node what was there before.
 /// - *Joining*: its keys are written in both places, what stands in decides and is read. When all writes go there, the
 ///   node is flushed twice, and filled from what stands in.
 /// - *Proven*: the node counts as full: what the first passes have missed is added, and both are compared, until there is
 ///   nothing to do.
-/// - *Leading*: the node decides and is read, the others are written as well, so that no two workers disagree.
+/// - *Leading*: the node decides and is read, the others are written as well, so that no two workers disagree. From here
+///   it is held before it is away: another proxy may have it decide until it knows.
 /// - *Home*: the node alone. What the others still hold of its keys would be old at the next outage: it is dropped. A
 ///   node that goes down before that is done keeps its keys, and requests for them fail, until it is.
 ///

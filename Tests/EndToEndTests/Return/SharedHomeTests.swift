@@ -71,10 +71,10 @@ struct SharedHomeTests {
     }
 
     /// The keys are home, and both proxies know.
-    private func awaitHome(_ count: Int, _ farm: ChaosFarm, each: () throws -> Void = {}) throws {
+    private func awaitHome(_ farm: ChaosFarm, each: () throws -> Void = {}) throws {
         let isHome = try Deadline(seconds: 90).waits {
             try each()
-            return homecomings(farm) == count
+            return homecomings(farm) > 0
         }
         #expect(isHome, "\(logs(farm))")
         for node in farm.nodes.dropFirst() {
@@ -86,12 +86,22 @@ struct SharedHomeTests {
     }
 
     /// Each key is as it was written last, through both.
-    private func check(_ expected: [String: String], _ farm: ChaosFarm, _ when: String) throws {
+    ///
+    /// - Parameter isSteady: nothing changes just then, and all are answered.
+    private func check(
+        _ expected: [String: String], _ farm: ChaosFarm, _ when: String, isSteady: Bool = false
+    ) throws {
         for proxy in 0..<2 {
             let client = try farm.client(of: proxy)
+            var answered = 0
             for (key, wanted) in expected {
                 guard let value = try get(key, client) else { continue }
+                answered += 1
                 #expect(value == wanted, "\(key) through proxy \(proxy) \(when): \(value), \(logs(farm))")
+            }
+            if isSteady {
+                // A thread that the machine holds up may make a proxy refuse some.
+                #expect(answered * 4 >= expected.count * 3, "proxy \(proxy) \(when): \(answered), \(logs(farm))")
             }
         }
     }
@@ -120,10 +130,11 @@ struct SharedHomeTests {
                 #expect(isDeleted)
             }
         }
-        try check(expected, farm, "while it is out")
+        try check(expected, farm, "while it is out", isSteady: true)
         try end(fault, farm)
-        try awaitHome(1, farm) { try check(expected, farm, "while it comes home") }
-        try check(expected, farm, "at home")
+        try awaitHome(farm) { try check(expected, farm, "while it comes home") }
+        try check(expected, farm, "at home", isSteady: true)
+        #expect(homecomings(farm) == 1, "one of them does it: \(logs(farm))")
         #expect(try Set(keys(on: farm.nodes[0])) == Set(own.filter { expected[$0] == "v2" }))
         for node in farm.nodes.dropFirst() { #expect(try Set(keys(on: node)).isDisjoint(with: own)) }
 
@@ -134,7 +145,7 @@ struct SharedHomeTests {
         try awaitStandIns(own[0], farm, proxies: fault == .cut ? [0] : [0, 1])
         _ = Deadline(seconds: poll).waits { false }
         expected = Dictionary(uniqueKeysWithValues: own.dropFirst().map { ($0, "-") })
-        try check(expected, farm, "at the next outage")
+        try check(expected, farm, "at the next outage", isSteady: true)
     }
 
     /// Writers through both go on while a node is away and comes home: each reads what it wrote last, and the other reads
@@ -152,7 +163,7 @@ struct SharedHomeTests {
                 var random = SeededGenerator(seed: random.seed &+ UInt64(number))
                 let (client, other) = try (farm.client(of: number % 2), farm.client(of: 1 - number % 2))
                 let mine = own.indices.filter { $0 % 4 == number }.map { own[$0] }
-                var (last, next) = ([String: (value: Int, isSafe: Bool)](), 1)
+                var (last, next, stored) = ([String: (value: Int, isSafe: Bool)](), 1, 0)
                 func check(_ key: String, _ reader: RawClient) throws {
                     guard let wanted = last[key], let value = try get(key, reader) else { return }
                     if value == "-", !wanted.isSafe { return last[key] = nil }
@@ -165,12 +176,13 @@ struct SharedHomeTests {
                         let isSafe = isOut.value
                         next += 1
                         last[key] = try set(key, "\(next)", client) ? (next, isSafe) : nil
+                        if last[key] != nil { stored += 1 }
                     } else {
                         try check(key, random.once(in: 2) ? client : other)
                     }
                 }
                 for key in mine { for reader in [client, other] { try check(key, reader) } }
-                return next
+                return stored
             }
         }
         try begin(fault, farm)
@@ -182,7 +194,7 @@ struct SharedHomeTests {
         isOut.withValue { $0 = true }
         _ = Deadline(seconds: 1).waits { false }
         try end(fault, farm)
-        try awaitHome(1, farm)
+        try awaitHome(farm)
         isOver.withValue { $0 = true }
         for writer in writers {
             do {
@@ -213,7 +225,7 @@ struct SharedHomeTests {
         let first = try #require(worker)
         farm.kill(proxy: first)
         let client = try farm.client(of: 1 - first)
-        try awaitHome(1, farm) {
+        try awaitHome(farm) {
             for (key, wanted) in zip(own[1...3], ["v2", "-", "-"]) {
                 if let value = try get(key, client) { #expect(value == wanted, "\(key): \(logs(farm))") }
             }
@@ -231,7 +243,7 @@ struct SharedHomeTests {
         try awaitStandIns(own[0], farm)
         for node in 1..<3 { try farm.cut(node: node, from: 1, .both) }
         farm.nodes[0].thaw()
-        try awaitHome(1, farm)
+        try awaitHome(farm)
         #expect(try set(own[1], "v2", farm.client(of: 0)))
         farm.kill(proxy: 0)
         // For longer than who reaches the nodes needs to see that it is over.
@@ -264,7 +276,7 @@ struct SharedHomeTests {
         }
         #expect(isTried && homecomings(farm) == 0, "\(logs(farm))")
         try farm.heal(node: 0, for: 0)
-        try awaitHome(1, farm) { try check(expected, farm, "while it comes home") }
+        try awaitHome(farm) { try check(expected, farm, "while it comes home") }
         try check([own[1]: "v2", own[2]: "-", own[4]: "v2"], farm, "at home")
     }
 }

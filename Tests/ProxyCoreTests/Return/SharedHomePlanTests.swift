@@ -231,5 +231,8 @@ struct SharedHomePlanTests {
             for place in away { course.plan.heard(place, .away, now: course.now) }
             #expect(course.plan.readTime(of: times) == time, "\(times), \(away)")
         }
+        let plan = Course().plan
+        #expect(plan.readTime(of: [5, 7, 9], isUnable: { $0 > 0 }) == 5 && plan.readTime(of: [5, 7, 9]) == 7)
+        #expect(plan.readTime(of: [5, 7, 9], isUnable: { _ in true }) == 7, "nobody says anything")
     }
 }
