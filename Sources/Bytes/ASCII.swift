@@ -33,12 +33,25 @@ public enum ASCII {
         let others = ((digits &+ 0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080
         let count = others.trailingZeroBitCount &>> 3
         if others == 0 || count == 0 { return (0, 0) }
-        // The digits move to the top, zeros in front; then neighbours are joined: pairs, fours, eight.
-        var sum = digits &<< UInt64(truncatingIfNeeded: 64 &- 8 &* count)
-        sum = (sum &* 2561) &>> 8 & 0x00ff_00ff_00ff_00ff
+        return (joined(digits &<< UInt64(truncatingIfNeeded: 64 &- 8 &* count)), count)
+    }
+
+    /// The number that eight digits make, as values, the first in the lowest byte: neighbours are joined to pairs, fours,
+    /// eight.
+    @inlinable @inline(__always)
+    static func joined(_ digits: UInt64) -> UInt64 {
+        var sum = (digits &* 2561) &>> 8 & 0x00ff_00ff_00ff_00ff
         sum = (sum &* 6_553_601) &>> 16 & 0x0000_ffff_0000_ffff
         sum = (sum &* 42_949_672_960_001) &>> 32
-        return (sum, count)
+        return sum
+    }
+
+    /// As `decimal`, and a count of 8 where all are digits; 0 says that there is none.
+    @inlinable @inline(__always)
+    static func digits(_ word: UInt64) -> (value: UInt64, count: Int) {
+        let digits = word ^ 0x3030_3030_3030_3030
+        let isAll = ((digits &+ 0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080 == 0
+        return isAll ? (joined(digits), 8) : decimal(word)
     }
 
     /// The number in a word that reads ` 0 ddd` CR LF, as the lines of most values end, after flags or time of 0.

@@ -21,3 +21,27 @@ public struct Decimal: BitwiseCopyable, Sendable {
         borrowing get { unsafe storage.span.bytes.extracting(start..<20) }
     }
 }
+
+extension RawSpan {
+    /// The decimal number that begins at `start`, and where it ends; nil if there is none, or it is beyond 64 bits.
+    public func decimal(at start: Int) -> (value: UInt64, end: Int)? {
+        var (value, end) = ASCII.digits(word(at: start))
+        guard end > 0 else { return nil }
+        var count = end
+        end &+= start
+        while count == 8 {
+            let part: UInt64
+            (part, count) = ASCII.digits(word(at: end))
+            for _ in 0..<count {
+                let (product, isTooLarge) = value.multipliedReportingOverflow(by: 10)
+                guard !isTooLarge else { return nil }
+                value = product
+            }
+            let (sum, carries) = value.addingReportingOverflow(part)
+            guard !carries else { return nil }
+            value = sum
+            end &+= count
+        }
+        return (value, end)
+    }
+}

@@ -47,6 +47,15 @@ public struct LineBuffer: ~Copyable {
         count += bytes.byteCount
     }
 
+    public mutating func append(byte: UInt8) {
+        guard count < Self.capacity else {
+            hasOverflowed = true
+            return
+        }
+        unsafe memory.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+        count += 1
+    }
+
     public mutating func append(_ text: StaticString) {
         append(unsafe RawSpan(_unsafeStart: text.utf8Start, byteCount: text.utf8CodeUnitCount))
     }

@@ -28,13 +28,15 @@ public struct LoadRun {
     }
 
     private static let mailToken: UInt64 = 1
+    private static let stopToken: UInt64 = 2
 
     private let plan: LoadPlan
     private let observe: (Event) -> Void
     private let news = Mailbox<News>()
     private let loop = EventLoop()
 
-    /// Runs `plan` on threads of its own; returns when all is answered or out of time.
+    /// Runs `plan` on threads of its own; returns when all is answered or out of time, or SIGINT has cut the counted part
+    /// short.
     public static func run(_ plan: LoadPlan, observe: @escaping (Event) -> Void) -> Result<Outcome, Failure> {
         if let problem = plan.problem { return .failure(.badPlan(problem)) }
         return LoadRun(plan: plan, observe: observe).run()
@@ -63,9 +65,12 @@ public struct LoadRun {
         for step in phases[0].indices {
             let kind = phases[0][step].kind
             if kind == .counted { pause("before") }
+            let watch = kind == .counted ? loop.watchSignal(SIGINT, token: Self.stopToken) : .none
+            defer { loop.remove(watch) }
             observe(.began(kind.name))
             for (worker, mailbox) in mailboxes.enumerated() { mailbox.send(.begin(phases[worker][step])) }
-            guard let tally = awaitEnd(of: phases[0][step]) else { return .failure(.stuck) }
+            let ended = awaitEnd(of: phases[0][step]) { for mailbox in mailboxes { mailbox.send(.end) } }
+            guard let tally = ended else { return .failure(.stuck) }
             if kind == .prefill { prefill = tally }
             if kind == .counted {
                 pause("after")
@@ -96,7 +101,7 @@ public struct LoadRun {
     }
 
     /// The sum of the workers' counts; nil when one of them does not answer.
-    private func awaitEnd(of phase: Phase) -> LoadTally? {
+    private func awaitEnd(of phase: Phase, stop: () -> Void) -> LoadTally? {
         var total = LoadTally()
         var ended = 0
         var answered = Array(repeating: 0, count: plan.threads)
@@ -105,6 +110,7 @@ public struct LoadRun {
         let until = start + phase.duration + plan.grace + 10_000_000_000
         while ended < plan.threads {
             loop.turn(until: until)
+            if (0..<loop.readyCount).contains(where: { loop.ready(at: $0).token == Self.stopToken }) { stop() }
             for message in news.takeAll() {
                 switch message {
                 case .progress(let worker, let count, let failed):

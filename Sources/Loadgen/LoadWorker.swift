@@ -5,6 +5,8 @@ internal import Sockets
 /// What the run tells a worker.
 enum Order: Sendable {
     case begin(Phase)
+    /// The phase ends as if its time were over.
+    case end
     case leave
 }
 
@@ -105,8 +107,11 @@ final class LoadWorker {
             }
             if mail {
                 for order in orders.takeAll() {
-                    guard case .begin(let phase) = order else { return closeAll() }
-                    begin(phase)
+                    switch order {
+                    case .begin(let phase): begin(phase)
+                    case .end: endsAt = min(endsAt, loop.now)
+                    case .leave: return closeAll()
+                    }
                 }
             }
             retryLost()

@@ -64,7 +64,9 @@ public final class Control {
     var jobs: [Job] = []
     var lastJob = 0
     var foreground = ForegroundWatch()
+    /// What of the clients' latency has been looked at, and when.
     var seenLatency = LatencyHistogram()
+    var seenAt: UInt64 = 0
     /// When to look next how clients fare.
     var nextLook: UInt64 = .max
     lazy var resolver = Resolver(on: loop)

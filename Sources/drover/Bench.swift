@@ -14,6 +14,8 @@ struct Bench: ParsableCommand {
 
             Every key has one value, told by its number, so any run can --verify what another has set.
 
+            SIGINT (Ctrl-C) ends the counted part, and what it has counted is told.
+
             Exit codes: 0 all was answered well (a miss is no fault), 1 there were errors or wrong, lost or missing \
             answers, 69 the target cannot be reached, 64 wrong options.
 

@@ -52,6 +52,24 @@ struct ExitTests {
         #expect(found.output.hasPrefix("{") && found.output.contains("\"requests\": 2000"), "\(found.output)")
     }
 
+    @Test func benchThatIsInterruptedTellsWhatItMeasured() throws {
+        let (cluster, directory) = (try Cluster(), try TemporaryDirectory())
+        let output = directory.file("out")
+        let bench = try ChildProcess(
+            [DroverProcess.binary, "bench", "\(cluster.address)", "--duration", "1h", "--json", "--warmup", "0"],
+            outputFile: output)
+        let client = try cluster.client()
+        let isUnderWay = try Deadline(seconds: 20).waits {
+            try client.roundTrip("stats\r\n", through: "END\r\n").split(separator: "\r\n")
+                .contains { $0.hasPrefix("STAT get_hits ") && $0 != "STAT get_hits 0" }
+        }
+        try #require(isUnderWay)
+        bench.signal(SIGINT)
+        #expect(bench.wait(seconds: 10) == 0)
+        let told = readFile(output) ?? ""
+        #expect(told.contains("\"clean\": true") && !told.contains("\"requests\": 0,"), "\(told)")
+    }
+
     /// With several workers each has a socket of its own at the address; another process must not join them.
     @Test(arguments: [1, 3])
     func anAddressThatIsTakenIsNotShared(workers: Int) throws {

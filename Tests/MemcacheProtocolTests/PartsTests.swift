@@ -95,4 +95,24 @@ struct PartsTests {
             #expect(read("\(number)é") == [number, "\(number)".utf8.count])
         }
     }
+
+    @Test("Decimal numbers of any length, up to 64 bits")
+    func longDecimals() {
+        func read(_ text: String, at start: Int = 0) -> [UInt64] {
+            guard let (value, end) = unsafe Array(text.utf8).span.bytes.decimal(at: start) else { return [] }
+            return [value, UInt64(end)]
+        }
+        for number: UInt64 in [0, 9, 9_999_999, 12_345_678, 123_456_789, 1_795_225_659, 9_999_999_999_999_999, .max] {
+            let count = UInt64("\(number)".utf8.count)
+            for rest in ["", " ", "x", "\r\n", " 12345678"] {
+                #expect(read("\(number)\(rest)") == [number, count], "\(number)\(rest)")
+                #expect(read("cas=\(number)\(rest)", at: 4) == [number, 4 + count], "\(number)\(rest)")
+            }
+        }
+        #expect(read("0000000000000000000000000042 ") == [42, 28])
+        for none in ["", " 1", "-1", "x", "18446744073709551616", "99999999999999999999", "100000000000000000000000"] {
+            #expect(read(none) == [], "\(none)")
+        }
+        #expect(read("12", at: 2) == [])
+    }
 }

@@ -69,7 +69,11 @@ extension Control {
 
     /// The pause between two looks at the clients, in nanoseconds: while passes run, and to learn what is usual.
     private static var lookPause: UInt64 { 500_000_000 }
-    private static var learnPause: UInt64 { 15_000_000_000 }
+    private static var learnPause: UInt64 { 5_000_000_000 }
+    /// Requests, or nanoseconds, of which a 99th percentile says something; and requests of which it says nothing.
+    private static var tellingCount: UInt64 { 5000 }
+    private static var tellingTime: UInt64 { 2_000_000_000 }
+    private static var silentCount: UInt64 { 200 }
 
     private var load: ForegroundWatch.Load {
         let transfers = passes.values.filter { $0.job.kind != "scrub" && !$0.job.isPaused }
@@ -92,11 +96,11 @@ extension Control {
             timeouts &+= stats.errors[.timeout]
         }
         let recent = latency.since(seenLatency)
-        seenLatency = latency
-        // Fewer say nothing of one in a hundred.
-        let p99 = recent.count >= 200 ? recent.quantile(0.99) : nil
+        let isTelling = recent.count >= Self.tellingCount || loop.now - seenAt >= Self.tellingTime
+        if isTelling { (seenLatency, seenAt) = (latency, loop.now) }
+        let p99 = isTelling && recent.count >= Self.silentCount ? recent.quantile(0.99) : nil
         let isStrained = foreground.look(p99: p99, timeouts: timeouts, under: load, now: loop.now)
-        if !passes.isEmpty { transfers?.look(isStrained: isStrained) }
+        if !passes.isEmpty, isTelling || isStrained { transfers?.look(isStrained: isStrained) }
         for worker in workers { worker.send(.snapshot) }
     }
 }

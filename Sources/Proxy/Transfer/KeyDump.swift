@@ -43,7 +43,7 @@ final class KeyDump {
     private var socket = Socket.none
     private var watch = Watch.none
     private var buffer = ReceiveBuffer(capacity: KeyDump.capacity)
-    private var key = InlineArray<250, UInt8>(repeating: 0)
+    private var key = LineBuffer()
     private var deadline: UInt64
     private var began: UInt64 = 0
     private var pause: UInt64 = 50_000_000
@@ -222,12 +222,12 @@ final class KeyDump {
             return nil
         }
         let line = DumpLine.parse(bytes.extracting(0..<newline), key: &key)
-        if case .item(let item, let length) = line, state == .asked || state == .dumping {
+        if case .item(let item) = line, state == .asked || state == .dumping {
             if state == .asked {
                 state = .dumping
                 deadline = loop.now.addingSaturated(Self.patience)
             }
-            take(item, unsafe key.span.bytes.extracting(0..<length))
+            key.withBytes { take(item, $0) }
         } else {
             answered(line, on: loop)
         }

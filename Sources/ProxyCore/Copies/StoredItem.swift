@@ -119,22 +119,17 @@ public struct StoredItem: BitwiseCopyable, Sendable, Equatable {
     /// The end of the token: at a byte below 0x21, or at the end of the line.
     private static func tokenEnd(in line: RawSpan, from start: Int) -> Int {
         var index = start
-        while index < line.byteCount, line.byte(at: index) > ASCII.space { index += 1 }
-        return index
+        while index < line.byteCount {
+            let hits = ASCII.controlOrSpace(in: line.word(at: index))
+            if hits != 0 { return min(index + hits.trailingZeroBitCount / 8, line.byteCount) }
+            index += 8
+        }
+        return line.byteCount
     }
 
     /// The decimal number behind the token's letter; nil if it is none, or beyond 64 bits.
     private static func number(_ token: RawSpan) -> UInt64? {
-        guard token.byteCount > 1, token.byteCount <= 21 else { return nil }
-        var value: UInt64 = 0
-        for index in 1..<token.byteCount {
-            let digit = token.byte(at: index) &- ASCII.zero
-            guard digit <= 9 else { return nil }
-            let (product, isTooLarge) = value.multipliedReportingOverflow(by: 10)
-            let (sum, carries) = product.addingReportingOverflow(UInt64(digit))
-            guard !isTooLarge, !carries else { return nil }
-            value = sum
-        }
-        return value
+        guard let number = token.decimal(at: 1), number.end == token.byteCount else { return nil }
+        return number.value
     }
 }

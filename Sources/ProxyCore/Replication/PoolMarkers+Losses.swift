@@ -9,6 +9,9 @@
 /// lost, so that it is filled. Who finds a loss waits for that long to see which it is: nodes flushed with a delay are
 /// a second or more apart.
 ///
+/// One that lacks its ready marker and nothing else had it evicted: it is filled too, unless another node could not
+/// take its place. Then it may well be the only one that has missed nothing, and gets its marker back.
+///
 /// A node whose ready marker is there and that lacks what it keeps about another was not flushed. It gets that back at
 /// once: without it, a node that has all its items could not be read as soon as a third one is away. A revocation that
 /// was published and evicted within the same poll is published again by whoever knows it, see `missingRevocations`.
@@ -34,10 +37,23 @@ extension PoolMarkers {
             return reading
         }
         nodes[node].hasStayedReady = reading.ready != nil
+        // Once it has lacked more, what it has again is from after a flush.
+        let isWhole = nodes[node].lostAt == nil || nodes[node].lacksReadyOnly
+        nodes[node].lacksReadyOnly = isWhole && whole.standings == reading.standings
         let lostAt = nodes[node].lostAt ?? now
-        let isOver = now >= lostAt.addingSaturated(Self.lossPatience)
+        nodes[node].lostAt = lostAt
+        let isOver = now >= lostAt.addingSaturated(Self.lossPatience) && !isIrreplaceable(node, now: now)
         nodes[node].lostAt = isOver ? nil : lostAt
         return isOver ? reading : whole
+    }
+
+    /// Only its ready marker was evicted, and not all others are known to be whole.
+    private func isIrreplaceable(_ node: Int, now: UInt64) -> Bool {
+        guard nodes[node].lacksReadyOnly, claim(node) != nil else { return false }
+        return nodes.indices.contains { other in
+            guard other != node else { return false }
+            return nodes[other].lostAt != nil || nodes[other].isSevered || access(other, now: now) != .full
+        }
     }
 
     /// All nodes were just flushed through this proxy. Of what a flush takes some may survive, from 1.6.25 on.
@@ -54,7 +70,8 @@ extension PoolMarkers {
         var standings: [MarkerCommand] = []
         var ready: [MarkerCommand] = []
         for node in nodes.indices where nodes[node].lostAt != nil && !nodes[node].isSevered {
-            guard isFlush || nodes[node].hasStayedReady && claim(node) != nil else { continue }
+            let isKept = isFlush || isIrreplaceable(node, now: now)
+            guard isKept || nodes[node].hasStayedReady && claim(node) != nil else { continue }
             // Of an eviction the next reading says whether it is made good; until then it may have been a flush after all.
             if isFlush { nodes[node].lostAt = nil }
             for peer in nodes.indices where peer != node {
@@ -64,8 +81,7 @@ extension PoolMarkers {
                 standings.append(
                     MarkerCommand(node: node, item: .standing(of: peer), .store(standing.text, .ifMissing)))
             }
-            guard isFlush else { continue }
-            guard let token = claim(node) else { continue }
+            guard isKept, let token = claim(node) else { continue }
             ready.append(MarkerCommand(node: node, item: .ready, .store(MarkerText.token(token), .ifMissing)))
         }
         return standings + ready

@@ -64,6 +64,8 @@ public struct PoolMarkers: Sendable {
         var lostAt: UInt64?
         /// Its ready marker is not among that: it lacks some of what it keeps about others.
         var hasStayedReady = false
+        /// It has had all the others since then.
+        var lacksReadyOnly = false
     }
 
     /// What a node lacks of what it had when it was full.

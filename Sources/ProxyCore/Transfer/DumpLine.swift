@@ -1,4 +1,4 @@
-internal import Bytes
+public import Bytes
 
 /// What a node's dump tells of an item, besides its key.
 public struct DumpedItem: BitwiseCopyable, Sendable, Equatable {
@@ -15,8 +15,8 @@ public struct DumpedItem: BitwiseCopyable, Sendable, Equatable {
 
 /// What one line says of the answer to `lru_crawler metadump`.
 public enum DumpLine: BitwiseCopyable, Sendable, Equatable {
-    /// The key is in the buffer, so many bytes of it.
-    case item(DumpedItem, keyLength: Int)
+    /// The key is in the buffer.
+    case item(DumpedItem)
     /// The node begins (1.6.43 and later), or `lru_crawler enable` is done.
     case ok
     case end
@@ -37,72 +37,67 @@ public enum DumpLine: BitwiseCopyable, Sendable, Equatable {
     /// - Parameters:
     ///   - line: with its newline or without.
     ///   - key: gets the item's key, decoded.
-    public static func parse(_ line: RawSpan, key: inout InlineArray<250, UInt8>) -> DumpLine {
+    public static func parse(_ line: RawSpan, key: inout LineBuffer) -> DumpLine {
         var end = line.byteCount
         // CR LF, and from 1.6.24 on a space in front of the newline.
         while end > 0, line.byte(at: end - 1) <= ASCII.space { end -= 1 }
-        guard line.isEqual(to: "key=", at: 0) else { return answer(line.extracting(0..<end)) }
-        var index = 4
-        var length = 0
-        while index < end {
-            var byte = line.byte(at: index)
-            index += 1
-            if byte == ASCII.space { break }
-            if byte == 0x25 {  // %
-                guard index + 1 < end, let high = digit(line.byte(at: index)),
-                    let low = digit(line.byte(at: index + 1))
-                else { return .garbled }
-                byte = high << 4 | low
-                index += 2
-            }
-            guard length < keyLimit else { return .garbled }
-            key[length] = byte
-            length += 1
-        }
-        guard length > 0, let item = item(line.extracting(index..<max(index, end))) else { return .garbled }
-        return .item(item, keyLength: length)
+        guard line.word(at: 0) & 0xffff_ffff == 0x3d79_656b else { return answer(line.extracting(0..<end)) }  // key=
+        let keyEnd = min(line.tokenEnd(from: 4, end: end), end)
+        key.clear()
+        guard decode(line.extracting(min(4, keyEnd)..<keyEnd), into: &key), (1...keyLimit).contains(key.count),
+            let item = item(line, from: keyEnd + 1, to: end)
+        else { return .garbled }
+        return .item(item)
     }
 
-    /// `exp=-1 la=1795225659 cas=3 fetch=no cls=1 size=65`, in any order, and whatever newer servers add.
-    private static func item(_ fields: RawSpan) -> DumpedItem? {
+    /// - Returns: false if it is not well formed.
+    private static func decode(_ text: RawSpan, into key: inout LineBuffer) -> Bool {
+        var start = 0
+        while true {
+            var index = start
+            while index < text.byteCount, text.byte(at: index) != 0x25 { index += 1 }  // %
+            key.append(text.extracting(start..<index))
+            if index == text.byteCount { return true }
+            guard index + 2 < text.byteCount, let high = digit(text.byte(at: index + 1)),
+                let low = digit(text.byte(at: index + 2))
+            else { return false }
+            key.append(byte: high << 4 | low)
+            start = index + 3
+        }
+    }
+
+    /// `exp=-1 la=1795225659 cas=3 fetch=no cls=1 size=65`, in any order, and whatever newer servers add. A dump has
+    /// millions of these: names are told by one load.
+    private static func item(_ fields: RawSpan, from start: Int, to end: Int) -> DumpedItem? {
         var item = DumpedItem()
         var seen: (expiry: Bool, access: Bool, cas: Bool, size: Bool) = (false, false, false, false)
-        var index = 0
-        while index < fields.byteCount {
-            if fields.isEqual(to: "exp=-1", at: index) {
-                (item.expiry, seen.expiry) = (-1, true)
-            } else if let number = number(fields, behind: "exp=", at: index) {
-                guard let expiry = Int64(exactly: number) else { return nil }
-                (item.expiry, seen.expiry) = (expiry, true)
-            } else if let number = number(fields, behind: "la=", at: index) {
-                (item.lastAccess, seen.access) = (number, true)
-            } else if let number = number(fields, behind: "cas=", at: index) {
-                (item.cas, seen.cas) = (number, true)
-            } else if let number = number(fields, behind: "size=", at: index) {
-                guard let size = UInt32(exactly: number) else { return nil }
+        var index = start
+        while index < end {
+            let word = fields.word(at: index)
+            var number: (value: UInt64, end: Int)?
+            if word & 0xff_ffff == 0x3d_616c {  // la=
+                number = fields.decimal(at: index + 3)
+                (item.lastAccess, seen.access) = (number?.value ?? 0, true)
+            } else if word & 0xffff_ffff == 0x3d73_6163 {  // cas=
+                number = fields.decimal(at: index + 4)
+                (item.cas, seen.cas) = (number?.value ?? 0, true)
+            } else if word & 0xff_ffff_ffff == 0x3d_657a_6973 {  // size=
+                number = fields.decimal(at: index + 5)
+                guard let size = UInt32(exactly: number?.value ?? 0) else { return nil }
                 (item.size, seen.size) = (size, true)
+            } else if word & 0xffff_ffff == 0x3d70_7865, word & 0xffff_0000_0000 != 0x312d_0000_0000 {  // exp=, not -1
+                number = fields.decimal(at: index + 4)
+                guard let expiry = Int64(exactly: number?.value ?? 0) else { return nil }
+                (item.expiry, seen.expiry) = (expiry, true)
+            } else {
+                if word & 0xffff_ffff == 0x3d70_7865 { seen.expiry = true }
+                index = fields.tokenEnd(from: index, end: end) + 1
+                continue
             }
-            while index < fields.byteCount, fields.byte(at: index) != ASCII.space { index += 1 }
-            index += 1
+            guard let number, number.end >= end || fields.byte(at: number.end) == ASCII.space else { return nil }
+            index = number.end + 1
         }
         return seen == (true, true, true, true) ? item : nil
-    }
-
-    /// The number that ends the field; nil if the field is another one, or its number is none or beyond 64 bits.
-    private static func number(_ fields: RawSpan, behind name: StaticString, at start: Int) -> UInt64? {
-        guard fields.isEqual(to: name, at: start) else { return nil }
-        var index = start + name.utf8CodeUnitCount
-        let first = index
-        var value: UInt64 = 0
-        while index < fields.byteCount, fields.byte(at: index) != ASCII.space {
-            let digit = fields.byte(at: index) &- ASCII.zero
-            let (product, isTooLarge) = value.multipliedReportingOverflow(by: 10)
-            let (sum, carries) = product.addingReportingOverflow(UInt64(digit))
-            guard digit <= 9, !isTooLarge, !carries else { return nil }
-            value = sum
-            index += 1
-        }
-        return index > first ? value : nil
     }
 
     private static func digit(_ byte: UInt8) -> UInt8? {

@@ -9,15 +9,11 @@ public struct ForegroundWatch: BitwiseCopyable, Sendable {
         case slowestTransfer
     }
 
-    /// Nanoseconds that a 99th percentile may move by itself.
-    static let noise: UInt64 = 200_000
-    /// From one lesson to the next, in nanoseconds: what lasts some minutes is usual.
-    static let lessonPause: UInt64 = 14_000_000_000
+    private var latency = LatencyWatch()
+    private var timeouts = TimeoutWatch()
 
     /// The usual 99th percentile; nil before the first look.
-    public private(set) var usual: UInt64?
-    private var timeouts = TimeoutWatch()
-    private var nextLesson: UInt64 = 0
+    public var usual: UInt64? { latency.usual }
 
     public init() {}
 
@@ -29,19 +25,46 @@ public struct ForegroundWatch: BitwiseCopyable, Sendable {
     ///   - load: while they saw it.
     /// - Returns: they suffer.
     public mutating func look(p99: UInt64?, timeouts count: UInt64, under load: Load, now: UInt64) -> Bool {
-        let isLesson = load != .transfer && now >= nextLesson
-        if isLesson { nextLesson = now.addingSaturated(Self.lessonPause) }
-        let areMoreTimeouts = timeouts.look(count, isLesson: isLesson, now: now)
+        let areMoreTimeouts = timeouts.look(count, under: load, now: now)
         guard let p99 else { return areMoreTimeouts }
-        guard let usual else {
-            self.usual = p99
-            return areMoreTimeouts
+        return latency.look(p99, under: load, now: now) || areMoreTimeouts
+    }
+}
+
+/// Whether the 99th percentile of clients' requests is above what is usual: the median of what it was at some times lately,
+/// so that neither the end of a rush nor a node's failure just before a transfer is taken for it.
+struct LatencyWatch: BitwiseCopyable, Sendable {
+    /// Nanoseconds that it may move by itself.
+    static let noise: UInt64 = 50_000
+    private static let memory = 9
+    /// From one lesson to the next, in nanoseconds; the latter where a transfer may be the reason: what lasts for a minute
+    /// beside the slowest is usual.
+    private static let pause: UInt64 = 4_500_000_000
+    private static let longPause: UInt64 = 14_000_000_000
+
+    private var lessons = InlineArray<9, UInt64>(repeating: 0)
+    private var count = 0
+    private var nextLesson: UInt64 = 0
+    private var wasHigh = false
+
+    /// Nil before the first look.
+    var usual: UInt64? {
+        let known = min(count, Self.memory)
+        guard known > 0 else { return nil }
+        return (0..<known).map { lessons[$0] }.sorted()[(known - 1) / 2]
+    }
+
+    /// - Returns: it was high twice in a row.
+    mutating func look(_ p99: UInt64, under load: ForegroundWatch.Load, now: UInt64) -> Bool {
+        if count == 0 || load != .transfer && now >= nextLesson {
+            lessons[count % Self.memory] = p99
+            count += 1
+            nextLesson = now.addingSaturated(load == .usual ? Self.pause : Self.longPause)
         }
-        if isLesson {
-            // An eighth of the way.
-            self.usual = p99 > usual ? usual + (p99 - usual) / 8 : usual - (usual - p99) / 8
-        }
-        return areMoreTimeouts || p99 > (usual + usual / 5).addingSaturated(Self.noise)
+        let usual = usual ?? p99
+        let isHigh = p99 > (usual + usual / 5).addingSaturated(Self.noise)
+        defer { wasHigh = isHigh }
+        return isHigh && wasHigh
     }
 }
 
@@ -50,22 +73,26 @@ public struct ForegroundWatch: BitwiseCopyable, Sendable {
 struct TimeoutWatch: BitwiseCopyable, Sendable {
     /// They come in bursts, since all that wait on a connection time out together: nanoseconds over which they are counted.
     private static let window = 4e9
+    /// From one lesson to the next, in nanoseconds: what lasts some minutes is usual.
+    private static let lessonPause: UInt64 = 14_000_000_000
 
     private var count: UInt64?
     private var lookedAt: UInt64 = 0
     /// A second, lately and usually.
     private var recent = 0.0
     private var usual = 0.0
+    private var nextLesson: UInt64 = 0
 
-    /// - Parameters:
-    ///   - count: that were ever counted.
-    ///   - isLesson: as many as lately are a bit more usual from now on.
+    /// - Parameter count: that were ever counted.
     /// - Returns: there are new ones, and they are more than usual. Where they are not usual, one is.
-    mutating func look(_ count: UInt64, isLesson: Bool, now: UInt64) -> Bool {
+    mutating func look(_ count: UInt64, under load: ForegroundWatch.Load, now: UInt64) -> Bool {
+        let isLesson = load != .transfer && now >= nextLesson
+        if isLesson { nextLesson = now.addingSaturated(Self.lessonPause) }
         defer { (self.count, lookedAt) = (count, now) }
         guard let before = self.count, now > lookedAt else { return false }
         let (new, pause) = (count >= before ? count - before : 0, Double(now - lookedAt))
         recent += (Double(new) * 1e9 / pause - recent) * min(pause / Self.window, 1)
+        // As many as lately are a bit more usual from now on.
         if isLesson { usual += (recent - usual) / 8 }
         return new > 0 && recent > usual * 1.5
     }

@@ -109,6 +109,33 @@ struct ReturnFaultTests {
         }
     }
 
+    /// Within the three seconds after which a node without its marker is given up, another misses a write: the former is
+    /// then the only one that has all.
+    @Test(arguments: versions) func anEvictedMarkerBesideANodeThatMissedAWriteIsNoReasonToReadThatOne(
+        version: MemcachedServer.Version
+    ) throws {
+        let farm = try ChaosFarm(version, hasNetworks: false)
+        try fill(farm, "old")
+        let copies = try farm.copies(of: Self.keys)
+        let both = Self.keys.filter { copies[$0]! == [0, 1] || copies[$0]! == [1, 0] }
+        let proxies = try (0..<2).map { try farm.client(of: $0) }
+        // So that all have their connections.
+        try expect(farm) { _ in "old" }
+        #expect(try farm.nodes[0].client().roundTrip("md __drover:ready\r\n") == "HD\r\n")
+        farm.nodes[1].freeze()
+        for key in both { #expect(try set(proxies[0], key, "new") == "STORED\r\n") }
+        // Longer than that, with the other away and then to be filled.
+        for isAway in [true, false] {
+            let period = Deadline(seconds: 2)
+            repeat {
+                for key in both { for proxy in proxies { try #require(try read(proxy, key) == "new") } }
+            } while !period.hasPassed
+            if isAway { farm.nodes[1].thaw() }
+        }
+        try expect(farm) { both.contains($0) ? "new" : "old" }
+        for proxy in 0..<2 { #expect(!farm.log(of: proxy).contains("no copy of some keys"), "\(farm.log(of: proxy))") }
+    }
+
     /// Where nothing tells what a node has missed, what the others do not have goes: before 1.6.19, whose dumps may lack
     /// items, by two flushes; one lets through what is written while it works.
     @Test(arguments: versions) func whatTheOthersDoNotHaveGoes(version: MemcachedServer.Version) throws {

@@ -81,6 +81,61 @@ struct LostMarkersTests {
         #expect(!markers.hasLosses && markers.fillable(now: end) == 1 && markers.restoration(now: end).isEmpty)
     }
 
+    /// An eviction, and the next fault within its three seconds: old values were read from the node that had missed writes.
+    @Test func theOnlyNodeThatMissedNothingIsNotGivenUpForItsMarker() {
+        var markers = Pool.whole()
+        let lacking = Pool.reading(of: 0) { $0.ready = nil }
+        markers.read(0, lacking, asked: Self.now, now: Self.now)
+        #expect(markers.restoration(now: Self.now).isEmpty, "all others could fill it")
+        markers.missedWrite(1)
+        let ready = MarkerCommand(node: 0, item: .ready, .store(MarkerText.token(Pool.tokens[0]), .ifMissing))
+        #expect(markers.restoration(now: Self.now).last == ready)
+        let end = Self.now + PoolMarkers.lossPatience + Self.second
+        poll(&markers, from: Self.now, to: end, [lacking, Pool.reading(of: 1), Pool.reading(of: 2)])
+        #expect(access(markers, end) == [.full, .syncing, .full] && markers.fillable(now: end) == 1)
+        #expect(markers.restoration(now: end).last == ready)
+        // Until the other is back.
+        let filled = Token(4711)!
+        func confirming(_ node: Int) -> MarkerReading {
+            Pool.reading(of: node) {
+                if node == 1 {
+                    $0.ready = filled
+                } else {
+                    $0.standings[1] = Standing(token: filled, isRevoked: false, missed: .nothing)
+                }
+                if node == 0 { $0.ready = nil }
+            }
+        }
+        poll(&markers, from: end, to: end, (0..<3).map(confirming))
+        poll(&markers, from: end + 1, to: end + 1, (0..<3).map(confirming))
+        #expect(access(markers, end + 1) == [.syncing, .full, .full] && markers.fillable(now: end + 1) == 0)
+    }
+
+    /// What is away may come back with less, and one that lost its marker too proves no more.
+    @Test(arguments: [true, false]) func aMarkerIsPutBackWhileAnotherNodeCouldNotTakeItsPlace(isAway: Bool) {
+        var markers = Pool.whole()
+        markers.read(0, Pool.reading(of: 0) { $0.ready = nil }, asked: Self.now, now: Self.now)
+        if isAway {
+            markers.lost(1, mayBeNew: true)
+        } else {
+            markers.read(1, Pool.reading(of: 1) { $0.ready = nil }, asked: Self.now, now: Self.now)
+        }
+        let commands = markers.restoration(now: Self.now)
+        #expect(commands.filter { $0.item == .ready }.map(\.node) == (isAway ? [0] : [0, 1]))
+    }
+
+    /// Emptied past the proxies: the revocation that was published there since does not make it an eviction.
+    @Test func aNodeThatWasFlushedAloneProvesNothingBesideOneThatMissedWrites() {
+        var markers = Pool.whole()
+        markers.read(0, Pool.empty(), asked: Self.now, now: Self.now)
+        markers.missedWrite(1)
+        let revoked = Standing(token: Pool.tokens[1], isRevoked: true, missed: .unknown)
+        let lacking = Pool.reading(of: 0) { ($0.ready, $0.standings[1]) = (nil, revoked) }
+        let end = Self.now + PoolMarkers.lossPatience
+        poll(&markers, from: Self.now, to: end, [lacking, Pool.reading(of: 1), Pool.reading(of: 2)])
+        #expect(access(markers, end) == [.syncing, .syncing, .full] && markers.restoration(now: end).isEmpty)
+    }
+
     /// An eviction: were it not put back, node 1 could not be read as soon as node 2 is away.
     @Test func whatAReadyNodeKeepsAboutAnotherIsPutBackAtOnce() {
         var markers = Pool.whole()
