@@ -41,10 +41,11 @@ struct SharedHomeSimulationTests {
 
     @Test(arguments: HomeSimulationTests.DistributionCase.allCases)
     func whatIsReadIsWhatWasWrittenLast(_ distribution: HomeSimulationTests.DistributionCase) {
-        let base = SeededGenerator.fromEnvironment()
-        let rounds = environment("DROVER_ROUNDS").flatMap(Int.init) ?? 4
+        // Always the same: of two thousand one has two nodes that come home at once, behind a proxy that stood still.
+        let base = environment("DROVER_SEED").flatMap(UInt64.init) ?? 1
+        let rounds = environment("DROVER_ROUNDS").flatMap(Int.init) ?? 20
         for index in 0..<UInt64(rounds) {
-            let seed = base.seed &+ index
+            let seed = base &+ index
             if let complaint = play(distribution.kind, seed: seed) {
                 Issue.record("DROVER_SEED=\(seed), \(complaint)")
                 return
