@@ -44,7 +44,8 @@ public enum DumpLine: BitwiseCopyable, Sendable, Equatable {
         guard line.word(at: 0) & 0xffff_ffff == 0x3d79_656b else { return answer(line.extracting(0..<end)) }  // key=
         let keyEnd = min(line.tokenEnd(from: 4, end: end), end)
         key.clear()
-        guard decode(line.extracting(min(4, keyEnd)..<keyEnd), into: &key), (1...keyLimit).contains(key.count),
+        guard decode(line.extracting(min(4, keyEnd)..<keyEnd), into: &key), !key.hasOverflowed,
+            (1...keyLimit).contains(key.count),
             let item = item(line, from: keyEnd + 1, to: end)
         else { return .garbled }
         return .item(item)
