@@ -42,9 +42,10 @@ public enum DumpLine: BitwiseCopyable, Sendable, Equatable {
         // CR LF, and from 1.6.24 on a space in front of the newline.
         while end > 0, line.byte(at: end - 1) <= ASCII.space { end -= 1 }
         guard line.word(at: 0) & 0xffff_ffff == 0x3d79_656b else { return answer(line.extracting(0..<end)) }  // key=
-        let keyEnd = min(line.tokenEnd(from: 4, end: end), end)
+        let keyEnd = line.tokenEnd(from: 4, end: end)
         key.clear()
-        guard decode(line.extracting(min(4, keyEnd)..<keyEnd), into: &key), (1...keyLimit).contains(key.count),
+        guard decode(line.extracting(4..<keyEnd), into: &key), !key.hasOverflowed,
+            (1...keyLimit).contains(key.count),
             let item = item(line, from: keyEnd + 1, to: end)
         else { return .garbled }
         return .item(item)

@@ -36,7 +36,6 @@ public struct ForegroundWatch: BitwiseCopyable, Sendable {
 struct LatencyWatch: BitwiseCopyable, Sendable {
     /// Nanoseconds that it may move by itself.
     static let noise: UInt64 = 50_000
-    private static let memory = 9
     /// From one lesson to the next, in nanoseconds; the latter where a transfer may be the reason: what lasts for a minute
     /// beside the slowest is usual.
     private static let pause: UInt64 = 4_500_000_000
@@ -49,7 +48,7 @@ struct LatencyWatch: BitwiseCopyable, Sendable {
 
     /// Nil before the first look.
     var usual: UInt64? {
-        let known = min(count, Self.memory)
+        let known = min(count, lessons.count)
         guard known > 0 else { return nil }
         return (0..<known).map { lessons[$0] }.sorted()[(known - 1) / 2]
     }
@@ -57,7 +56,7 @@ struct LatencyWatch: BitwiseCopyable, Sendable {
     /// - Returns: it was high twice in a row.
     mutating func look(_ p99: UInt64, under load: ForegroundWatch.Load, now: UInt64) -> Bool {
         if count == 0 || load != .transfer && now >= nextLesson {
-            lessons[count % Self.memory] = p99
+            lessons[count % lessons.count] = p99
             count += 1
             nextLesson = now.addingSaturated(load == .usual ? Self.pause : Self.longPause)
         }

@@ -44,17 +44,7 @@ extension MarkerReply {
         var index = 0
         while index + 2 < line.byteCount {
             if line.byte(at: index) == ASCII.space, line.byte(at: index + 1) == 0x63 {
-                var (cas, next): (UInt64, Int) = (0, index + 2)
-                while next < line.byteCount {
-                    let digit = line.byte(at: next) &- ASCII.zero
-                    guard digit <= 9 else { break }
-                    let (product, isTooLarge) = cas.multipliedReportingOverflow(by: 10)
-                    let (sum, carries) = product.addingReportingOverflow(UInt64(digit))
-                    if isTooLarge || carries { return 0 }
-                    cas = sum
-                    next += 1
-                }
-                return cas
+                return line.decimal(at: index + 2)?.value ?? 0
             }
             index += 1
         }

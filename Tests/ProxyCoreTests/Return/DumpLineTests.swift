@@ -52,6 +52,7 @@ struct DumpLineTests {
             "key=a exp=9223372036854775808 la=1 cas=1 size=9", "key=a exp=x la=1 cas=1 size=9", "KEY=a exp=-1",
             "key=%2 exp=-1 la=1 cas=1 size=9", "key=%zz exp=-1 la=1 cas=1 size=9", "key=a exp= la=1 cas=1 size=9",
             "key=\(String(repeating: "k", count: 251)) exp=-1 la=1 cas=1 size=9", "key=%", "key=a%4",
+            "key=%41\(String(repeating: "k", count: 3000)) exp=-1 la=1 cas=1 size=9",
         ]
         for text in garbage { #expect(parse(text).line == .garbled, "\(text)") }
     }
