@@ -34,6 +34,9 @@ final class HomeKeeper {
     var trusted: UInt64
     /// When there was something to be done last.
     private var idleSince: UInt64 = 0
+    /// The last turn of the loop; and whether one came so late that another may have taken the lease, and done much.
+    private var turnedAt: UInt64 = 0
+    private var hasStoodStill = false
     private(set) var isRetired = false
 
     /// - Parameter earlier: that of the settings before.
@@ -105,6 +108,7 @@ final class HomeKeeper {
     /// The verdict on the node has changed.
     func judged(_ place: Int, isUp: Bool) {
         if isUp { plan.answers(place, now: now) } else { plan.wentDown(place, now: now) }
+        talk.renewTrust()
         review("a node went or came")
     }
 
@@ -189,12 +193,12 @@ final class HomeKeeper {
 
     var nextTime: UInt64 {
         let time = links.reduce(min(talk.nextTime, nextRecallTime)) { min($0, $1.deadline) }
-        let mayWork = !control.isDraining && talk.holdsLease
-        guard mayWork else {
+        guard !control.isDraining, talk.holdsLease || goesOnAlone else {
             let next = plan.isLeave ? waitsUntil ?? plan.leaveTime : plan.leaveTime
             return min(time, next, control.isDraining ? .max : leaseTime)
         }
         let next = waitsUntil ?? plan.nextTime
+        guard talk.holdsLease else { return min(time, next, leaseTime) }
         return min(time, next == .max && !plan.isBusy ? releaseTime : next)
     }
 
@@ -218,7 +222,10 @@ final class HomeKeeper {
 
     /// Only who has the lease brings keys home.
     private func isEntitled() -> Bool {
+        if now - turnedAt >= Lease.span { hasStoodStill = true }
+        turnedAt = now
         if talk.holdsLease {
+            hasStoodStill = false
             if plan.isBusy || plan.nextTime != .max {
                 idleSince = now
             } else if now >= releaseTime {
@@ -227,20 +234,28 @@ final class HomeKeeper {
             }
             return true
         }
-        if talk.isMovingLease { return false }
-        if plan.isBusy, !plan.isLeave {
+        if talk.isMovingLease { return goesOnAlone }
+        if plan.isBusy, !plan.isLeave, talk.isAccompanied || talk.hasRival {
             plan.abandon()
-            review("another proxy goes on with it")
+            review("the lease is lost, or another proxy's")
         }
         if leaseTime <= now { talk.takeLease() }
-        return false
+        return goesOnAlone
+    }
+
+    /// The lease may have been on the very node that is lost: who is alone goes on with what it has begun, and takes it
+    /// anew beside.
+    private var goesOnAlone: Bool {
+        !talk.isAccompanied && plan.isBusy && !plan.isLeave && !talk.hasRival && !hasStoodStill
     }
 
     private var releaseTime: UInt64 { idleSince + (talk.isAccompanied ? settings.poll : 0) }
 
     /// When the lease is to be asked for.
     private var leaseTime: UInt64 {
-        plan.isWork && plan.nextTime < .max && !talk.isAskingForLease ? max(plan.nextTime, talk.leaseDue) : .max
+        guard plan.isWork, !talk.isAskingForLease else { return .max }
+        if plan.isBusy { return talk.leaseDue }
+        return plan.nextTime < .max ? max(plan.nextTime, talk.leaseDue) : .max
     }
 
     private func proceed(onlyLeaves: Bool) {
@@ -283,7 +298,8 @@ final class HomeKeeper {
     private func flush() {
         guard let watched, links[watched].state == .open else { return disturb() }
         // It may have stood still since it looked.
-        guard talk.holdsLease(at: EventLoop.monotonicNow()) else { return }
+        let time = EventLoop.monotonicNow()
+        guard talk.holdsLease(at: time) || goesOnAlone && time - now < Lease.span else { return disturb() }
         let round = round
         links[watched].ask(Array("flush_all\r\n".utf8), .flushAll) { [weak self] answer in
             guard let self, self.round == round, let answer else { return }

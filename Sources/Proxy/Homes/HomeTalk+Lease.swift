@@ -46,22 +46,22 @@ extension HomeTalk {
         guard let before = lease, before.node == place else { return }
         let reply = reply == .done(cas: 0) ? .done(cas: .max) : reply
         if before.isHeld { lease?.renewed(reply, now: now) } else { lease?.taken(reply, now: now) }
-        if case .done = reply { leaseGoodUntil = sent + Lease.span }
+        if case .done = reply { (leaseGoodUntil, hasRival) = (sent + Lease.span, false) }
         if let former = formerLease {
             formerLease = nil
             giveBack(former)
         }
+        if control.isDraining { releaseLease() }
         guard lease?.isLost == true else { return }
         lease = nil
         if !before.isHeld, reply == .refused { takeBackOwn(on: place) }
     }
 
-    /// By the settings before it may have been this proxy's.
+    /// It may have been this proxy's: by the settings before, or on a connection that was lost.
     private func takeBackOwn(on place: Int) {
         send(MarkerCommand(node: place, item: .lease, .read)) { [unowned self] reply in
-            guard case .value(let text, let cas) = reply, lease?.node != place,
-                unsafe MarkerText.token(in: text.span.bytes) == owner
-            else { return }
+            guard case .value(let text, let cas) = reply, lease?.node != place else { return }
+            guard unsafe MarkerText.token(in: text.span.bytes) == owner else { return hasRival = lease == nil }
             send(MarkerCommand(node: place, item: .lease, .deleteSame(cas))) { _ in }
         }
     }

@@ -23,7 +23,7 @@ final class HomeTalk {
         let done: (HomeTelling) -> Void
     }
 
-    private unowned let control: Control
+    unowned let control: Control
     /// The pool's first node among all nodes.
     private let first: Int
     private let settings: PoolSettings
@@ -54,6 +54,8 @@ final class HomeTalk {
     var formerLease: Lease?
     var leaseGoodUntil: UInt64 = 0
     var leaseDue: UInt64 = 0
+    /// The lease was another's when it was asked for last.
+    var hasRival = false
 
     /// What the node keeps counts, and it is told.
     var believes: (Int) -> Bool = { _ in true }
@@ -81,16 +83,21 @@ final class HomeTalk {
         changes = names.map { _ in nil }
         heardAt = names.map { _ in nil }
         (hasFailed, lacksCAS, isPartial) = (none, none, none)
-        polls.lost = { [unowned self] place, _ in lost(place) }
+        polls.lost = { [unowned self] in lost($0, $1) }
     }
 
     var links: [MarkerLink] { polls.links }
     var now: UInt64 { control.loop.now }
 
-    private func lost(_ place: Int) {
+    private func lost(_ place: Int, _ loss: MarkerLink.Loss) {
         (readAt[place], hasFailed[place], lacksCAS[place]) = (nil, true, false)
         if lease?.node == place { lease = nil }
+        polls.hurry(place, to: now)
         hears(place, false)
+        // As long as it is neither read nor out, too little may be known for workers to ask anything: they do not find out.
+        // But who reads no other node has lost its network.
+        let isReading = names.indices.contains { $0 != place && hasRead($0) && believes($0) }
+        if isAccompanied, loss != .unwanted, isReading { control.apply(.failed, to: first + place, because: "items") }
     }
 
     func close() { for link in links { link.fail() } }
@@ -119,7 +126,9 @@ final class HomeTalk {
 
     // MARK: The start
 
-    var isInformed: Bool { names.indices.allSatisfy { readAt[$0] != nil || hasFailed[$0] } }
+    var isInformed: Bool {
+        names.indices.allSatisfy { readAt[$0] != nil || hasFailed[$0] || control.addresses[first + $0] == nil }
+    }
 
     /// What was found counts from here on.
     func begin() {
@@ -135,10 +144,11 @@ final class HomeTalk {
 
     // MARK: Other proxies
 
-    /// Others use the nodes: they are given time to hear of each step, and what is known of the nodes is good for `poll`.
+    /// Others use the nodes: they are given time to hear of each step.
     var isAccompanied: Bool { settings.proxies == .several || hasCompany }
 
-    var goodUntil: UInt64 { isAccompanied ? readUntil : .max }
+    /// Whose config says nothing of others goes on with what it knows: what it has heard of may have ended.
+    var goodUntil: UInt64 { settings.proxies == .several ? readUntil : .max }
 
     /// - Parameter isOld: it may have stood there since before this proxy's start.
     /// - Returns: it is news.
@@ -209,12 +219,16 @@ final class HomeTalk {
 
     private func finish(_ place: Int, _ began: UInt64) {
         guard links[place].state == .open else { return }
-        _ = polls.answered(place)
+        let hadFailed = polls.answered(place)
         readAt[place] = began
         hears(place, true)
         if !isPartial[place] { heardAt[place] = began }
-        if let time = readTime(heardAt) { readUntil = max(readUntil, time + settings.poll) }
+        renewTrust()
+        if hadFailed, isAccompanied { control.apply(.succeeded, to: first + place, because: "items") }
     }
+
+    /// A node was read, or is out and need not be.
+    func renewTrust() { if let time = readTime(heardAt) { readUntil = max(readUntil, time + settings.poll) } }
 
     private func take(_ record: HomeRecord?, of other: Int, from place: Int) {
         if found != nil {
@@ -278,7 +292,10 @@ final class HomeTalk {
         polls.flush()
     }
 
-    private func conclude(_ place: Int, _ record: HomeRecord, _ result: HomeTelling) {
+    private func conclude(_ place: Int, _ record: HomeRecord, _ found: HomeTelling) {
+        // Who is alone waits for nobody: nodes that did not hear it are told when they are read.
+        let isMissed = found == .failed || found == .unsaid
+        let result = isMissed && !isAccompanied ? .told : found
         switch result {
         case .told, .unable: _ = records.hear(record, of: place)
         case .refused(let seen): _ = hear(seen, of: place)

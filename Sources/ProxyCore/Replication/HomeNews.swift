@@ -37,10 +37,9 @@ public struct HomeNews: Sendable {
     private var outcomes: [HomeChange.Outcome] = []
     public private(set) var result: HomeTelling?
 
-    /// - Parameter keepers: in an order that is the same for all proxies.
+    /// - Parameter keepers: some, in an order that is the same for all proxies.
     public init(_ record: HomeRecord, to keepers: [Int], needsAll: Bool) {
         (self.record, self.needsAll, waiting) = (record, needsAll, keepers)
-        if keepers.isEmpty { result = .unsaid }
     }
 
     /// Who is to be told now; `answered` is called for each.

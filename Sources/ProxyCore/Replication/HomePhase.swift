@@ -2,8 +2,8 @@ internal import Bytes
 
 /// How far a node's keys are on their way from it and home again, for all proxies of its pool: see `HomePlan`.
 ///
-/// Of two that were said at once, by proxies that did not tell the same nodes first, the later in this list counts. That a return is called off (`away`) comes before each
-/// of its steps but the last (`home`): behind that one it cannot be.
+/// Of two that were said at once, by proxies that did not tell the same nodes first, the later in this list counts. That
+/// a return is called off (`away`) comes before each of its steps but the last (`home`): behind that one it cannot be.
 public enum HomePhase: UInt8, CaseIterable, Sendable {
     /// Others decide, and the node is written.
     case joining

@@ -25,6 +25,7 @@ extension HomePlan {
     public mutating func heard(_ place: Int, _ phase: HomePhase, now: UInt64) {
         let isGone = (phases[place]?.isAtHome ?? true) && !phase.isAtHome
         adopt(place, phase)
+        if isGone { noteLoss(of: place) }
         if phase.isReturning, !isUp[place] { recalls.insert(place) }
         // Whoever had the lease before says it late: two at once are in each other's way.
         if phase.isReturning, place != node, stage?.isReturning == true {
@@ -55,6 +56,7 @@ extension HomePlan {
     private mutating func adopt(_ place: Int, _ phase: HomePhase) {
         phases[place] = phase == .clean ? nil : phase
         if !phase.isReturning { recalls.remove(place) }
+        if phase != .leading { soleHolders.remove(place) }
         if phase == .away { sweep?.left.removeAll { $0 == place } }
         if sweep?.node == place, phase != .home { sweep = nil }
     }

@@ -38,9 +38,9 @@ extension HomePlan {
         return recalls.isEmpty && (orphan != nil || newcomer != nil) ? returnDue : .max
     }
 
-    /// The same for who only takes nodes out.
+    /// The same for who only takes nodes out, and tells what is decided: that there is no way back.
     public var leaveTime: UInt64 {
-        guard stage == nil else { return isLeave ? nextTime : .max }
+        guard stage == nil else { return isLeave || stage == .telling(.home) ? nextTime : .max }
         return leaver != nil ? 0 : .max
     }
 
@@ -103,7 +103,10 @@ extension HomePlan {
         guard recalls.isEmpty, now >= returnDue else { return }
         if let place = orphan {
             (node, isAlone) = (place, false)
-            if phases[place]?.isReturning == true {
+            if soleHolders.contains(place) {
+                // When all know that it decides it is home: to fill it anew would lose what is nowhere else.
+                begin(.leading, at: now.addingSaturated(quietTime))
+            } else if phases[place]?.isReturning == true {
                 // Whoever was at it may have left the node half filled.
                 recalls.insert(place)
             } else {

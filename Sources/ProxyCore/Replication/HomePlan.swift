@@ -130,6 +130,8 @@ public struct HomePlan: Sendable {
     var awaitsSweep = false
     /// Returns that are to be called off.
     var recalls: Set<Int> = []
+    /// They decide, and one that stood in for them has been lost since: nobody else has all that they have.
+    var soleHolders: Set<Int> = []
     var stage: Stage?
     /// Which one is brought home, or taken out, or was last.
     public internal(set) var node = 0
@@ -221,9 +223,16 @@ public struct HomePlan: Sendable {
         case .joining, .proven, .leading: callOff(place, now: now)
         case .away:
             if place == node, stage?.isReturning == true { restart(now: now) }
-        case nil, .clean, .home: lostStandIn(place, now: now)
+        case nil, .clean, .home:
+            noteLoss(of: place)
+            lostStandIn(place, now: now)
         case .held: break
         }
+    }
+
+    /// Whoever works at a return may be lost with one that stands in.
+    mutating func noteLoss(of place: Int) {
+        soleHolders.formUnion(phases.indices.filter { $0 != place && phases[$0] == .leading })
     }
 
     /// What stood in there is lost to the node that is brought home.

@@ -160,7 +160,7 @@ struct HomeRecordTests {
             // One that is read by others may not know.
             ([.done, .failed], .told, .failed), ([.failed], .failed, .failed), ([.unable, .failed], .failed, .failed),
             ([.unable, .unable], .unable, .unable), ([.done, .seen(theirs)], .told, .refused(theirs)),
-            ([.seen(theirs)], .refused(theirs), .refused(theirs)), ([], .unsaid, .unsaid),
+            ([.seen(theirs)], .refused(theirs), .refused(theirs)),
         ] as [([HomeChange.Outcome], HomeTelling, HomeTelling)] {
             #expect(told(mine, outcomes, needsAll: false) == ofOne, "\(outcomes)")
             #expect(told(mine, outcomes, needsAll: true) == ofSeveral, "\(outcomes)")

@@ -179,6 +179,45 @@ struct SharedHomePlanTests {
         #expect(course.plan.phases[1] == later)
     }
 
+    /// Who worked at the return is lost, or its lease, with one that stood in for a node that decides already: to empty that
+    /// would lose what is nowhere else.
+    @Test(arguments: ["before", "after", "for another"]) func theOnlyWholeCopyIsNotEmptied(_ when: String) {
+        var course = Course(nodes: 2)
+        course.plan.isAccompanied = true
+        course.goAndComeBack(1)
+        course.run(until: .leading)
+        if when == "before" { course.plan.wentDown(0, now: course.now) }
+        course.plan.abandon()
+        if when == "after" { course.plan.wentDown(0, now: course.now) }
+        if when == "for another" { course.plan.heard(0, .held, now: course.now) }
+        course.said = []
+        let start = course.now
+        while course.plan.phases[1] == .leading { guard course.step() else { break } }
+        #expect(course.plan.phases[1] == .home && !course.said.contains(.flush(1)))
+        #expect(course.now >= start + course.plan.quietTime, "all know by then that it decides")
+
+        var other = Course(nodes: 3)
+        other.plan.isAccompanied = true
+        other.goAndComeBack(1)
+        other.run(until: .leading)
+        other.plan.abandon()
+        other.step()
+        #expect(other.plan.nextRecall == 1, "what stands in has it all, and the node may be another process")
+    }
+
+    /// The proxy stops when that has just been decided.
+    @Test func whatCannotBeTakenBackIsToldByWhoStops() {
+        var course = Course(nodes: 2)
+        course.goAndComeBack(1)
+        course.run(until: .verify(1))
+        course.plan.wentDown(0, now: course.now)
+        #expect(course.plan.leaveTime <= course.now)
+        let command = course.plan.nextCommand(now: course.now, onlyLeaves: true)
+        #expect(command == .tell(1, .home))
+        course.plan.told(1, .home, now: course.now)
+        #expect(course.state(1) == "full own" && course.plan.leaveTime == .max)
+    }
+
     /// A node that is lost does not wait until a return that failed is tried again.
     @Test(arguments: [false, true]) func aLossWaitsForNoReturn(_ isAccompanied: Bool) {
         var course = Course(nodes: 5)
