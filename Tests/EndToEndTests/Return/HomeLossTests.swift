@@ -64,7 +64,7 @@ struct HomeLossTests {
         }
         #expect(try Deadline(seconds: 10).waits { try get(keys[0], client) == "v2" }, "\(cluster.drover.log)")
         #expect(try flushes(cluster.nodes[0]) == 2)
-        #expect(try Deadline(seconds: 20).waits { try set(keys[1], "v3", client) }, "it stands in: \(cluster.drover.log)")
+        #expect(try Deadline(seconds: 20).waits { try set(keys[1], "v3", client) }, "\(cluster.drover.log)")
     }
 
     /// The control thread's connection to the node that has the lease is lost, and clients lose nothing.
@@ -161,7 +161,7 @@ struct HomeLossTests {
         let client = try cluster.client()
         for number in 0..<20 {
             let isStored = try Deadline(seconds: 10).waits { try set("\(number * 7919)-key", "v1", client) }
-            #expect(isStored, "\(cluster.drover.log)")
+            try #require(isStored, "\(cluster.drover.log)")
         }
         #expect(try nodes[0].client().roundTrip("mg \(7919)-key\r\n") == "HD\r\n")
     }
