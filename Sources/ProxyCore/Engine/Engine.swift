@@ -211,10 +211,10 @@ public final class Engine {
     }
 
     /// Calls are under way, so that time matters.
-    public var isBusy: Bool { calls.count > 0 }
+    var isBusy: Bool { calls.count > 0 }
 
     /// The earliest that anything begun now can be late, in nanoseconds.
-    public internal(set) var shortestTimeout: UInt64
+    var shortestTimeout: UInt64
 
     /// Clients may have more than one request under way.
     var hasRoom: Bool { requests.count < limits.rows / 4 * 3 && calls.count < limits.rows / 4 * 3 }

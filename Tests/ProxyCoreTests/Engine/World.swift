@@ -58,6 +58,8 @@ final class World {
     /// Keys that other engines have now and have not been told of.
     private(set) var handovers: [LockHandover] = []
     var now: UInt64 = 1_000_000_000
+    /// When the engine wants to look at the time again.
+    private(set) var nextLook = UInt64.max
     /// Which of `nodes` the engine means by a number.
     var server: (Int) -> Int = { $0 }
     /// Nodes that refuse connections.
@@ -243,7 +245,7 @@ final class World {
                 moved = true
             }
         } while !engine.work.isEmpty || relieve()
-        engine.endTurn()
+        nextLook = engine.endTurn()
         return moved
     }
 
@@ -310,7 +312,6 @@ final class World {
 /// The sending half.
 extension World {
     private func write(link id: UInt32) -> Bool {
-        guard !engine.isClosed(link: id) else { return false }
         let bytes = bytes(of: engine.beginSending(toLink: id))
         guard links[id] != nil else { return false }
         links[id]?.received += bytes
