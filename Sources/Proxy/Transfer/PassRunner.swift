@@ -35,6 +35,7 @@ final class PassRunner: TransferWork {
     /// What is counted before the lanes are there, and when they are gone.
     private var report = TransferReport()
     private var changed = 0
+    private let began: UInt64
     private var isPaused = false
     private var isCancelled = false
     /// How slow clients want it to be.
@@ -52,6 +53,7 @@ final class PassRunner: TransferWork {
             of: order.pool, target: order.target, isFull: order.nodes.map(\.isFull), wantsStrays: order.dropsStrays)
         present = KeyFilter(seed: order.id)
         sampled = order.sampleStart
+        began = now
         nextProgress = now.addingSaturated(Self.progressInterval)
         let others = order.nodes.indices.filter { $0 != order.target && order.nodes[$0].isFull }
         switch order.pass {
@@ -116,6 +118,7 @@ final class PassRunner: TransferWork {
     /// Ends it as it is.
     func finish(_ problem: PassProblem?, on loop: EventLoop) {
         guard end == nil else { return }
+        if stage == .listing { countListing(now: loop.now) }
         dump?.close(on: loop)
         dump = nil
         for lane in lanes {
@@ -190,7 +193,12 @@ final class PassRunner: TransferWork {
 
     // MARK: Working
 
+    private func countListing(now: UInt64) {
+        if case .copy(number: 1) = order.pass { report.listTime = now - began }
+    }
+
     private func startLanes(on loop: EventLoop) {
+        countListing(now: loop.now)
         stage = .working
         present = KeyFilter(seed: order.id)
         let all = Set(spills.keys).union(strays.keys).sorted()
