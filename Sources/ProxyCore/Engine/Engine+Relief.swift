@@ -10,6 +10,7 @@ extension Engine {
     /// - Parameter received: bytes of buffer that the shell holds.
     public func isDone(besides received: Int) -> Bool { work.isEmpty && !isShort(besides: received) }
 
+    @inline(__always)
     private func isShort(besides received: Int) -> Bool {
         queues.memoryInUse &+ received > highMark || received > receivedHighMark
     }
@@ -24,9 +25,6 @@ extension Engine {
     public func relieve(besides received: Int, among count: Int, held: (UInt32) -> Int?) -> Bool {
         isShort(besides: received) && closeHeaviest(received, among: count, held: held)
     }
-
-    /// What clients have sent and Drover cannot use yet may have three eighths of the memory.
-    private var receivedHighMark: Int { limits.memory / 8 * 3 }
 
     @inline(never)
     private func closeHeaviest(_ received: Int, among count: Int, held: (UInt32) -> Int?) -> Bool {

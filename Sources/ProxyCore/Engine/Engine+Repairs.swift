@@ -296,6 +296,7 @@ extension Engine {
     }
 
     /// When `tick` has something to do although nothing is late; `.max` is never.
+    @inline(__always)
     var wakeup: UInt64 {
         let repair = min(nextMissDeadline, runs.count >= Self.repairLimit ? .max : repairs.nextDue ?? .max)
         let next = hedgings.isEmpty ? repair : min(repair, nextHedge)
