@@ -14,7 +14,7 @@ final class KeyList {
 
     /// - Parameters:
     ///   - nodes: of the pool.
-    ///   - memory: bytes of all keys that may stay in memory.
+    ///   - memory: bytes of all keys that may stay in memory, and as many of strays.
     init(keepsItem: Bool, nodes: Int, memory: Int) {
         self.keepsItem = keepsItem
         self.memory = memory / max(1, nodes - 1)
@@ -47,20 +47,21 @@ final class KeyList {
 /// What a copy pass has listed of all nodes, for the verification right behind it: who asked them once more, a moment
 /// later, would learn the same and take a processor of each for it. What clients have written since is on all copies.
 struct SharedList {
-    /// Nanoseconds for which it is worth keeping.
+    /// Nanoseconds that the list may be old: who was paused since lists anew.
+    static let limit: UInt64 = 30_000_000_000
+    /// Nanoseconds for which it is kept.
     static let lifetime: UInt64 = 5_000_000_000
 
-    let pool: Pool
-    let target: Int
-    let isFull: [Bool]
+    /// The copy pass.
+    let order: PassOrder
     let keys: KeyList
     /// What is known of the target.
     let facts: NodeFacts
     let clock: Int64
     let deadline: UInt64
 
-    func serves(_ order: PassOrder) -> Bool {
-        order.pass == .verify && order.sharesList && order.pool === pool && order.target == target
-            && order.nodes.map(\.isFull) == isFull
+    func serves(_ next: PassOrder) -> Bool {
+        next.pass == .verify && next.sharesList && next.pool === order.pool && next.target == order.target
+            && next.nodes.map(\.isFull) == order.nodes.map(\.isFull) && next.sample == order.sample
     }
 }

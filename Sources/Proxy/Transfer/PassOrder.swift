@@ -30,7 +30,8 @@ struct PassOrder: Sendable {
     var dropsStrays = false
     /// What differs is counted and stays.
     var reportsOnly = false
-    /// A copy pass leaves its list of all items to the verification that follows it, if only few of them are to be copied.
+    /// A copy pass leaves its list of all items to the verification that follows it, and has this, too, if only few of
+    /// them are to be copied.
     var sharesList = false
     /// One key in so many is verified, after so many that are not.
     var sample = 1

@@ -36,6 +36,7 @@ final class PassRunner: TransferWork {
     private var report = TransferReport()
     private var changed = 0
     private let began: UInt64
+    private var listed: UInt64 = 0
     private var isPaused = false
     private var isCancelled = false
     /// How slow clients want it to be.
@@ -59,16 +60,13 @@ final class PassRunner: TransferWork {
         sampled = order.sampleStart
         began = now
         nextProgress = now.addingSaturated(Self.progressInterval)
-        let keepsItem = if case .clean = order.pass { true } else { false }
-        list = KeyList(keepsItem: keepsItem, nodes: order.nodes.count, memory: Self.memory)
+        let isCleaning = if case .clean = order.pass { true } else { false }
+        list = shared?.keys ?? KeyList(keepsItem: isCleaning, nodes: order.nodes.count, memory: Self.memory)
         if let shared {
-            (list, facts, clock) = (shared.keys, shared.facts, shared.clock)
-            return
-        }
-        let others = order.nodes.indices.filter { $0 != order.target && order.nodes[$0].isFull }
-        switch order.pass {
-        case .clean: unasked = [(order.target, false)]
-        case .copy, .verify: unasked = others.reversed().map { ($0, true) } + [(order.target, false)]
+            (facts, clock) = (shared.facts, shared.clock)
+        } else {
+            let others = order.nodes.indices.filter { $0 != order.target && order.nodes[$0].isFull }
+            unasked = (isCleaning ? [] : others.reversed().map { ($0, true) }) + [(order.target, false)]
         }
         if order.sharesList, order.sync.verify != .none, case .copy = order.pass {
             nextList = KeyList(keepsItem: false, nodes: order.nodes.count, memory: Self.memory)
@@ -155,11 +153,12 @@ final class PassRunner: TransferWork {
             if let problem = dump.problem { return finish(problem, on: loop) }
             if dump.node == order.target { (facts, clock) = (dump.facts, dump.clock) }
             self.dump = nil
+        } else if !mayDump, !unasked.isEmpty {
+            return
         }
-        if let code = list.failure ?? nextList?.failure { return finish(.spill(code), on: loop) }
-        guard let (node, servesReads) = unasked.last else { return startLanes(on: loop) }
-        guard mayDump else { return }
-        unasked.removeLast()
+        if let code = list.failure { return finish(.spill(code), on: loop) }
+        if nextList?.failure != nil { nextList = nil }
+        guard let (node, servesReads) = unasked.popLast() else { return startLanes(on: loop) }
         dump = KeyDump(
             of: node, at: order.nodes[node].address, servesReads: servesReads, settings: order.pool.settings,
             token: serial, on: loop)
@@ -188,7 +187,7 @@ final class PassRunner: TransferWork {
                     report.present += 1
                 } else {
                     list.add(key, item, recency: recency, from: source)
-                    // Not few, for sure.
+                    // Hardly few.
                     if list.count > report.present + 1000 { nextList = nil }
                 }
             case .verify:
@@ -210,6 +209,7 @@ final class PassRunner: TransferWork {
 
     private func startLanes(on loop: EventLoop) {
         countListing(now: loop.now)
+        listed = loop.now
         stage = .working
         present = KeyFilter(seed: order.id)
         // There will be another copy pass before the verification.
@@ -235,12 +235,11 @@ final class PassRunner: TransferWork {
         list.clear()
     }
 
-    /// What the verification behind this pass need not list again.
     func sharedList(now: UInt64) -> SharedList? {
-        guard let nextList, let end, end.isWhole else { return nil }
+        guard let nextList, let end, end.isWhole, now - listed < SharedList.limit else { return nil }
         return SharedList(
-            pool: order.pool, target: order.target, isFull: order.nodes.map(\.isFull), keys: nextList, facts: facts,
-            clock: clock, deadline: now.addingSaturated(SharedList.lifetime))
+            order: order, keys: nextList, facts: facts, clock: clock,
+            deadline: now.addingSaturated(SharedList.lifetime))
     }
 
     private func work(with vector: borrowing SendVector, on loop: EventLoop) {

@@ -91,7 +91,7 @@ final class TransferLoop {
         guard passes.contains(where: { $0.end != nil }) else { return }
         for pass in passes {
             guard let end = pass.end else { continue }
-            if let list = (pass as? PassRunner)?.sharedList(now: loop.now) { shared = list }
+            if let list = pass.sharedList(now: loop.now) { shared = list }
             tell(.ended(end))
         }
         passes.removeAll { $0.end != nil }
@@ -109,7 +109,7 @@ final class TransferLoop {
         switch message {
         case .start(let order):
             let list = shared.flatMap { $0.serves(order) ? $0 : nil }
-            if list != nil { shared = nil }
+            if order.sharesList { shared = nil }
             begin { PassRunner(order, shared: list, serial: $0, queues: queues, pace: pace, now: loop.now) }
         case .archive(let order):
             switch order.kind {

@@ -40,6 +40,8 @@ extension Engine {
 
     /// The connection is made; what the node says to `version` decides whether it is used.
     public func linkConnected(_ id: UInt32) {
+        // It may have failed in this turn, before its socket was looked at.
+        guard links[id].state != .closed else { return }
         nodeStats[Int(links[id].node)].connects &+= 1
         nodeStats[Int(links[id].node)].connections &+= 1
         links[id].flags.insert(.connected)

@@ -244,7 +244,7 @@ final class World {
                 missed.append(miss)
                 moved = true
             }
-        } while !engine.work.isEmpty || relieve()
+        } while !engine.isDone(besides: unread) && !(engine.work.isEmpty && !relieve())
         nextLook = engine.endTurn()
         return moved
     }
@@ -279,10 +279,11 @@ final class World {
         return false
     }
 
+    private var unread: Int { clients.values.reduce(0) { $0 + $1.unread.count } }
+
     private func relieve() -> Bool {
-        let received = clients.values.reduce(0) { $0 + $1.unread.count }
         let count = (clients.keys.max().map { Int($0) } ?? -1) + 1
-        return engine.relieve(besides: received, among: count) { id in
+        return engine.relieve(besides: unread, among: count) { id in
             clients[id].flatMap { $0.isOpen ? $0.unread.count : nil }
         }
     }

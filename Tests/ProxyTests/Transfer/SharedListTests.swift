@@ -12,7 +12,10 @@ struct SharedListTests {
     private let own: [TestItem]
 
     init() throws {
-        farm = try TransferFarm(.newer)
+        var options = MemcachedServer.Options()
+        // It looks for items that have expired, which would be counted.
+        options.more = ["-o", "no_lru_maintainer"]
+        farm = try TransferFarm(.newer, options: [options])
         try farm.store(items)
         own = farm.items(items, of: 0)
     }
@@ -70,17 +73,43 @@ struct SharedListTests {
         #expect(try farm.clients[0].find(Array(own.prefix(3))).allSatisfy { $0 == nil })
     }
 
-    @Test func afterManyItIsListedAnew() throws {
-        for item in own { #expect(try farm.clients[0].ask("md \(item.name.text)") == "HD") }
-        #expect(try farm.run(order(.copy(number: 1))).changed == own.count)
+    @Test(arguments: [500, 6000]) func afterManyItIsListedAnew(count: Int) throws {
+        let missing = own.prefix(count)
+        for item in missing { #expect(try farm.clients[0].ask("md \(item.name.text)") == "HD") }
+        #expect(try farm.run(order(.copy(number: 1))).changed == missing.count)
         #expect(try farm.run(order(.verify)).report.verified == own.count)
         #expect(try dumps() == [2, 2, 2])
     }
 
     @Test func anothersListServesNobody() throws {
-        #expect(try farm.run(order(.copy(number: 2))).changed == 0)
-        let other = farm.items(items, of: 1)
-        #expect(try farm.run(order(.verify, target: 1)).report.verified == other.count)
+        func order(_ pass: FillingPlan.Pass, target: Int) -> PassOrder {
+            var order = farm.order(pass, target: target, full: [0, 1, 2])
+            order.sharesList = true
+            return order
+        }
+        #expect(try farm.run(order(.copy(number: 2), target: 0)).changed == 0)
+        #expect(try farm.run(order(.verify, target: 1)).isWhole)
         #expect(try dumps() == [2, 2, 2])
+    }
+
+    @Test func aScrubThatComesInBetweenListsForItself() throws {
+        #expect(try farm.run(order(.copy(number: 2))).changed == 0)
+        #expect(try farm.run(.verify).report.verified == own.count)
+        #expect(try dumps() == [2, 2, 2])
+    }
+
+    @Test func aSampleIsTakenOfTheList() throws {
+        var (copy, verify) = (order(.copy(number: 2)), order(.verify))
+        (copy.sample, verify.sample) = (16, 16)
+        #expect(try farm.run(copy).changed == 0)
+        let verified = try farm.run(verify).report.verified
+        #expect((own.count / 16 - 1...own.count / 16 + 1).contains(verified), "\(verified) of \(own.count)")
+        #expect(try dumps() == [1, 1, 1])
+    }
+
+    /// From one node's list to the next there was up to half a second.
+    @Test func nothingWaitsFromOneNodesListToTheNext() throws {
+        let times = try (0..<5).map { _ in try farm.run(.copy(number: 1)).report.listTime }
+        #expect(times.min()! < 300_000_000, "\(times)")
     }
 }

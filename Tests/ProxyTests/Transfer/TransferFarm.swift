@@ -27,7 +27,7 @@ final class TransferFarm {
             option.listen = .unix
             // `metadump all`, which is how older ones are listed, lacks what the maintainer moves meanwhile: now and then
             // an item or two of some thousands that were just stored.
-            option.more += ["-o", "no_lru_maintainer"]
+            if version == .debian { option.more += ["-o", "no_lru_maintainer"] }
             return try MemcachedServer(version, options: option)
         }
         clients = try servers.map { try $0.client() }
