@@ -92,7 +92,7 @@ extension Worker {
     }
 
     func write(link id: UInt32) {
-        guard !engine.isClosed(link: id) else { return }
+        // Of a link that has failed meanwhile there is nothing.
         var queue = engine.beginSending(toLink: id)
         // A write that failed may have moved its requests to a link that is still to be opened, this turn.
         guard Int(id) < links.count else { return }

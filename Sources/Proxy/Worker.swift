@@ -90,8 +90,7 @@ final class Worker {
             }
             if loop.now >= listenAgain { resumeListeners() }
             writeAll()
-            if engine.isBusy { nextTick = min(nextTick, loop.now + engine.shortestTimeout) }
-            nextTick = min(nextTick, max(engine.wakeup, loop.now))
+            nextTick = min(nextTick, engine.endTurn())
             considerTrimming()
             if stopAt != .max { considerStopping() }
         }
@@ -149,9 +148,8 @@ final class Worker {
             while let id = engine.work.closing.pop() { close(link: id) }
             while let id = engine.work.clients.pop() { write(client: id) }
             while let miss = engine.work.misses.pop() { control.send(.missed(worker: number, miss)) }
-            if engine.work.isEmpty, !relieve() { break }
+            if engine.isDone(besides: leftovers.bytesInUse) || engine.work.isEmpty && !relieve() { break }
         }
-        engine.endTurn()
         if engine.takeMoved() { control.send(.moved(worker: number)) }
     }
 
@@ -179,7 +177,7 @@ final class Worker {
         }
     }
 
-    @inline(__always)
+    @inline(never)
     private func relieve() -> Bool {
         engine.relieve(besides: leftovers.bytesInUse, among: clients.count) { id in
             let row = clients[Int(id)]

@@ -139,8 +139,9 @@ extension TransferReport {
             ("kept", Double(kept)), ("dropped", Double(dropped)), ("unproven", Double(unproven)),
             ("verified", Double(verified)), ("diverged", Double(diverged)), ("absent", Double(absent)),
             ("repaired", Double(repaired)), ("expired", Double(expired)), ("damaged", Double(damaged)),
-            ("copy_seconds", Double(copyTime) / 1e9), ("sync_seconds", Double(syncTime) / 1e9),
-            ("verify_seconds", Double(verifyTime) / 1e9), ("total_seconds", Double(totalTime) / 1e9),
+            ("list_seconds", Double(listTime) / 1e9), ("copy_seconds", Double(copyTime) / 1e9),
+            ("sync_seconds", Double(syncTime) / 1e9), ("verify_seconds", Double(verifyTime) / 1e9),
+            ("total_seconds", Double(totalTime) / 1e9),
         ]
     }
 }

@@ -12,8 +12,10 @@ extension FillingRun {
             }
         isPassing = true
         control.logger.info("\(job.phase)", metadata: metadata)
-        control.start(pass, of: job, target: plan.target, isFull: { [unowned self] in isSource($0) }) {
-            [weak self] end in
+        control.start(
+            pass, of: job, target: plan.target, isFull: { [unowned self] in isSource($0) },
+            change: { $0.sharesList = true }
+        ) { [weak self] end in
             guard let self, !isOver else { return }
             isPassing = false
             if let problem = end.problem {

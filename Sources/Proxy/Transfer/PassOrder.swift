@@ -30,6 +30,9 @@ struct PassOrder: Sendable {
     var dropsStrays = false
     /// What differs is counted and stays.
     var reportsOnly = false
+    /// A copy pass leaves its list of all items to the verification that follows it, and has this, too, if only few of
+    /// them are to be copied.
+    var sharesList = false
     /// One key in so many is verified, after so many that are not.
     var sample = 1
     var sampleStart = 0
@@ -41,7 +44,7 @@ struct PassOrder: Sendable {
         self.target = target
         self.nodes = nodes
         sync = pool.settings.sync
-        if pass == .verify, sync.verify == .sample { sample = Self.sampleInterval }
+        if sync.verify == .sample { sample = Self.sampleInterval }
     }
 }
 

@@ -23,18 +23,20 @@ final class PassRunner: TransferWork {
     private(set) var dump: KeyDump?
     private var facts = NodeFacts()
     private var clock: Int64 = 0
-    /// By source.
-    private var spills: [Int: KeySpill] = [:]
-    private var strays: [Int: KeySpill] = [:]
+    private var list: KeyList
+    /// For the verification behind this pass.
+    private var nextList: KeyList?
     private var lanes: [PassLane] = []
 
     /// What the target has already: it need not be fetched to find that out.
     private var present: KeyFilter
-    private var known = 0
+    private var known: Int { list.count }
     private var sampled = 0
     /// What is counted before the lanes are there, and when they are gone.
     private var report = TransferReport()
     private var changed = 0
+    private let began: UInt64
+    private var listed: UInt64 = 0
     private var isPaused = false
     private var isCancelled = false
     /// How slow clients want it to be.
@@ -42,8 +44,12 @@ final class PassRunner: TransferWork {
     private var nextProgress: UInt64
     private(set) var end: PassEnd?
 
-    /// - Parameter pace: of the passes before.
-    init(_ order: PassOrder, serial: UInt64, queues: ByteQueues, pace: TransferRate, now: UInt64) {
+    /// - Parameters:
+    ///   - shared: what a copy pass has just listed, if this is the verification behind it.
+    ///   - pace: of the passes before.
+    init(
+        _ order: PassOrder, shared: SharedList?, serial: UInt64, queues: ByteQueues, pace: TransferRate, now: UInt64
+    ) {
         self.order = order
         self.pace = pace
         self.serial = serial
@@ -52,12 +58,18 @@ final class PassRunner: TransferWork {
             of: order.pool, target: order.target, isFull: order.nodes.map(\.isFull), wantsStrays: order.dropsStrays)
         present = KeyFilter(seed: order.id)
         sampled = order.sampleStart
+        began = now
         nextProgress = now.addingSaturated(Self.progressInterval)
-        let others = order.nodes.indices.filter { $0 != order.target && order.nodes[$0].isFull }
-        switch order.pass {
-        case .clean: unasked = [(order.target, false)]
-        case .copy: unasked = others.reversed().map { ($0, true) } + [(order.target, false)]
-        case .verify: unasked = others.reversed().map { ($0, true) } + [(order.target, false)]
+        let isCleaning = if case .clean = order.pass { true } else { false }
+        list = shared?.keys ?? KeyList(keepsItem: isCleaning, nodes: order.nodes.count, memory: Self.memory)
+        if let shared {
+            (facts, clock) = (shared.facts, shared.clock)
+        } else {
+            let others = order.nodes.indices.filter { $0 != order.target && order.nodes[$0].isFull }
+            unasked = (isCleaning ? [] : others.reversed().map { ($0, true) }) + [(order.target, false)]
+        }
+        if order.sharesList, order.sync.verify != .none, case .copy = order.pass {
+            nextList = KeyList(keepsItem: false, nodes: order.nodes.count, memory: Self.memory)
         }
     }
 
@@ -116,6 +128,7 @@ final class PassRunner: TransferWork {
     /// Ends it as it is.
     func finish(_ problem: PassProblem?, on loop: EventLoop) {
         guard end == nil else { return }
+        if stage == .listing { countListing(now: loop.now) }
         dump?.close(on: loop)
         dump = nil
         for lane in lanes {
@@ -124,8 +137,7 @@ final class PassRunner: TransferWork {
             lane.close(on: loop)
         }
         lanes = []
-        spills = [:]
-        strays = [:]
+        list.clear()
         end = PassEnd(
             id: order.id, changed: changed, total: known + report.present, report: report, problem: problem,
             hasWorked: stage == .working)
@@ -141,10 +153,11 @@ final class PassRunner: TransferWork {
             if let problem = dump.problem { return finish(problem, on: loop) }
             if dump.node == order.target { (facts, clock) = (dump.facts, dump.clock) }
             self.dump = nil
-        } else if !mayDump {
+        } else if !mayDump, !unasked.isEmpty {
             return
         }
-        for spill in spills.values { if let code = spill.failure { return finish(.spill(code), on: loop) } }
+        if let code = list.failure { return finish(.spill(code), on: loop) }
+        if nextList?.failure != nil { nextList = nil }
         guard let (node, servesReads) = unasked.popLast() else { return startLanes(on: loop) }
         dump = KeyDump(
             of: node, at: order.nodes[node].address, servesReads: servesReads, settings: order.pool.settings,
@@ -160,50 +173,58 @@ final class PassRunner: TransferWork {
         case .node(let source):
             let isOfTarget = dump.node == order.target
             guard isOfTarget || source == dump.node else { return }
-            if case .copy = order.pass {
-                if isOfTarget { return present.insert(key) }
-                if present.contains(key) {
-                    report.present += 1
-                    return
-                }
-            }
-            if order.pass == .verify {
-                sampled &+= 1
-                if sampled % order.sample != 0 { return }
-            }
-            known += 1
-            let isStray = isOfTarget && order.pass == .verify
-            let spill = isStray ? Self.spill(&strays, source, self) : Self.spill(&spills, source, self)
             let time = Int64(now / 1_000_000_000) + dump.clock
-            spill.add(
-                key, item, recency: order.sync.order == .hottest ? Recency.of(item, now: UInt64(max(0, time))) : 0)
+            let recency = order.sync.order == .hottest ? Recency.of(item, now: UInt64(max(0, time))) : 0
+            switch order.pass {
+            case .clean: list.add(key, item, recency: recency, from: source)
+            case .copy:
+                if let nextList, isSampled() {
+                    nextList.add(key, item, recency: recency, from: source, isStray: isOfTarget)
+                }
+                if isOfTarget {
+                    present.insert(key)
+                } else if present.contains(key) {
+                    report.present += 1
+                } else {
+                    list.add(key, item, recency: recency, from: source)
+                    // Hardly few.
+                    if list.count > report.present + 1000 { nextList = nil }
+                }
+            case .verify:
+                if isSampled() { list.add(key, item, recency: recency, from: source, isStray: isOfTarget) }
+            }
         }
     }
 
-    private static func spill(_ spills: inout [Int: KeySpill], _ source: Int, _ runner: PassRunner) -> KeySpill {
-        if let spill = spills[source] { return spill }
-        let keepsItem = if case .clean = runner.order.pass { true } else { false }
-        let spill = KeySpill(keepsItem: keepsItem, memory: memory / max(1, runner.order.nodes.count - 1))
-        spills[source] = spill
-        return spill
+    private func isSampled() -> Bool {
+        sampled &+= 1
+        return sampled % order.sample == 0
     }
 
     // MARK: Working
 
+    private func countListing(now: UInt64) {
+        if case .copy(number: 1) = order.pass { report.listTime = now - began }
+    }
+
     private func startLanes(on loop: EventLoop) {
+        countListing(now: loop.now)
+        listed = loop.now
         stage = .working
         present = KeyFilter(seed: order.id)
-        let all = Set(spills.keys).union(strays.keys).sorted()
+        // There will be another copy pass before the verification.
+        if !FillingPlan.isLittle(known, of: known + report.present) { nextList = nil }
+        let all = order.nodes.indices.filter { list.keys[$0] != nil || list.strays[$0] != nil }
         for source in all {
             var work: [(spill: KeySpill, work: PassLane.Work)] = []
-            if let spill = spills[source] {
+            if let spill = list.keys[source] {
                 switch order.pass {
                 case .clean(let watermarks): work.append((spill, .clean(watermark: watermarks[source] ?? 0)))
                 case .copy: work.append((spill, .copy))
                 case .verify: work.append((spill, .verify))
                 }
             }
-            if let spill = strays[source] { work.append((spill, .stray)) }
+            if let spill = list.strays[source] { work.append((spill, .stray)) }
             lanes.append(
                 PassLane(
                     from: source, order, spills: work, facts: facts, clock: clock,
@@ -211,7 +232,14 @@ final class PassRunner: TransferWork {
                     token: serial + KeyDump.tokens + 2 * UInt64(lanes.count), on: loop))
         }
         for lane in lanes { lane.rate.keepPace(with: pace) }
-        (spills, strays) = ([:], [:])
+        list.clear()
+    }
+
+    func sharedList(now: UInt64) -> SharedList? {
+        guard let nextList, let end, end.isWhole, now - listed < SharedList.limit else { return nil }
+        return SharedList(
+            order: order, keys: nextList, facts: facts, clock: clock,
+            deadline: now.addingSaturated(SharedList.lifetime))
     }
 
     private func work(with vector: borrowing SendVector, on loop: EventLoop) {

@@ -49,6 +49,8 @@ final class TransferLoop {
     private let queues = ByteQueues(limit: TransferLoop.memory)
     private let vector = SendVector()
     private var passes: [any TransferWork] = []
+    /// Of a copy pass that has just ended.
+    private var shared: SharedList?
     private var lastSerial: UInt64 = 0
     private var isStopping = false
     /// Kept from pass to pass: only its halvings count.
@@ -62,7 +64,7 @@ final class TransferLoop {
 
     func run() {
         while !isStopping || !passes.isEmpty {
-            let wakeup = passes.reduce(UInt64.max) { min($0, $1.wakeup) }
+            let wakeup = passes.reduce(shared?.deadline ?? .max) { min($0, $1.wakeup) }
             loop.turn(until: wakeup == .max ? nil : wakeup)
             for index in 0..<loop.readyCount {
                 let (token, what) = loop.ready(at: index)
@@ -74,6 +76,7 @@ final class TransferLoop {
                 }
             }
             turnPasses()
+            if let shared, loop.now >= shared.deadline { self.shared = nil }
         }
     }
 
@@ -86,7 +89,11 @@ final class TransferLoop {
             if let progress = pass.takeProgress(now: loop.now) { tell(.progress(progress)) }
         }
         guard passes.contains(where: { $0.end != nil }) else { return }
-        for pass in passes { if let end = pass.end { tell(.ended(end)) } }
+        for pass in passes {
+            guard let end = pass.end else { continue }
+            if let list = pass.sharedList(now: loop.now) { shared = list }
+            tell(.ended(end))
+        }
         passes.removeAll { $0.end != nil }
         assert(!passes.isEmpty || queues.memoryInUse == 0, "a pass has left values behind")
     }
@@ -101,7 +108,9 @@ final class TransferLoop {
     private func receive(_ message: ToTransfer) {
         switch message {
         case .start(let order):
-            begin { PassRunner(order, serial: $0, queues: queues, pace: pace, now: loop.now) }
+            let list = shared.flatMap { $0.serves(order) ? $0 : nil }
+            if order.sharesList { shared = nil }
+            begin { PassRunner(order, shared: list, serial: $0, queues: queues, pace: pace, now: loop.now) }
         case .archive(let order):
             switch order.kind {
             case .backup: begin { BackupRunner(order, serial: $0, queues: queues, pace: pace) }

@@ -17,6 +17,12 @@ protocol TransferWork: AnyObject {
     func ready(_ token: UInt64, _ what: Readiness, on loop: EventLoop)
     func turn(with vector: borrowing SendVector, mayDump: Bool, on loop: EventLoop)
     func takeProgress(now: UInt64) -> PassProgress?
+    /// At its end: what the verification behind it need not list again.
+    func sharedList(now: UInt64) -> SharedList?
+}
+
+extension TransferWork {
+    func sharedList(now: UInt64) -> SharedList? { nil }
 }
 
 /// A backup or a restore, as the control thread orders it.

@@ -108,6 +108,7 @@ public final class RepairQueue {
     public var isEmpty: Bool { count == 0 }
 
     /// When the next key comes up; nil if none waits.
+    @inline(__always)
     public var nextDue: UInt64? { heap.isEmpty ? nil : entries[heap[0]].due }
 
     /// Asks for a key's repair. One that waits already comes up at the earlier of both times; one that is being repaired

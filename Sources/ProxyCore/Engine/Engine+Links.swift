@@ -40,6 +40,8 @@ extension Engine {
 
     /// The connection is made; what the node says to `version` decides whether it is used.
     public func linkConnected(_ id: UInt32) {
+        // It may have failed in this turn, before its socket was looked at.
+        guard links[id].state != .closed else { return }
         nodeStats[Int(links[id].node)].connects &+= 1
         nodeStats[Int(links[id].node)].connections &+= 1
         links[id].flags.insert(.connected)
@@ -91,13 +93,23 @@ extension Engine {
         if !work.grants.isEmpty || !work.settling.isEmpty { useGrants() }
         if !fillWishes.isEmpty { beginFills() }
         if isMoving { proceedMoves() }
+        if !condemned.isEmpty { failCondemned() }
+    }
+
+    /// Not in line: the usual turn has none, and would save registers for it.
+    @inline(never)
+    private func failCondemned() {
         while let link = condemned.pop() {
             if link != none { fail(link: link, .memoryLimit) }
         }
     }
 
-    /// After everything is written: what was written can be written over.
-    public func endTurn() { queues.rewind(&arena) }
+    /// After everything is written: what was written can be written over. Returns when `tick` may have something to do
+    /// that it did not know of, at the earliest.
+    public func endTurn() -> UInt64 {
+        queues.rewind(&arena)
+        return min(isBusy ? now &+ shortestTimeout : .max, max(wakeup, now))
+    }
 
     /// The link's connection is lost, or was never made.
     public func linkLost(_ id: UInt32, _ cause: ErrorCause) { fail(link: id, cause) }

@@ -6,6 +6,15 @@ internal import Telemetry
 /// Back-pressure bounds what one client can hold, not what many can. Without this, clients that ask and never read
 /// would keep the memory for ever, and whoever came next would be refused.
 extension Engine {
+    /// Whether the turn may end: nothing is left to do, and buffers do not run short.
+    /// - Parameter received: bytes of buffer that the shell holds.
+    public func isDone(besides received: Int) -> Bool { work.isEmpty && !isShort(besides: received) }
+
+    @inline(__always)
+    private func isShort(besides received: Int) -> Bool {
+        queues.memoryInUse &+ received > highMark || received > receivedHighMark
+    }
+
     /// Closes the clients that hold the most, if more of the memory is in use than `highMark`, until an eighth less is.
     /// To be called when sockets have taken what they would: what is left then is left unread.
     /// - Parameters:
@@ -13,14 +22,9 @@ extension Engine {
     ///   - count: clients' numbers are below it.
     ///   - held: what the shell holds of that for a client; nil where the number is not in use.
     /// - Returns: whether there are clients to close.
-    @inline(__always)
     public func relieve(besides received: Int, among count: Int, held: (UInt32) -> Int?) -> Bool {
-        let isShort = queues.memoryInUse &+ received > highMark || received > receivedHighMark
-        return isShort && closeHeaviest(received, among: count, held: held)
+        isShort(besides: received) && closeHeaviest(received, among: count, held: held)
     }
-
-    /// What clients have sent and Drover cannot use yet may have three eighths of the memory.
-    private var receivedHighMark: Int { limits.memory / 8 * 3 }
 
     @inline(never)
     private func closeHeaviest(_ received: Int, among count: Int, held: (UInt32) -> Int?) -> Bool {

@@ -295,14 +295,15 @@ extension Engine {
         }
     }
 
-    // MARK: - For the shell
-
     /// When `tick` has something to do although nothing is late; `.max` is never.
-    public var wakeup: UInt64 {
+    @inline(__always)
+    var wakeup: UInt64 {
         let repair = min(nextMissDeadline, runs.count >= Self.repairLimit ? .max : repairs.nextDue ?? .max)
         let next = hedgings.isEmpty ? repair : min(repair, nextHedge)
         return isMoving ? min(next, now &+ Self.movePause) : next
     }
+
+    // MARK: - For the shell
 
     /// Nothing that was put off waits any longer: before a stop.
     public func hurryRepairs() { repairs.hurry(now: now) }

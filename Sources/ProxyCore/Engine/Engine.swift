@@ -76,6 +76,8 @@ public final class Engine {
     let limits: Limits
     /// Bytes of buffer from which on memory is short: behind it there is room for what one turn brings.
     let highMark: Int
+    /// What clients have sent and Drover cannot use yet may have three eighths of the memory.
+    let receivedHighMark: Int
     var parser = RequestParser()
     /// For lines of our own, while those of clients are being worked on.
     var reparser = RequestParser()
@@ -160,6 +162,7 @@ public final class Engine {
         changes = Stack()
         self.limits = limits
         highMark = limits.memory - min(max(limits.memory / 8, 2 * Self.largeValue), limits.memory / 2)
+        receivedHighMark = limits.memory / 8 * 3
         random = seed | 1
         shortestTimeout =
             topology.pools.map { min($0.settings.timeout, $0.settings.connectTimeout) }.min() ?? 1_000_000_000
@@ -211,10 +214,10 @@ public final class Engine {
     }
 
     /// Calls are under way, so that time matters.
-    public var isBusy: Bool { calls.count > 0 }
+    var isBusy: Bool { calls.count > 0 }
 
     /// The earliest that anything begun now can be late, in nanoseconds.
-    public internal(set) var shortestTimeout: UInt64
+    var shortestTimeout: UInt64
 
     /// Clients may have more than one request under way.
     var hasRoom: Bool { requests.count < limits.rows / 4 * 3 && calls.count < limits.rows / 4 * 3 }

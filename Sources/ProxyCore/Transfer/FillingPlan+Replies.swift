@@ -55,6 +55,9 @@ extension FillingPlan {
         if case .done = reply { state = .leaseAfterFlush(count) } else { end(.disturbed) }
     }
 
+    /// A copy pass that changes no more is the last.
+    public static func isLittle(_ changed: Int, of total: Int) -> Bool { changed < max(fewItems, total / fewShare) }
+
     /// A pass is over.
     ///
     /// - Parameters:
@@ -65,7 +68,7 @@ extension FillingPlan {
         guard isSent, outcome == nil else { return }
         isSent = false
         guard isWhole else { return end(.disturbed) }
-        let isLittle = changed < max(Self.fewItems, total / Self.fewShare)
+        let isLittle = Self.isLittle(changed, of: total)
         switch state {
         case .clean: state = .copy(1)
         case .copy(let number):

@@ -60,8 +60,6 @@ public struct MovePlan: Sendable {
         case over
     }
 
-    static let fewItems = 10
-    static let fewShare = 500
     static let passLimit = 8
 
     private var state = State.quiet
@@ -166,7 +164,7 @@ public struct MovePlan: Sendable {
         if case .drop(let target) = state { return endDrop(target, isWhole: isWhole) }
         // One node did not answer, or went or came: who is full will tell.
         guard isWhole || !isPassing else { return state = .servers }
-        let isLittle = changed < max(Self.fewItems, total / Self.fewShare)
+        let isLittle = FillingPlan.isLittle(changed, of: total)
         switch state {
         case .copy(let target, let number) where !isLittle && number < Self.passLimit:
             state = .copy(target, number: number + 1)

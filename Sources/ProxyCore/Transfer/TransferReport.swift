@@ -26,6 +26,8 @@ public struct TransferReport: Equatable, Sendable {
     public var damaged = 0
     /// Nanoseconds: of the first copy pass of each target, of the later ones, of the verify passes, of everything.
     public var copyTime: UInt64 = 0
+    /// Of `copyTime`: until the nodes' items were listed. The pass itself counts it.
+    public var listTime: UInt64 = 0
     public var syncTime: UInt64 = 0
     public var verifyTime: UInt64 = 0
     public var totalTime: UInt64 = 0
@@ -84,7 +86,7 @@ public struct TransferReport: Equatable, Sendable {
         }
     }
 
-    /// What a pass of the same transfer did; times are not added.
+    /// What a pass of the same transfer did; times are not added, but for what it counts itself.
     public mutating func add(_ pass: TransferReport) {
         copied += pass.copied
         copiedBytes += pass.copiedBytes
@@ -101,6 +103,7 @@ public struct TransferReport: Equatable, Sendable {
         repaired += pass.repaired
         expired += pass.expired
         damaged += pass.damaged
+        listTime &+= pass.listTime
     }
 
     public func adding(_ pass: TransferReport) -> TransferReport {

@@ -41,6 +41,8 @@ struct JobTests {
         #expect(output.contains("\"kind\": \"fill\"") && output.contains("\"state\": \"done\""), "\(output)")
         #expect(figure("copied", output) == Double(owned.count), "\(output)")
         for time in ["copy", "verify", "total"] { #expect(figure("\(time)_seconds", output) > 0, "\(output)") }
+        let (listed, copied) = (figure("list_seconds", output), figure("copy_seconds", output))
+        #expect(listed > 0 && listed < copied, "\(output)")
         for ratio in ["before", "after"] { #expect(figure("availability_\(ratio)_ratio", output) == 1, "\(output)") }
         #expect(output.contains("\"persistence_before_ratio\": null") && output.contains("\"gone\": 0"), "\(output)")
         #expect(error.contains("job 1: fill main/\(cluster.nodes[1].address): "), "\(error)")

@@ -95,6 +95,23 @@ struct DumpTests {
         }
     }
 
+    /// The verification goes by what the last copy pass has listed.
+    @Test func aFillingListsEachNodeOnceForEachCopyPass() throws {
+        let farm = try filled(.newer, scrub: "off")
+        func passes() -> Int {
+            farm.proxies.reduce(0) { $0 + $1.log.split(separator: "\n").count { $0.contains("info copying, pass ") } }
+        }
+        let before = passes()
+        let begun = farm.relays.map(\.count.begun.count)
+        farm.nodes[0].kill()
+        try farm.nodes[0].restart()
+        #expect(Deadline(seconds: 20).waits { !farm.areWhole })
+        #expect(Deadline(seconds: 90).waits { farm.areWhole })
+        let count = passes() - before
+        #expect(count >= 2, "one that copies all, and one that finds nothing more")
+        for node in 1...2 { #expect(farm.relays[node].count.begun.count == begun[node] + count) }
+    }
+
     /// What it had taken expires.
     @Test func aProxyThatDiesHoldsNobodyUpForLong() throws {
         let farm = try filled(.newer, scrub: "off")

@@ -58,6 +58,8 @@ final class World {
     /// Keys that other engines have now and have not been told of.
     private(set) var handovers: [LockHandover] = []
     var now: UInt64 = 1_000_000_000
+    /// When the engine wants to look at the time again.
+    private(set) var nextLook = UInt64.max
     /// Which of `nodes` the engine means by a number.
     var server: (Int) -> Int = { $0 }
     /// Nodes that refuse connections.
@@ -242,8 +244,8 @@ final class World {
                 missed.append(miss)
                 moved = true
             }
-        } while !engine.work.isEmpty || relieve()
-        engine.endTurn()
+        } while !engine.isDone(besides: unread) && !(engine.work.isEmpty && !relieve())
+        nextLook = engine.endTurn()
         return moved
     }
 
@@ -277,10 +279,11 @@ final class World {
         return false
     }
 
+    private var unread: Int { clients.values.reduce(0) { $0 + $1.unread.count } }
+
     private func relieve() -> Bool {
-        let received = clients.values.reduce(0) { $0 + $1.unread.count }
         let count = (clients.keys.max().map { Int($0) } ?? -1) + 1
-        return engine.relieve(besides: received, among: count) { id in
+        return engine.relieve(besides: unread, among: count) { id in
             clients[id].flatMap { $0.isOpen ? $0.unread.count : nil }
         }
     }
@@ -310,7 +313,6 @@ final class World {
 /// The sending half.
 extension World {
     private func write(link id: UInt32) -> Bool {
-        guard !engine.isClosed(link: id) else { return false }
         let bytes = bytes(of: engine.beginSending(toLink: id))
         guard links[id] != nil else { return false }
         links[id]?.received += bytes

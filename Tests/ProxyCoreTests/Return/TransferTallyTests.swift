@@ -3,9 +3,9 @@ import Testing
 
 /// What a job's report says of its passes, and of its pool.
 struct TransferTallyTests {
-    private static func report(copied: Int = 0, diverged: Int = 0) -> TransferReport {
+    private static func report(copied: Int = 0, diverged: Int = 0, listTime: UInt64 = 0) -> TransferReport {
         var report = TransferReport()
-        (report.copied, report.diverged) = (copied, diverged)
+        (report.copied, report.diverged, report.listTime) = (copied, diverged, listTime)
         return report
     }
 
@@ -15,17 +15,17 @@ struct TransferTallyTests {
         tally.progressed(Self.report(copied: 3))
         #expect(tally.report.copied == 3 && tally.report.copyTime == 0)
         tally.progressed(Self.report(copied: 7))
-        tally.ended(Self.report(copied: 8), changed: 8, isWhole: true, now: 15)
+        tally.ended(Self.report(copied: 8, listTime: 2), changed: 8, isWhole: true, now: 15)
         tally.began(.copy(number: 2), on: 0, now: 20)
         tally.ended(Self.report(copied: 1), changed: 1, isWhole: true, now: 26)
         tally.began(.verify, on: 0, now: 30)
         tally.ended(Self.report(diverged: 0), changed: 0, isWhole: true, now: 37)
         // Of another target, first.
         tally.began(.copy(number: 1), on: 1, now: 40)
-        tally.ended(Self.report(copied: 2), changed: 2, isWhole: true, now: 48)
+        tally.ended(Self.report(copied: 2, listTime: 3), changed: 2, isWhole: true, now: 48)
         let report = tally.report
         #expect(report.copied == 11 && report.repaired == 0)
-        #expect((report.copyTime, report.syncTime, report.verifyTime) == (13, 6, 7))
+        #expect((report.listTime, report.copyTime, report.syncTime, report.verifyTime) == (5, 13, 6, 7))
     }
 
     /// A job that is cancelled ends before its pass does.

@@ -97,7 +97,7 @@ struct PassFaultTests {
         try farm.store(items, except: [0])
         let order = farm.order(.copy(number: 1))
         farm.thread.start(order)
-        _ = try farm.progress { $0.known == items.count }
+        #expect(try farm.progress { $0.stage == .working }.known == items.count)
         // All of the node's threads answer, also one that is asked for the next dump.
         let clients = try (0..<8).map { _ in try farm.servers[1].client(patience: 5) }
         try clients[0].send("lru_crawler metadump all\r\n")
