@@ -35,6 +35,9 @@ final class PassLane {
     /// Nanoseconds between two batches where the rate is the limit: items that begin together share their writes and
     /// reads, and their turns of the loop.
     private static let batchPause: UInt64 = 2_000_000
+    /// Who goes more slowly for clients' sake does so by rarer batches rather than by smaller ones, as each of them is in
+    /// some request's way; so often is the pause doubled at most, as a longer one than the rate's burst would be lost.
+    private static let pauseDoublings: UInt8 = 3
 
     let order: PassOrder
     /// What is to be known of the target.
@@ -124,7 +127,10 @@ final class PassLane {
     /// Takes as many items as rate and depth allow.
     func begin(now: UInt64) {
         guard now >= nextBatch else { return }
-        defer { if rate.nextTime > now { nextBatch = now.addingSaturated(Self.batchPause) } }
+        defer {
+            let pause = Self.batchPause << UInt64(min(rate.halvings, Self.pauseDoublings))
+            if rate.nextTime > now { nextBatch = now.addingSaturated(pause) }
+        }
         while hasRoom, problem == nil, let (spill, work) = spills.last, rate.nextTime <= now {
             switch spill.take({ record, bytes in makeRow(record, bytes, work, now: now) }) {
             case nil:

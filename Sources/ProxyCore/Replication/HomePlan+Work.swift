@@ -171,8 +171,8 @@ extension HomePlan {
         }
         switch stage {
         case .copy(let number):
-            let isLittle = changed < max(Self.fewItems, total / Self.fewShare)
-            begin(isLittle || number == Self.copyLimit ? .telling(.proven) : .copy(number + 1))
+            let isOver = FillingPlan.isLittle(changed, of: total) || number == Self.copyLimit
+            begin(isOver ? .telling(.proven) : .copy(number + 1))
         case .mend(let number) where verifies: begin(.verify(number))
         case .mend(let number), .verify(let number):
             begin(changed == 0 || number == Self.mendLimit ? .telling(.leading) : .mend(number + 1))

@@ -105,8 +105,6 @@ public struct HomePlan: Sendable {
 
     /// Two flushes in one second would be one; and what is read in the second of a flush survives it.
     static let flushGap: UInt64 = 2_100_000_000
-    static let fewItems = 10
-    static let fewShare = 500
     static let copyLimit = 8
     static let mendLimit = 4
     static let dropLimit = 5

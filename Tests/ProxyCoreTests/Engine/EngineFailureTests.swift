@@ -68,9 +68,11 @@ import Testing
         #expect(world.ask("get \(keys.joined(separator: " "))\r\nmn\r\n", from: client).contains("MN") == false)
         world.now += 199_000_000
         world.run()
+        #expect(world.engine.isBusy)
         #expect(world.nextLook == world.now + 200_000_000)
         world.now += 2_000_000
         world.run()
+        #expect(!world.engine.isBusy)
         #expect(world.nextLook == .max)
         #expect(world.engine.nodeStats[1].errors[.timeout] == 1)
         #expect(world.reports.contains { $0.node == 1 && $0.failure == .timeout })

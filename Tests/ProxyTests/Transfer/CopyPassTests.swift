@@ -56,4 +56,13 @@ struct CopyPassTests {
         let verified = try farm.run(.verify)
         #expect(verified.isWhole && verified.changed == 0 && verified.report.verified == own.count)
     }
+
+    /// Between the lists of two nodes there was half a second, which no load of the machine makes of some milliseconds
+    /// five times in a row.
+    @Test func nothingWaitsBetweenTheListsOfTwoNodes() throws {
+        let farm = try TransferFarm(.newer)
+        try farm.store((0..<10).map { TestItem("key:\($0)", "value") })
+        let times = try (0..<5).map { _ in try farm.run(.copy(number: 1)).report.listTime }
+        #expect(times.min()! < 400_000_000, "\(times)")
+    }
 }
