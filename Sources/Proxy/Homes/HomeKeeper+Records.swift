@@ -35,7 +35,7 @@ extension HomeKeeper {
         plan.heard(place, record.phase, now: now)
         tell(of: place, from: before)
         review("another proxy has called it off")
-        control.publish()
+        publish()
         answerMisses()
     }
 
@@ -78,7 +78,7 @@ extension HomeKeeper {
             recallDue = now + HomePlan.tellPause
         }
         review("the node is not to be used")
-        control.publish()
+        publish()
         answerMisses()
     }
 
@@ -90,7 +90,7 @@ extension HomeKeeper {
 
     var nextRecallTime: UInt64 { plan.nextRecall.map { talk.isTelling($0) ? .max : recallDue } ?? .max }
 
-    private func answerMisses() {
+    func answerMisses() {
         let (open, decided) = (
             misses.filter { plan.isPending($0.place, $0.phase) }, misses.filter { !plan.isPending($0.place, $0.phase) }
         )

@@ -34,9 +34,7 @@ final class HomeKeeper {
     var trusted: UInt64
     /// When there was something to be done last.
     private var idleSince: UInt64 = 0
-    /// The last turn of the loop; and whether one came so late that another may have taken the lease, and done much.
-    private var turnedAt: UInt64 = 0
-    private var hasStoodStill = false
+    private var isPublishing = false
     private(set) var isRetired = false
 
     /// - Parameter earlier: that of the settings before.
@@ -49,6 +47,7 @@ final class HomeKeeper {
             nodes: count, timeout: settings.timeout, poll: settings.poll, verifies: settings.sync.verify != .none)
         talk = HomeTalk(control, of: topology, after: earlier?.talk)
         trusted = earlier?.trusted ?? .max
+        plan.isAccompanied = talk.isAccompanied
         for place in 0..<count {
             links.append(
                 MarkerLink(
@@ -82,6 +81,7 @@ final class HomeKeeper {
         plan.begin(with: talk.records.known.map { $0?.phase })
         if awaitsSweep { plan.awaitSweep() }
         for place in plan.phases.indices where !control.isUp(first + place) { plan.wentDown(place, now: now) }
+        publish()
     }
 
     /// What is under way for a node's keys begins anew with the keeper that comes after it.
@@ -110,11 +110,33 @@ final class HomeKeeper {
         if isUp { plan.answers(place, now: now) } else { plan.wentDown(place, now: now) }
         talk.renewTrust()
         review("a node went or came")
+        publish()
+    }
+
+    /// Workers hear how things are. Who is alone has nobody to tell of a step before it is taken: it takes all that are due
+    /// first, and nobody works by what would be in between.
+    func publish() {
+        guard !isPublishing else { return }
+        plan.isAccompanied = talk.isAccompanied
+        if !talk.isAccompanied {
+            isPublishing = true
+            takeDueSteps()
+            isPublishing = false
+        }
+        control.publish()
+    }
+
+    private func takeDueSteps() {
+        for _ in plan.phases {
+            callOff()
+            // Those that are lost, and one that is home as what stood in for it is lost.
+            if waitsUntil == nil, plan.leaveTime <= now { proceed(onlyLeaves: true) }
+        }
     }
 
     func swept() {
         plan.swept()
-        control.publish()
+        publish()
     }
 
     /// - Parameters:
@@ -124,11 +146,13 @@ final class HomeKeeper {
         let isKept = plan.missedWrite(node - first, now: now)
         review("the node missed a write meanwhile")
         // The workers know of it before the client gets his answer.
-        control.publish()
+        publish()
         switch isKept {
         case .kept: answer(true)
         case .refused: answer(false)
-        case .when(let place, let phase): misses.append((place, phase, answer))
+        case .when(let place, let phase):
+            misses.append((place, phase, answer))
+            answerMisses()
         }
     }
 
@@ -143,7 +167,7 @@ final class HomeKeeper {
     private func disturb() {
         plan.disturbed(now: now)
         review("the connection to the node was lost")
-        control.publish()
+        publish()
     }
 
     /// What is under way may have lost its ground.
@@ -193,13 +217,12 @@ final class HomeKeeper {
 
     var nextTime: UInt64 {
         let time = links.reduce(min(talk.nextTime, nextRecallTime)) { min($0, $1.deadline) }
-        guard !control.isDraining, talk.holdsLease || goesOnAlone else {
+        guard mayWork else {
             let next = plan.isLeave ? waitsUntil ?? plan.leaveTime : plan.leaveTime
             return min(time, next, control.isDraining ? .max : leaseTime)
         }
         let next = waitsUntil ?? plan.nextTime
-        guard talk.holdsLease else { return min(time, next, leaseTime) }
-        return min(time, next == .max && !plan.isBusy ? releaseTime : next)
+        return min(time, next == .max && !plan.isBusy && talk.holdsLease ? releaseTime : next)
     }
 
     func work() {
@@ -208,48 +231,39 @@ final class HomeKeeper {
         plan.isAccompanied = talk.isAccompanied
         tellTrust()
         callOff()
-        let mayWork = !control.isDraining && isEntitled()
+        if talk.isAccompanied, !control.isDraining { keepLease() }
         if let time = waitsUntil, now >= time, mayWork || plan.isLeave {
             waitsUntil = nil
             plan.waited(now: now)
             review("")
-            control.publish()
+            publish()
         }
         let next = mayWork ? plan.nextTime : plan.leaveTime
         if waitsUntil == nil, next <= now { proceed(onlyLeaves: !mayWork) }
         for link in links { link.flush() }
     }
 
-    /// Only who has the lease brings keys home.
-    private func isEntitled() -> Bool {
-        if now - turnedAt >= Lease.span { hasStoodStill = true }
-        turnedAt = now
+    /// One proxy brings keys home. Who is alone need not ask.
+    private var mayWork: Bool { !control.isDraining && (talk.holdsLease || !talk.isAccompanied) }
+
+    private func keepLease() {
         if talk.holdsLease {
-            hasStoodStill = false
             if plan.isBusy || plan.nextTime != .max {
                 idleSince = now
             } else if now >= releaseTime {
                 // The others know that all is done.
                 talk.releaseLease()
             }
-            return true
+        } else if !talk.isMovingLease {
+            if plan.isBusy, !plan.isLeave {
+                plan.abandon()
+                review("the lease is lost, or another proxy's")
+            }
+            if leaseTime <= now { talk.takeLease() }
         }
-        if talk.isMovingLease { return goesOnAlone }
-        if plan.isBusy, !plan.isLeave, talk.isAccompanied || talk.hasRival {
-            plan.abandon()
-            review("the lease is lost, or another proxy's")
-        }
-        if leaseTime <= now { talk.takeLease() }
-        return goesOnAlone
     }
 
-    /// The lease may have been on the very node that is lost: who is alone goes on with what it has begun, and takes it
-    /// anew beside.
-    private var goesOnAlone: Bool {
-        !talk.isAccompanied && plan.isBusy && !plan.isLeave && !talk.hasRival && !hasStoodStill
-    }
-
-    private var releaseTime: UInt64 { idleSince + (talk.isAccompanied ? settings.poll : 0) }
+    private var releaseTime: UInt64 { idleSince + settings.poll }
 
     /// When the lease is to be asked for.
     private var leaseTime: UInt64 {
@@ -261,9 +275,9 @@ final class HomeKeeper {
     private func proceed(onlyLeaves: Bool) {
         let next = plan.nextCommand(now: now, onlyLeaves: onlyLeaves)
         review("a node went or came")
-        guard let command = next else { return control.publish() }
+        guard let command = next else { return publish() }
         if !plan.isLeave { currentJob().phase = plan.phase }
-        control.publish()
+        publish()
         switch command {
         case .wait(let until):
             if watched == nil, plan.places[plan.node] == .back { watch(plan.node) }
@@ -298,14 +312,13 @@ final class HomeKeeper {
     private func flush() {
         guard let watched, links[watched].state == .open else { return disturb() }
         // It may have stood still since it looked.
-        let time = EventLoop.monotonicNow()
-        guard talk.holdsLease(at: time) || goesOnAlone && time - now < Lease.span else { return disturb() }
+        guard !talk.isAccompanied || talk.holdsLease(at: EventLoop.monotonicNow()) else { return disturb() }
         let round = round
         links[watched].ask(Array("flush_all\r\n".utf8), .flushAll) { [weak self] answer in
             guard let self, self.round == round, let answer else { return }
             plan.flushed(isDone: answer.code == .ok, now: now)
             review("flushed")
-            control.publish()
+            publish()
         }
         links[watched].flush()
     }
@@ -332,7 +345,7 @@ final class HomeKeeper {
             }
             plan.passed(HomePlan.PassResult(end), on: target, now: now)
             review("passes failed")
-            control.publish()
+            publish()
         }
     }
 }

@@ -46,7 +46,7 @@ extension HomeTalk {
         guard let before = lease, before.node == place else { return }
         let reply = reply == .done(cas: 0) ? .done(cas: .max) : reply
         if before.isHeld { lease?.renewed(reply, now: now) } else { lease?.taken(reply, now: now) }
-        if case .done = reply { (leaseGoodUntil, hasRival) = (sent + Lease.span, false) }
+        if case .done = reply { leaseGoodUntil = sent + Lease.span }
         if let former = formerLease {
             formerLease = nil
             giveBack(former)
@@ -60,8 +60,9 @@ extension HomeTalk {
     /// It may have been this proxy's: by the settings before, or on a connection that was lost.
     private func takeBackOwn(on place: Int) {
         send(MarkerCommand(node: place, item: .lease, .read)) { [unowned self] reply in
-            guard case .value(let text, let cas) = reply, lease?.node != place else { return }
-            guard unsafe MarkerText.token(in: text.span.bytes) == owner else { return hasRival = lease == nil }
+            guard case .value(let text, let cas) = reply, lease?.node != place,
+                unsafe MarkerText.token(in: text.span.bytes) == owner
+            else { return }
             send(MarkerCommand(node: place, item: .lease, .deleteSame(cas))) { _ in }
         }
     }

@@ -54,8 +54,6 @@ final class HomeTalk {
     var formerLease: Lease?
     var leaseGoodUntil: UInt64 = 0
     var leaseDue: UInt64 = 0
-    /// The lease was another's when it was asked for last.
-    var hasRival = false
 
     /// What the node keeps counts, and it is told.
     var believes: (Int) -> Bool = { _ in true }
@@ -242,10 +240,14 @@ final class HomeTalk {
             return
         }
         if let record, hear(record, of: other, isOld: readAt[place] == nil) { return heard(other, record) }
-        guard let answer = records.answer(to: record, of: other) else { return }
-        carry(HomeChange(answer, of: other, on: place, from: nil, life: recordLife)) { [unowned self] outcome in
-            guard case .seen(let seen) = outcome, tellings[other] == nil, hear(seen, of: other) else { return }
-            heard(other, seen)
+        if let answer = records.answer(to: record, of: other) { mention(answer, of: other, on: place, from: nil) }
+    }
+
+    /// Nobody waits for what comes of it.
+    private func mention(_ record: HomeRecord, of place: Int, on keeper: Int, from origin: HomeRecord??) {
+        carry(HomeChange(record, of: place, on: keeper, from: origin, life: recordLife)) { [unowned self] outcome in
+            guard case .seen(let seen) = outcome, tellings[place] == nil, hear(seen, of: place) else { return }
+            heard(place, seen)
         }
     }
 
@@ -261,23 +263,43 @@ final class HomeTalk {
     ///
     /// - Parameter mayBeAlone: there is nobody who could be told.
     func tell(_ place: Int, _ phase: HomePhase, mayBeAlone: Bool, _ done: @escaping (HomeTelling) -> Void) {
+        guard isAccompanied || isTelling(place) else { return note(place, phase, done) }
         tellings[place, default: []].append(Telling(phase: phase, mayBeAlone: mayBeAlone, done: done))
         if tellings[place]?.count == 1 { tellNext(of: place) }
     }
 
     func isTelling(_ place: Int) -> Bool { tellings[place] != nil }
 
+    /// Who is alone waits for nobody: it is kept for one that is started later. Nodes that miss it are told when they are
+    /// read.
+    private func note(_ place: Int, _ phase: HomePhase, _ done: (HomeTelling) -> Void) {
+        let (from, record) = (records.known[place], nextRecord(phase, of: place))
+        _ = records.hear(record, of: place)
+        for keeper in possibleKeepers(of: place) where !isUnable(keeper) && links[keeper].state == .open {
+            mention(record, of: place, on: keeper, from: .some(from))
+        }
+        polls.flush()
+        done(.told)
+    }
+
+    private func nextRecord(_ phase: HomePhase, of place: Int) -> HomeRecord {
+        records.next(phase, of: place, by: owner, first: Self.unixMilliseconds)
+    }
+
+    private func possibleKeepers(of place: Int) -> [Int] {
+        order.filter { $0 != place && believes($0) && control.isUp(first + $0) }
+    }
+
     private func tellNext(of place: Int) {
         guard let telling = tellings[place]?.first else { return tellings[place] = nil }
-        let from = records.known[place]
-        let record = records.next(telling.phase, of: place, by: owner, first: Self.unixMilliseconds)
-        let others = order.filter { $0 != place && believes($0) && control.isUp(first + $0) }
+        let (from, record) = (records.known[place], nextRecord(telling.phase, of: place))
+        let others = possibleKeepers(of: place)
         let able = others.filter { !isUnable($0) }
         if able.isEmpty, telling.mayBeAlone || !others.isEmpty { return conclude(place, record, .unable) }
         let keepers = able.filter { links[$0].state == .open }
         // Whoever reads only one that has not heard of it would not know.
-        if keepers.isEmpty || isAccompanied && keepers.count < able.count { return conclude(place, record, .unsaid) }
-        var news = HomeNews(record, to: keepers, needsAll: isAccompanied)
+        if keepers.isEmpty || keepers.count < able.count { return conclude(place, record, .unsaid) }
+        var news = HomeNews(record, to: keepers)
         func goOn() {
             for keeper in news.nextKeepers() {
                 carry(HomeChange(record, of: place, on: keeper, from: .some(from), life: recordLife)) {
@@ -292,10 +314,7 @@ final class HomeTalk {
         polls.flush()
     }
 
-    private func conclude(_ place: Int, _ record: HomeRecord, _ found: HomeTelling) {
-        // Who is alone waits for nobody: nodes that did not hear it are told when they are read.
-        let isMissed = found == .failed || found == .unsaid
-        let result = isMissed && !isAccompanied ? .told : found
+    private func conclude(_ place: Int, _ record: HomeRecord, _ result: HomeTelling) {
         switch result {
         case .told, .unable: _ = records.hear(record, of: place)
         case .refused(let seen): _ = hear(seen, of: place)

@@ -10,13 +10,13 @@ public enum HomeTelling: Equatable, Sendable {
     /// Nobody has been told.
     case unsaid
 
-    init(_ record: HomeRecord, _ outcomes: [HomeChange.Outcome], needsAll: Bool) {
+    init(_ record: HomeRecord, _ outcomes: [HomeChange.Outcome]) {
         var newest: HomeRecord?
         for case .seen(let seen) in outcomes { newest = max(newest ?? seen, seen) }
         let isKept = outcomes.contains(.done)
         if let newest, !isKept || newest > record {
             self = .refused(newest)
-        } else if isKept, !needsAll || !outcomes.contains(.failed) {
+        } else if isKept, !outcomes.contains(.failed) {
             self = .told
         } else {
             self = outcomes.contains(.unable) && !outcomes.contains(.failed) ? .unable : .failed
@@ -26,27 +26,25 @@ public enum HomeTelling: Equatable, Sendable {
 
 /// Tells all nodes that keep it how far a node's keys are.
 ///
-/// Among several proxies the first of the nodes decides what counts of two things that are said at once: the others are
-/// told what it has taken, so that nobody hears of what comes to nothing. And all have to take it: whoever reads any of
-/// them hears of it. Who is alone asks all at once, for one that is started later, and one answer is enough.
+/// The first of the nodes decides what counts of two things that are said at once: the others are told what it has taken,
+/// so that nobody hears of what comes to nothing. And all have to take it: whoever reads any of them hears of it.
 public struct HomeNews: Sendable {
     private let record: HomeRecord
-    private let needsAll: Bool
     private var waiting: [Int]
     private var underWay = 0
     private var outcomes: [HomeChange.Outcome] = []
     public private(set) var result: HomeTelling?
 
     /// - Parameter keepers: some, in an order that is the same for all proxies.
-    public init(_ record: HomeRecord, to keepers: [Int], needsAll: Bool) {
-        (self.record, self.needsAll, waiting) = (record, needsAll, keepers)
+    public init(_ record: HomeRecord, to keepers: [Int]) {
+        (self.record, waiting) = (record, keepers)
     }
 
     /// Who is to be told now; `answered` is called for each.
     public mutating func nextKeepers() -> [Int] {
         guard result == nil else { return [] }
         var next = waiting
-        if needsAll, !outcomes.contains(.done) { next = underWay == 0 ? Array(waiting.prefix(1)) : [] }
+        if !outcomes.contains(.done) { next = underWay == 0 ? Array(waiting.prefix(1)) : [] }
         waiting.removeFirst(next.count)
         underWay += next.count
         return next
@@ -57,17 +55,11 @@ public struct HomeNews: Sendable {
         underWay -= 1
         let isDecided = outcomes.contains(.done)
         outcomes.append(outcome)
-        switch outcome {
-        case .done where !needsAll && !outcomes.contains(where: \.isSeen): result = .told
-        case .seen where needsAll && !isDecided, .failed where needsAll && !isDecided:
-            result = HomeTelling(record, outcomes, needsAll: true)
-        default:
-            let isOver = underWay == 0 && waiting.isEmpty
-            if isOver { result = HomeTelling(record, outcomes, needsAll: needsAll) }
-        }
+        let isRefused =
+            switch outcome {
+            case .seen, .failed: !isDecided
+            case .done, .unable: false
+            }
+        if isRefused || underWay == 0 && waiting.isEmpty { result = HomeTelling(record, outcomes) }
     }
-}
-
-extension HomeChange.Outcome {
-    fileprivate var isSeen: Bool { if case .seen = self { true } else { false } }
 }

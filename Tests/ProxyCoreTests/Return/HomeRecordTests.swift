@@ -155,23 +155,22 @@ struct HomeRecordTests {
 
     @Test func whatComesOfTelling() {
         let (mine, theirs) = (record(3, .away), record(3, .home, 1))
-        for (outcomes, ofOne, ofSeveral) in [
-            ([.done, .done], .told, .told), ([.done, .unable], .told, .told), ([.unable, .done], .told, .told),
+        for (outcomes, result) in [
+            ([.done, .done], .told), ([.done, .unable], .told), ([.unable, .done], .told),
             // One that is read by others may not know.
-            ([.done, .failed], .told, .failed), ([.failed], .failed, .failed), ([.unable, .failed], .failed, .failed),
-            ([.unable, .unable], .unable, .unable), ([.done, .seen(theirs)], .told, .refused(theirs)),
-            ([.seen(theirs)], .refused(theirs), .refused(theirs)),
-        ] as [([HomeChange.Outcome], HomeTelling, HomeTelling)] {
-            #expect(told(mine, outcomes, needsAll: false) == ofOne, "\(outcomes)")
-            #expect(told(mine, outcomes, needsAll: true) == ofSeveral, "\(outcomes)")
+            ([.done, .failed], .failed), ([.failed], .failed), ([.unable, .failed], .failed),
+            ([.unable, .unable], .unable), ([.done, .seen(theirs)], .refused(theirs)),
+            ([.seen(theirs)], .refused(theirs)),
+        ] as [([HomeChange.Outcome], HomeTelling)] {
+            #expect(told(mine, outcomes) == result, "\(outcomes)")
         }
         // What counts less was said by who was told first elsewhere, and the first decides.
-        #expect(told(theirs, [.done, .seen(mine)], needsAll: true) == .told)
-        #expect(told(theirs, [.seen(mine)], needsAll: true) == .refused(mine))
+        #expect(told(theirs, [.done, .seen(mine)]) == .told)
+        #expect(told(theirs, [.seen(mine)]) == .refused(mine))
     }
 
-    private func told(_ record: HomeRecord, _ outcomes: [HomeChange.Outcome], needsAll: Bool) -> HomeTelling? {
-        var news = HomeNews(record, to: Array(outcomes.indices), needsAll: needsAll)
+    private func told(_ record: HomeRecord, _ outcomes: [HomeChange.Outcome]) -> HomeTelling? {
+        var news = HomeNews(record, to: Array(outcomes.indices))
         var left = outcomes
         while news.result == nil {
             let next = news.nextKeepers()
@@ -183,7 +182,7 @@ struct HomeRecordTests {
 
     /// Of two that say something else at once, one gets no further than the first.
     @Test func theFirstDecides() {
-        var news = HomeNews(record(2, .home), to: [4, 0, 3], needsAll: true)
+        var news = HomeNews(record(2, .home), to: [4, 0, 3])
         let first = news.nextKeepers()
         let nobody = news.nextKeepers()
         news.answered(.unable)
@@ -199,9 +198,5 @@ struct HomeRecordTests {
         #expect(loser.result == .refused(record(2, .away)) && none.isEmpty)
         other.answered(.failed)
         #expect(other.result == .failed)
-
-        var alone = HomeNews(record(2, .home), to: [4, 0, 3], needsAll: false)
-        let all = alone.nextKeepers()
-        #expect(all == [4, 0, 3])
     }
 }

@@ -109,9 +109,8 @@ extension SharedHomeWorld {
         if others.isEmpty { return plan.hasKeepers(of: place) ? .unsaid : .unable }
         var open = others.filter { isOpen($0, proxy) }
         if broken == .toldByAll, !open.isEmpty { open = [random.pick(open)] }
-        let needsAll = broken != .toldByAll
-        if open.isEmpty || needsAll && open.count < others.count { return .unsaid }
-        telling.news = HomeNews(record, to: open, needsAll: needsAll)
+        if open.isEmpty || broken != .toldByAll && open.count < others.count { return .unsaid }
+        telling.news = HomeNews(record, to: open)
         return nil
     }
 
