@@ -33,6 +33,9 @@ extension Control {
     /// Every worker gets the same new topology, if it says anything new; each takes it over between two events of its
     /// loop.
     func publish() {
+        assert(
+            zip(topology.pools, homes).allSatisfy { $0.settings.bringsHome == ($1 != nil) },
+            "nobody would say of some nodes that their keys are elsewhere")
         let verdicts = topology.nodes.indices.map(verdict)
         let isProofOwed = topology.nodes.indices.contains {
             owesProof[$0] > 0 && verdicts[$0].access == .full && verdicts[$0].provenAt > owesProof[$0]

@@ -34,7 +34,7 @@ final class HomeKeeper {
     var trusted: UInt64
     /// When there was something to be done last.
     private var idleSince: UInt64 = 0
-    private var isPublishing = false
+    private var isTakingSteps = false
     private(set) var isRetired = false
 
     /// - Parameter earlier: that of the settings before.
@@ -81,7 +81,8 @@ final class HomeKeeper {
         plan.begin(with: talk.records.known.map { $0?.phase })
         if awaitsSweep { plan.awaitSweep() }
         for place in plan.phases.indices where !control.isUp(first + place) { plan.wentDown(place, now: now) }
-        publish()
+        // Nothing is published before all pools are at the new settings.
+        takeDueSteps()
     }
 
     /// What is under way for a node's keys begins anew with the keeper that comes after it.
@@ -116,17 +117,16 @@ final class HomeKeeper {
     /// Workers hear how things are. Who is alone has nobody to tell of a step before it is taken: it takes all that are due
     /// first, and nobody works by what would be in between.
     func publish() {
-        guard !isPublishing else { return }
-        plan.isAccompanied = talk.isAccompanied
-        if !talk.isAccompanied {
-            isPublishing = true
-            takeDueSteps()
-            isPublishing = false
-        }
+        guard !isTakingSteps else { return }
+        takeDueSteps()
         control.publish()
     }
 
     private func takeDueSteps() {
+        plan.isAccompanied = talk.isAccompanied
+        guard !talk.isAccompanied else { return }
+        isTakingSteps = true
+        defer { isTakingSteps = false }
         for _ in plan.phases {
             callOff()
             // Those that are lost, and one that is home as what stood in for it is lost.
@@ -240,7 +240,11 @@ final class HomeKeeper {
         }
         let next = mayWork ? plan.nextTime : plan.leaveTime
         if waitsUntil == nil, next <= now { proceed(onlyLeaves: !mayWork) }
-        for link in links { link.flush() }
+        for (place, link) in links.enumerated() {
+            // What was brought home needs no connection of its own.
+            if place != watched, link.state != .closed { link.fail() }
+            link.flush()
+        }
     }
 
     /// One proxy brings keys home. Who is alone need not ask.
@@ -255,10 +259,8 @@ final class HomeKeeper {
                 talk.releaseLease()
             }
         } else if !talk.isMovingLease {
-            if plan.isBusy, !plan.isLeave {
-                plan.abandon()
-                review("the lease is lost, or another proxy's")
-            }
+            plan.leaseLost()
+            review("the lease is lost, or another proxy's")
             if leaseTime <= now { talk.takeLease() }
         }
     }

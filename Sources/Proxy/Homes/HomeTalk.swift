@@ -263,7 +263,7 @@ final class HomeTalk {
     ///
     /// - Parameter mayBeAlone: there is nobody who could be told.
     func tell(_ place: Int, _ phase: HomePhase, mayBeAlone: Bool, _ done: @escaping (HomeTelling) -> Void) {
-        guard isAccompanied || isTelling(place) else { return note(place, phase, done) }
+        guard isAccompanied else { return note(place, phase, done) }
         tellings[place, default: []].append(Telling(phase: phase, mayBeAlone: mayBeAlone, done: done))
         if tellings[place]?.count == 1 { tellNext(of: place) }
     }

@@ -8,7 +8,7 @@ extension HomePlan {
         guard place == node, stage == .telling(phase) else { return }
         let quiet = now.addingSaturated(quietTime)
         switch phase {
-        case .held: begin(.holding, at: isAccompanied ? now.addingSaturated(holdTime) : now)
+        case .held: begin(.holding, at: now.addingSaturated(holdTime))
         case .away: begin(nil)
         case .joining: begin(.joining, at: quiet)
         case .proven: begin(.proving, at: quiet)
@@ -16,7 +16,8 @@ extension HomePlan {
         case .home:
             sweep = Sweep(node: place, left: phases.indices.filter { $0 != place && (phases[$0]?.isAtHome ?? true) })
             succeeded()
-            begin(.leaving, at: quiet)
+            // Where nobody stood in, nothing is on its way to anybody else.
+            begin(.leaving, at: isAlone && !isAccompanied ? now : quiet)
         case .clean: abandon()
         }
     }

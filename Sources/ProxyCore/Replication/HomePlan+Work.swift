@@ -40,9 +40,14 @@ extension HomePlan {
 
     /// The same for who only takes nodes out, and tells what is decided: that there is no way back.
     public var leaveTime: UInt64 {
-        guard stage == nil else { return isLeave || stage == .telling(.home) ? nextTime : .max }
+        guard stage == nil else { return needsNoLease ? nextTime : .max }
         return leaver != nil ? 0 : .max
     }
+
+    private var needsNoLease: Bool { isLeave || stage == .telling(.home) }
+
+    /// Another proxy may be at work now.
+    public mutating func leaseLost() { if stage != nil, !needsNoLease { abandon() } }
 
     /// Whose keys are on their way, and nobody here works at it.
     private var orphan: Int? {
@@ -103,7 +108,10 @@ extension HomePlan {
         guard recalls.isEmpty, now >= returnDue else { return }
         if let place = orphan {
             (node, isAlone) = (place, false)
-            if soleHolders.contains(place) {
+            if !isAccompanied, phases[place] == .leading {
+                // It holds all that was acknowledged; and it may have been home already, of which nobody was told.
+                begin(.telling(.home))
+            } else if soleHolders.contains(place) {
                 // When all know that it decides it is home: to fill it anew would lose what is nowhere else.
                 begin(.leading, at: now.addingSaturated(quietTime))
             } else if phases[place]?.isReturning == true {

@@ -181,7 +181,7 @@ extension SharedHomeWorld {
         }
         if plan.isBusy, !plan.isLeave {
             note("proxy \(proxy) leaves \(plan.node) to another")
-            proxies[proxy].plan.abandon()
+            proxies[proxy].plan.leaseLost()
         }
         guard proxies[proxy].plan.isWork, max(proxies[proxy].plan.nextTime, proxies[proxy].leaseDue) <= now else {
             return false
