@@ -90,6 +90,7 @@ final class HomeKeeper {
     /// - Parameter isReplaced: one does.
     func retire(isReplaced: Bool = false) {
         isRetired = true
+        talk.isRetired = true
         if let job {
             control.cancelPass(of: job)
             job.end("the pool's nodes have changed", isDone: false, now: now)

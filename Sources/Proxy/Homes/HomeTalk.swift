@@ -46,6 +46,8 @@ final class HomeTalk {
     private var found: [(record: HomeRecord, place: Int, keeper: Int)]? = []
     /// Another proxy has been heard of.
     private var hasCompany: Bool
+    /// Another has taken its place, or will in this turn.
+    var isRetired = false
     /// What was read is good until then.
     private(set) var readUntil: UInt64
     private var tellings: [Int: [Telling]] = [:]
@@ -95,7 +97,7 @@ final class HomeTalk {
         // As long as it is neither read nor out, too little may be known for workers to ask anything: they do not find out.
         // But who reads no other node has lost its network.
         let isReading = names.indices.contains { $0 != place && hasRead($0) && believes($0) }
-        if isAccompanied, loss != .unwanted, isReading { control.apply(.failed, to: first + place, because: "items") }
+        if isAccompanied, loss != .unwanted, isReading, !isRetired { control.apply(.failed, to: first + place, because: "items") }
     }
 
     func close() { for link in links { link.fail() } }

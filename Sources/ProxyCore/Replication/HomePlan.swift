@@ -19,8 +19,8 @@
 ///   node that goes down before that is done keeps its keys, and requests for them fail, until it is.
 ///
 /// Each step is told the other proxies before it is taken (`HomePhase`), and they follow; between two of them there is time
-/// for all to have done so: who is alone has nobody to wait for. One proxy at a time brings nodes home. But each takes out those that it has lost, and anyone
-/// who cannot write a node calls its return off.
+/// for all to have done so: who is alone has nobody to wait for. One proxy at a time brings nodes home. But each takes out
+/// those that it has lost, and anyone who cannot write a node calls its return off.
 ///
 /// So a value is read only where every write of its key went that was acknowledged, and what was acknowledged stays.
 public struct HomePlan: Sendable {

@@ -175,6 +175,7 @@ struct HomePlanTests {
         #expect(course.state(0) == "none away", "what it holds may be old")
         course.run()
         #expect(course.said.count { $0 == .flush(0) } == 2 && course.said.count == 5, "and others may hold what is old")
+        #expect(course.said.last == .wait(until: course.now), "nothing of its keys is under way to anybody else")
         #expect(course.state(0) == "full own" && course.state(1) == "none away")
         course.plan.answers(1, now: course.now)
         course.run()

@@ -218,6 +218,25 @@ struct SharedHomePlanTests {
         #expect(course.state(1) == "full own" && course.plan.leaveTime == .max)
     }
 
+    /// Another proxy is at work from then on; what is decided is told nevertheless.
+    @Test func whoLosesTheLeaseLeavesAllButWhatIsDecided() {
+        var course = Course(nodes: 3)
+        course.plan.isAccompanied = true
+        course.goAndComeBack(1)
+        course.run(until: .verify(1))
+        var other = course
+        other.plan.leaseLost()
+        #expect(!other.plan.isBusy && other.state(1) == "full joining")
+
+        course.run(until: .telling(.home))
+        course.plan.leaseLost()
+        #expect(course.plan.stage == .telling(.home) && course.plan.leaveTime <= course.now)
+        course.step()
+        #expect(course.plan.stage == .leaving && course.state(1) == "full own")
+        course.plan.leaseLost()
+        #expect(!course.plan.isBusy && course.state(1) == "full own")
+    }
+
     /// A node that is lost does not wait until a return that failed is tried again.
     @Test(arguments: [false, true]) func aLossWaitsForNoReturn(_ isAccompanied: Bool) {
         var course = Course(nodes: 5)

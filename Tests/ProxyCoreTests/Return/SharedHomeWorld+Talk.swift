@@ -179,10 +179,8 @@ extension SharedHomeWorld {
             }
             return true
         }
-        if plan.isBusy, !plan.isLeave {
-            note("proxy \(proxy) leaves \(plan.node) to another")
-            proxies[proxy].plan.leaseLost()
-        }
+        proxies[proxy].plan.leaseLost()
+        if plan.isBusy, !proxies[proxy].plan.isBusy { note("proxy \(proxy) leaves \(plan.node) to another") }
         guard proxies[proxy].plan.isWork, max(proxies[proxy].plan.nextTime, proxies[proxy].leaseDue) <= now else {
             return false
         }
