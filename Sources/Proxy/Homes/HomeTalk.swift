@@ -97,7 +97,8 @@ final class HomeTalk {
         // As long as it is neither read nor out, too little may be known for workers to ask anything: they do not find out.
         // But who reads no other node has lost its network.
         let isReading = names.indices.contains { $0 != place && hasRead($0) && believes($0) }
-        if isAccompanied, loss != .unwanted, isReading, !isRetired { control.apply(.failed, to: first + place, because: "items") }
+        guard isAccompanied, loss != .unwanted, isReading, !isRetired else { return }
+        control.apply(.failed, to: first + place, because: "items")
     }
 
     func close() { for link in links { link.fail() } }
