@@ -71,26 +71,6 @@ struct HomeItemTests {
         }
     }
 
-    /// The one that stands in fails while the node comes home: that is flushed with the lease that is on it.
-    @Test(.timeLimit(.minutes(20)))
-    func ofTwoNodesTheLastComesHome() throws {
-        let nodes = try (0..<2).map { _ in try MemcachedServer() }
-        let cluster = try Cluster(nodes: nodes, pool: Self.settings)
-        let (keys, client) = (try cluster.keyOfEachNode(), try cluster.client())
-        nodes[0].freeze()
-        #expect(try Deadline(seconds: 20).waits { try set(keys[0], "v2", client) })
-        nodes[0].thaw()
-        let isUnderWay = Deadline(seconds: 30).waits { cluster.drover.log.contains("node is up") }
-        #expect(isUnderWay, "\(cluster.drover.log)")
-        nodes[1].kill()
-        let isHome = try Deadline(seconds: 40).waits {
-            _ = try get(keys[1], client)
-            return try set(keys[0], "v3", client) && cluster.drover.log.contains("node's keys are home")
-        }
-        #expect(isHome, "\(cluster.drover.log)")
-        #expect(try get(keys[0], client) == "v3" && nodes[0].client().roundTrip("mg \(keys[0])\r\n") == "HD\r\n")
-    }
-
     /// Stands in front of a node and has it say that it is older: what it is told of ms goes to a file.
     private static let older = """
         import socket, sys, threading

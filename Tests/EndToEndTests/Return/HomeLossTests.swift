@@ -81,6 +81,23 @@ struct HomeLossTests {
         #expect(try get(keys[0], client) == "v2" && flushes(cluster.nodes[0]) == 2)
     }
 
+    /// What stands in fails before it has been copied.
+    @Test(.timeLimit(.minutes(20)))
+    func ofTwoNodesTheLastComesHome() throws {
+        let (cluster, keys, client) = try comingHome()
+        let isUnderWay = Deadline(seconds: 30).waits { cluster.drover.log.contains("node is up") }
+        #expect(isUnderWay, "\(cluster.drover.log)")
+        cluster.nodes[1].kill()
+        let isHome = try Deadline(seconds: 40).waits {
+            _ = try get(keys[1], client)
+            return try set(keys[0], "v3", client) && cluster.drover.log.contains("node's keys are home")
+        }
+        #expect(isHome, "\(cluster.drover.log)")
+        #expect(
+            try get(keys[0], client) == "v3"
+                && cluster.nodes[0].client().roundTrip("mg \(keys[0])\r\n") == "HD\r\n")
+    }
+
     /// Its own connection to a node that has been restarted is read at once, whatever `poll` is.
     @Test(.timeLimit(.minutes(20)))
     func aReturnDoesNotWaitForTheNextPoll() throws {
