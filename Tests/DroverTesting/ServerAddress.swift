@@ -55,11 +55,14 @@ public enum ServerAddress: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// A TCP port that nobody listens on, below the range from which the kernel takes ports for outgoing connections:
-    /// a server that is killed finds its port free again.
+    private static let givenPorts = SharedBox<Set<UInt16>>([])
+
+    /// A TCP port that nobody listens on, below the range from which the kernel takes ports for outgoing connections,
+    /// and never the same twice: a server that is killed finds its port free again.
     public static func freePort(host: String = "127.0.0.1") throws -> UInt16 {
         for _ in 0..<200 {
             let port = UInt16.random(in: 11_000..<32_000)
+            guard givenPorts.withValue({ $0.insert(port).inserted }) else { continue }
             let descriptor = try Descriptor.socket(host.contains(":") ? AF_INET6 : AF_INET)
             let bound = try unsafe ServerAddress.tcp(host: host, port: port).withSocketAddress { _, address, length in
                 unsafe bind(descriptor.number, address, length) == 0

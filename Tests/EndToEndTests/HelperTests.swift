@@ -17,6 +17,12 @@ struct HelperTests {
         #expect(try server.client().roundTrip("mg k\r\n") == "EN\r\n")
     }
 
+    /// A server that was killed was started on a port that another test had been given meanwhile.
+    @Test func noPortIsGivenTwice() throws {
+        let ports = try (0..<500).map { _ in try ServerAddress.freePort() }
+        #expect(Set(ports).count == 500)
+    }
+
     @Test func aFrozenServerAnswersWhenItIsThawed() throws {
         var options = MemcachedServer.Options()
         options.listen = .unix
